@@ -1,0 +1,1 @@
+"""HTTP controllers, one resource a file."""

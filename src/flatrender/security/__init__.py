@@ -1,0 +1,1 @@
+"""Who calls and what they may do: principals, tokens, guards, signatures, limits, secrets."""
