@@ -1,0 +1,125 @@
+"""Render's published language: jobs, nodes and what an engine says of a package."""
+
+from pathlib import Path
+from typing import ClassVar, Protocol
+from uuid import UUID
+
+from msgspec import Struct
+
+from flatrender.events.envelope import Event
+
+
+class RenderEvent(Event, frozen=True, kw_only=True):
+    """Base of the farm's events."""
+
+    producer: ClassVar[str] = "render"
+
+
+class JobQueued(RenderEvent, frozen=True, kw_only=True):
+    """A render was accepted and paid for."""
+
+    event_type: ClassVar[str] = "render.job.queued.v1"
+    job_id: UUID
+    user_id: UUID
+    saved_project_id: UUID
+    resolution: str
+    total_frames: int
+
+
+class JobStarted(RenderEvent, frozen=True, kw_only=True):
+    """The first frame of a job is being drawn."""
+
+    event_type: ClassVar[str] = "render.job.started.v1"
+    job_id: UUID
+    user_id: UUID
+
+
+class JobProgress(RenderEvent, frozen=True, kw_only=True):
+    """A milestone of a job (quarter steps); the live stream is finer."""
+
+    event_type: ClassVar[str] = "render.job.progress.v1"
+    job_id: UUID
+    user_id: UUID
+    progress: float
+
+
+class JobCompleted(RenderEvent, frozen=True, kw_only=True):
+    """The export is proven and can be downloaded."""
+
+    event_type: ClassVar[str] = "render.job.completed.v1"
+    job_id: UUID
+    user_id: UUID
+    saved_project_id: UUID
+    project_name: str
+    export_id: UUID
+    resolution: str
+    duration_sec: float
+    size_bytes: int
+    compute_seconds: float
+
+
+class JobFailed(RenderEvent, frozen=True, kw_only=True):
+    """A job ended without a result; what it took is given back."""
+
+    event_type: ClassVar[str] = "render.job.failed.v1"
+    job_id: UUID
+    user_id: UUID
+    saved_project_id: UUID
+    project_name: str
+    code: str
+    message_fa: str
+    message_en: str
+    retryable: bool
+    refund_fraction: float = 1.0
+
+
+class JobCancelled(RenderEvent, frozen=True, kw_only=True):
+    """A job was stopped. ``refund_fraction`` of the charge goes back to the customer."""
+
+    event_type: ClassVar[str] = "render.job.cancelled.v1"
+    job_id: UUID
+    user_id: UUID
+    by: str
+    refund_fraction: float
+    give_back_count: bool
+
+
+class NodeOnline(RenderEvent, frozen=True, kw_only=True):
+    """A node began to work."""
+
+    event_type: ClassVar[str] = "render.node.online.v1"
+    node_id: UUID
+    name: str
+
+
+class NodeCrashed(RenderEvent, frozen=True, kw_only=True):
+    """A node failed in a way that it did not report itself."""
+
+    event_type: ClassVar[str] = "render.node.crashed.v1"
+    node_id: UUID
+    name: str
+    classification: str
+
+
+class InspectionNote(Struct, frozen=True, kw_only=True):
+    """One finding about a package: ``place`` is a path in the zip plus a JSON pointer."""
+
+    level: str
+    code: str
+    place: str
+    message_en: str
+    message_fa: str
+
+
+class TemplateInspector(Protocol):
+    """What the engine says of a package: can it draw it, and how does it look."""
+
+    async def inspect(self, package: Path) -> list[InspectionNote]:
+        """Return every problem (level ``error``) and limitation (level ``warning``)."""
+        ...
+
+    async def still(
+        self, package: Path, *, aspect: str, scene_key: str | None, width: int
+    ) -> bytes:
+        """Draw one representative frame with default values as JPEG, ``width`` pixels wide."""
+        ...

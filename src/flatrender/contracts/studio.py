@@ -1,0 +1,63 @@
+"""Studio's published language: the customer's filled-in copy, frozen for rendering."""
+
+from typing import ClassVar, Protocol
+from uuid import UUID
+
+from msgspec import Struct
+
+from flatrender.events.envelope import Event
+from flatrender.template.composition import Composition
+
+
+class StudioEvent(Event, frozen=True, kw_only=True):
+    """Base of studio's events."""
+
+    producer: ClassVar[str] = "studio"
+
+
+class ProjectSaved(StudioEvent, frozen=True, kw_only=True):
+    """A saved project was created or changed."""
+
+    event_type: ClassVar[str] = "studio.project.saved.v1"
+    saved_project_id: UUID
+    user_id: UUID
+    container_id: UUID
+    version: int
+    created: bool
+
+
+class ProjectDeleted(StudioEvent, frozen=True, kw_only=True):
+    """A saved project went to the trash."""
+
+    event_type: ClassVar[str] = "studio.project.deleted.v1"
+    saved_project_id: UUID
+    user_id: UUID
+
+
+class RenderSource(Struct, frozen=True, kw_only=True):
+    """Everything a render needs, as it stood at one version of the saved project."""
+
+    saved_project_id: UUID
+    version: int
+    name: str
+    container_id: UUID
+    mode: str
+    engine: str
+    package_object_key: str
+    package_sha256: str
+    composition: Composition
+    has_voiceover: bool
+
+
+class SavedProjects(Protocol):
+    """Reads of saved projects, scoped to tenant and owner."""
+
+    async def render_source(
+        self, tenant_id: UUID, user_id: UUID, saved_project_id: UUID
+    ) -> RenderSource | None:
+        """Freeze the project, or None when it is not this user's.
+
+        Raises ``DomainError`` 422 ``project_incomplete`` with a pointer per slot when a required
+        value is missing or no longer valid.
+        """
+        ...
