@@ -1,0 +1,33 @@
+"""What one animation may cost. Everything that a file can multiply has a bound here."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on one file; passing one raises ``LottieLimitError`` naming the place.
+
+    Sizes are bytes, pixels or counts. The defaults leave room for real templates (the largest
+    seen in the wild hold some 20 MB of JSON) and keep the worst file within seconds and about 1 GB.
+    """
+
+    json_bytes: int = 32 * 1024 * 1024
+    depth: int = 100  # nesting of JSON; real files stay below 40
+    values: int = 4_000_000  # JSON values in the whole file
+    layers: int = 20_000  # in the file
+    shapes: int = 100_000  # shape items in the file
+    keyframes: int = 500_000
+    vertices: int = 1_000_000  # over all stored paths and path keyframes
+    comp_depth: int = 32  # precomps within precomps
+    comp_draws: int = 20_000  # layers met when every precomp is opened where it is used
+    dimension: int = 8192  # width or height of a composition, pixels
+    image_pixels: int = 50_000_000  # one picture
+    images_pixels: int = 200_000_000  # all pictures of one animation
+    image_bytes: int = 64 * 1024 * 1024  # one encoded picture
+    repeater_copies: int = 1_000  # one repeater
+    draws: int = 20_000  # shape drawings of one layer after repeaters
+    segments: int = 200_000  # curve segments of one path after modifiers
+    points: int = 5_000  # points of one star, ridges of one zig-zag segment
+    dashes: int = 100_000  # dashes along one path
+    text_length: int = 20_000
+    unsupported: int = 500  # reports kept
