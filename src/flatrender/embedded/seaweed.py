@@ -20,6 +20,7 @@ from typing import ClassVar
 
 from flatrender.clock import SystemClock
 from flatrender.embedded.endpoints import S3Endpoint
+from flatrender.embedded.errors import EmbeddedError
 from flatrender.embedded.folder import LOOPBACK, DataFolder, write_private
 from flatrender.embedded.process import IS_WINDOWS, Command, ManagedProcess
 from flatrender.embedded.server import find_binary
@@ -107,19 +108,31 @@ class SeaweedS3:
     def _call(self, method: str, path: str, *, body: bytes = b"", signed: bool = True) -> int:
         """Return the HTTP status of one call, 0 when nobody answers."""
         assert self._endpoint is not None  # noqa: S101  prepare() comes first
-        headers: dict[str, str] = {}
-        if signed:
-            headers = sign_v4(self._endpoint, method, path, body, SystemClock().now())
-        connection = http.client.HTTPConnection(self._endpoint.host, timeout=5)
-        try:
-            connection.request(method, path, body=body or None, headers=headers)
-            response = connection.getresponse()
-            response.read()
-        except (OSError, http.client.HTTPException):
-            return 0
-        finally:
-            connection.close()
-        return response.status
+        return call(self._endpoint, method, path, body=body, signed=signed)
+
+
+def call(
+    endpoint: S3Endpoint, method: str, path: str, *, body: bytes = b"", signed: bool = True
+) -> int:
+    """Make one S3 call without an SDK and return its HTTP status, 0 when nobody answers."""
+    headers = sign_v4(endpoint, method, path, body, SystemClock().now()) if signed else {}
+    connection = http.client.HTTPConnection(endpoint.host, timeout=5)
+    try:
+        connection.request(method, path, body=body or None, headers=headers)
+        response = connection.getresponse()
+        response.read()
+    except (OSError, http.client.HTTPException):
+        return 0
+    finally:
+        connection.close()
+    return response.status
+
+
+def create_bucket(endpoint: S3Endpoint, bucket: str) -> None:
+    """Make a bucket unless it exists. Raises EmbeddedError when the store refuses."""
+    status = call(endpoint, "PUT", f"/{bucket}")
+    if status not in (http.HTTPStatus.OK, http.HTTPStatus.CONFLICT):
+        raise EmbeddedError(f"the store answered {status} when bucket {bucket} was made")
 
 
 def sign_v4(
