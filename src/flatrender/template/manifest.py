@@ -13,13 +13,13 @@ from msgspec import Meta, Struct
 Key = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$", description="Stable identifier")]
 Slug = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
 Hex = Annotated[str, Meta(pattern=r"^#([0-9a-fA-F]{6}|[0-9a-fA-F]{8})$")]
-PackagePath = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.\-]+(/[A-Za-z0-9_.\-]+)*$", max_length=200)]
+PackagePath = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9_.\-]+(/[A-Za-z0-9_.\-]+)*$", max_length=200)
+]
 Seconds = Annotated[float, Meta(ge=0, le=3600)]
 Mode = Literal["Fix", "Flexible", "Mockup", "MusicVisualizer"]
 Aspect = Literal["16:9", "1:1", "9:16"]
-TransitionKind = Literal[
-    "cut", "crossfade", "slide", "push", "wipe", "zoom", "iris", "dip"
-]
+TransitionKind = Literal["cut", "crossfade", "slide", "push", "wipe", "zoom", "iris", "dip"]
 Direction = Literal["left", "right", "up", "down", "start", "end"]
 
 
