@@ -1,0 +1,113 @@
+"""``up`` and ``demo``: all of FlatRender on this machine, for a person to see."""
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from flatrender.cli.main import fail
+
+FOLDER_OPTION = click.option(
+    "--data",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(os.environ.get("FLATRENDER_DATA_DIR", ".flatrender")),
+    show_default=True,
+    help="Folder for everything that is kept.",
+)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+@click.command()
+@FOLDER_OPTION
+@click.option("--port", type=int, default=0, help="API port; a free one by default.")
+def up(folder: Path, port: int) -> None:
+    """Run everything on embedded servers until Ctrl-C."""
+    from flatrender.local import LocalDeployment
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    ended = threading.Event()
+    trouble: list[str] = []
+
+    def died(line: str) -> None:
+        trouble.append(line)
+        ended.set()
+
+    try:
+        with LocalDeployment(
+            folder, http_port=port, say=lambda line: click.echo(f"  {line}"), on_trouble=died
+        ) as deployment:
+            endpoints = deployment.endpoints
+            click.echo(f"\nAPI       {deployment.base_url}")
+            click.echo(f"Docs      {deployment.base_url}/docs")
+            click.echo(f"Health    {deployment.base_url}/health/ready")
+            if endpoints and endpoints.s3 and endpoints.postgres and endpoints.valkey:
+                click.echo(f"S3        {endpoints.s3.endpoint}")
+                click.echo(
+                    f"Postgres  postgresql://{endpoints.postgres.superuser}@"
+                    f"{endpoints.postgres.host}:{endpoints.postgres.port}/flatrender"
+                )
+                click.echo(f"Valkey    {endpoints.valkey.host}:{endpoints.valkey.port}")
+            click.echo(f"Data      {deployment.folder} (logs in logs/, secrets in *.json)")
+            click.echo("\nCtrl-C stops everything.")
+            while not ended.wait(0.5):
+                pass
+    except KeyboardInterrupt:
+        click.echo("\nstopped")
+        return
+    if trouble:
+        fail(trouble[0])
+
+
+@click.command()
+@FOLDER_OPTION
+@click.option("--embedded", is_flag=True, help="Start embedded servers, API and worker first.")
+@click.option("--url", default=None, help="A running server instead.")
+@click.option("--template", default="persian-promo", show_default=True)
+@click.option("--aspect", default=None, help="16:9, 1:1 or 9:16.")
+@click.option("--resolution", default="1080p", show_default=True, help="Of the paid render.")
+@click.option("--text", default=None, help="Your own headline.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("demo-output"),
+    show_default=True,
+)
+def demo(
+    folder: Path,
+    embedded: bool,
+    url: str | None,
+    template: str,
+    aspect: str | None,
+    resolution: str,
+    text: str | None,
+    out: Path,
+) -> None:
+    """Make a video the way a customer does, over the HTTP API."""
+    from flatrender.demo.journey import Choices, run_journey
+    from flatrender.local import LocalDeployment
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    choices = Choices(
+        template=template, aspect=aspect, resolution=resolution, text=text, output=out
+    )
+    try:
+        if url and not embedded:
+            run_journey(url, choices, grant=None)
+            return
+        with LocalDeployment(folder, say=lambda line: click.echo(f"  {line}")) as deployment:
+
+            def grant(email: str) -> None:
+                deployment.run("user", "grant-plan", email, "pro")
+
+            run_journey(deployment.base_url, choices, grant=grant)
+    except KeyboardInterrupt:
+        click.echo("\nstopped; nothing is left running", err=True)
+        sys.exit(130)

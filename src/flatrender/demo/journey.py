@@ -1,0 +1,268 @@
+"""The journey, top to bottom: from an e-mail address to two finished videos."""
+
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from flatrender.demo import assets
+from flatrender.demo.api import Api
+from flatrender.demo.sheet import examine
+from flatrender.demo.watch import follow
+
+PERSIAN = (
+    "ویدیوی حرفه‌ای، در چند دقیقه",
+    "قالب آماده را انتخاب کنید",
+    "متن و رنگ برند خود را بگذارید",
+    "خروجی ۴K با یک کلیک",
+    "همین امروز شروع کنید",
+)
+ENGLISH = "Made with FlatRender"
+
+
+class Choices(Struct, frozen=True, kw_only=True):
+    """What the person asked for on the command line."""
+
+    template: str
+    aspect: str | None
+    resolution: str
+    text: str | None
+    output: Path
+
+
+def run_journey(
+    base_url: str, choices: Choices, *, grant: Callable[[str], None] | None
+) -> list[Path]:
+    """Play the journey and return the files it made.
+
+    ``grant`` gives the customer a paid plan (a CLI act of the operator); without it the journey
+    ends after the free render. Raises ``ApiError`` with the API's own words when a step fails.
+    """
+    console = Console(highlight=False)
+    choices.output.mkdir(parents=True, exist_ok=True)
+    api = Api(base_url)
+    try:
+        return _Journey(api, choices, console).play(grant)
+    finally:
+        api.close()
+
+
+class _Journey:
+    def __init__(self, api: Api, choices: Choices, console: Console) -> None:
+        self._api = api
+        self._choices = choices
+        self._console = console
+        self._email = f"customer-{secrets.token_hex(4)}@example.com"
+        self._password = secrets.token_urlsafe(16)
+        self._begun = time.monotonic()
+
+    def play(self, grant: Callable[[str], None] | None) -> list[Path]:
+        self._sign_up()
+        project = self._pick()
+        saved, etag = self._save(project)
+        etag = self._fill(saved, etag, project)
+        files = [self._snapshot(saved)]
+        free = self._render(saved, self._free_resolution(), "free plan, with watermark")
+        self._read_inbox(free["id"])
+        files += self._fetch(free, "free")
+        if grant is not None:
+            grant(self._email)
+            self._say("a paid plan was granted by the operator")
+            paid = self._render(saved, self._choices.resolution, "paid plan, no watermark")
+            files += self._fetch(paid, "paid")
+        self._console.print(f"\nDone in {time.monotonic() - self._begun:.1f} s. The files:")
+        for path in files:
+            self._console.print(f"  {path.resolve()}", soft_wrap=True)
+        return files
+
+    def _say(self, line: str) -> None:
+        self._console.print(f"[dim]{time.monotonic() - self._begun:6.1f} s[/]  {line}")
+
+    def _sign_up(self) -> None:
+        self._api.post(
+            "/v1/auth/register",
+            {
+                "email": self._email,
+                "password": self._password,
+                "display_name": "سارا",
+                "locale": "fa",
+            },
+            idempotent=True,
+        )
+        answer = self._api.post(
+            "/v1/auth/login", {"identifier": self._email, "password": self._password}
+        )
+        self._api.authorize(answer["access_token"])
+        limits = self._api.get("/v1/me/limits")
+        self._say(
+            f"registered and logged in as {self._email}; plan {limits['plan_code']}, "
+            f"up to {limits['max_resolution']}"
+        )
+
+    def _pick(self) -> dict[str, Any]:
+        page = self._api.get("/v1/templates", page_size=50)
+        slugs = [item["slug"] for item in page["data"]]
+        self._say(f"{page['meta']['total']} templates: {', '.join(slugs)}")
+        if self._choices.template not in slugs:
+            raise SystemExit(
+                f"no template {self._choices.template!r}; there are {', '.join(slugs)}"
+            )
+        detail: dict[str, Any] = self._api.get(f"/v1/templates/{self._choices.template}")
+        wanted = self._choices.aspect
+        projects = [p for p in detail["projects"] if wanted in (None, p["aspect"])]
+        if not projects:
+            have = ", ".join(p["aspect"] for p in detail["projects"])
+            raise SystemExit(f"{detail['slug']} has no aspect {wanted}; it has {have}")
+        project: dict[str, Any] = projects[0]
+        self._presets = detail.get("presets", [])
+        self._say(f"picked {detail['name']['en']} ({detail['mode']}), {project['aspect']}")
+        return project
+
+    def _save(self, project: dict[str, Any]) -> tuple[dict[str, Any], str]:
+        body = {"project_id": project["id"], "name": "ویدیوی معرفی"}
+        saved, headers = self._api.call("POST", "/v1/saved-projects", body=body)
+        self._say(f"saved project with its own copy of {len(saved['scenes'])} scenes")
+        return saved, headers["etag"]
+
+    def _fill(self, saved: dict[str, Any], etag: str, project: dict[str, Any]) -> str:
+        base = f"/v1/saved-projects/{saved['id']}"
+        logo = self._api.upload("نشان.png", "image/png", assets.logo(), "image")
+        voice = self._api.upload("voice.wav", "audio/wav", assets.voice(), "voice")
+        self._say(f"uploaded a logo ({logo['width']}x{logo['height']}) and a voice-over, presigned")
+        contents = self._contents(saved, logo["id"])
+        saved, etag = self._api.change("PUT", f"{base}/contents", {"scenes": contents}, etag)
+        if self._presets:
+            preset = self._presets[min(1, len(self._presets) - 1)]
+            _, etag = self._api.change("PUT", f"{base}/colors", {"preset": preset["key"]}, etag)
+        color = saved["colors"][0]["element_key"] if saved["colors"] else None
+        if color and not self._presets:
+            body = {"colors": {color: "#f4722d"}}
+            _, etag = self._api.change("PUT", f"{base}/colors", body, etag)
+        music = self._api.get("/v1/music", page_size=1)["data"]
+        audio: dict[str, Any] = {
+            "voiceover": {"file_id": voice["id"], "start": 1.0},
+            "music_volume": 0.7,
+            "sfx_volume": 0.9,
+            "voiceover_volume": 1.0,
+        }
+        if music:
+            audio["music"] = {"music_id": music[0]["id"], "fade_in": 0.4, "fade_out": 1.2}
+        _, etag = self._api.change("PUT", f"{base}/audio", audio, etag)
+        self._say("filled texts (fa, en), colours, picture; chose music, voice-over and effects")
+        return etag
+
+    def _contents(self, saved: dict[str, Any], logo_id: str) -> dict[str, dict[str, Any]]:
+        """The person's own headline first, then Persian and English lines; the logo everywhere
+        a logo belongs. Other slots keep the template's defaults."""
+        filled: dict[str, dict[str, Any]] = {}
+        texts = 0
+        for scene in saved["scenes"]:
+            values: dict[str, Any] = {}
+            for slot in scene["contents"]:
+                limit = int((slot.get("limits") or {}).get("max_chars", 120))
+                if slot["type"] == "text" and texts < len(PERSIAN) + 1:
+                    text = self._line(texts, limit)
+                    texts += 1
+                    if text:
+                        values[slot["key"]] = text
+                elif slot["type"] == "image" and "logo" in slot["key"]:
+                    values[slot["key"]] = {"file_id": logo_id}
+            if values:
+                filled[scene["id"]] = values
+        return filled
+
+    def _line(self, index: int, limit: int) -> str | None:
+        if index == 0:
+            text = self._choices.text or PERSIAN[0]
+        elif index == 1:
+            text = ENGLISH
+        else:
+            text = PERSIAN[index - 1]
+        return text if len(text) <= limit else None
+
+    def _snapshot(self, saved: dict[str, Any]) -> Path:
+        scene = saved["scenes"][min(1, len(saved["scenes"]) - 1)]
+        begun = time.monotonic()
+        shot = self._api.post(
+            "/v1/snapshots", {"saved_project_id": saved["id"], "saved_scene_id": scene["id"]}
+        )
+        while shot.get("url") is None:
+            time.sleep(0.1)
+            shot = self._api.get(f"/v1/snapshots/{shot['id']}")
+        path = self._choices.output / "snapshot.png"
+        path.write_bytes(self._api.download(f"/v1/snapshots/{shot['id']}/image"))
+        self._say(f"snapshot of scene {scene['name']['en']} in {time.monotonic() - begun:.2f} s")
+        return path
+
+    def _free_resolution(self) -> str:
+        resolution: str = self._api.get("/v1/me/limits")["max_resolution"]
+        return resolution
+
+    def _render(self, saved: dict[str, Any], resolution: str, why: str) -> dict[str, Any]:
+        begun = time.monotonic()
+        job = self._api.post(
+            "/v1/renders",
+            {"saved_project_id": saved["id"], "resolution": resolution},
+            idempotent=True,
+        )
+        self._say(f"render {resolution} submitted ({why}): {job['total_frames']} frames")
+        with Progress(
+            TextColumn("          {task.description:12}"),
+            BarColumn(bar_width=36),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=not self._console.is_terminal,
+        ) as progress:
+            bar = progress.add_task("Queued", total=job["total_frames"])
+            for message in follow(self._api, job["id"]):
+                if message["type"] == "failed":
+                    raise SystemExit(f"the render failed: {message['code']}: {message['message']}")
+                progress.update(
+                    bar,
+                    description=str(message.get("step") or message["type"]),
+                    completed=int(message.get("current_frame") or 0),
+                )
+                if message["type"] == "done":
+                    progress.update(bar, description="Done", completed=job["total_frames"])
+        finished: dict[str, Any] = self._api.get(f"/v1/renders/{job['id']}")
+        if finished["step"] != "Done":
+            raise SystemExit(f"the render ended as {finished['step']}")
+        wall = time.monotonic() - begun
+        self._say(f"rendered in {wall:.1f} s: {_figures(finished, wall)}")
+        return finished
+
+    def _read_inbox(self, job_id: str) -> None:
+        deadline = time.monotonic() + 15
+        while time.monotonic() < deadline:
+            for item in self._api.get("/v1/notifications")["data"]:
+                if item["type"] == "RenderCompleted":
+                    self._say(f"notification: {item['title']}")
+                    return
+            time.sleep(0.2)
+        raise SystemExit(f"no notification about {job_id} arrived within 15 s")
+
+    def _fetch(self, job: dict[str, Any], name: str) -> list[Path]:
+        video = self._choices.output / f"{name}-{job['resolution']}.mp4"
+        video.write_bytes(self._api.download(f"/v1/exports/{job['export_id']}/download"))
+        sheet = video.with_suffix(".png")
+        facts = examine(video, sheet)
+        self._say(
+            f"downloaded {video.name}: {facts.width}x{facts.height}, {facts.frames} frames, "
+            f"{facts.seconds:.2f} s, {facts.video_codec} + {facts.audio_codec}, "
+            f"{facts.size_bytes / 1e6:.1f} MB"
+        )
+        return [video, sheet]
+
+
+def _figures(job: dict[str, Any], wall: float) -> str:
+    timings = job.get("timings") or {}
+    parts = {k: float(timings.get(k, 0.0)) for k in ("render", "convert", "encode", "upload")}
+    total = sum(parts.values())
+    shares = ", ".join(f"{k} {v / total:.0%}" for k, v in parts.items()) if total else "no timings"
+    return f"{job['total_frames'] / wall:.0f} frames/s; {shares}"

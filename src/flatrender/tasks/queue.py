@@ -1,0 +1,108 @@
+"""The queue client: puts tasks and event deliveries where workers find them (arq on Valkey)."""
+
+import traceback
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from arq.connections import ArqRedis, RedisSettings, create_pool
+
+from flatrender.tasks.task import QueueName
+
+
+def _plain(value: object) -> object:
+    """Let arq store results that are exceptions without pickling them."""
+    if isinstance(value, BaseException):
+        return {"error": "".join(traceback.format_exception_only(value)).strip()}
+    return str(value)
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_plain)
+
+
+def serialize(job: dict[str, Any]) -> bytes:
+    """Encode an arq job as msgpack; never pickle."""
+    return _encoder.encode(job)
+
+
+def deserialize(data: bytes) -> dict[str, Any]:
+    """Decode what :func:`serialize` wrote."""
+    decoded: dict[str, Any] = msgspec.msgpack.decode(data)
+    return decoded
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing to put on a queue. ``job_id`` makes a second enqueue of the same a no-op."""
+
+    context: str
+    queue: QueueName
+    name: str
+    payload: bytes
+    headers: dict[str, str] = {}
+    job_id: str | None = None
+    run_at: datetime | None = None
+
+
+class QueueClient:
+    """Enqueues jobs. A queue is named by class and context, so a worker takes only what it can
+    run."""
+
+    def __init__(self, url: str, prefix: str) -> None:
+        self._url = url
+        self._prefix = prefix
+        self._redis: ArqRedis | None = None
+
+    def queue_name(self, queue: QueueName, context: str) -> str:
+        """Return the Valkey key of a queue."""
+        return f"{self._prefix}:queue:{queue}:{context}"
+
+    async def redis(self) -> ArqRedis:
+        """Return the open connection pool."""
+        if self._redis is None:
+            settings = RedisSettings.from_dsn(self._url)
+            settings.conn_retries = 1
+            settings.conn_timeout = 2
+            self._redis = await create_pool(
+                settings, job_serializer=serialize, job_deserializer=deserialize
+            )
+        return self._redis
+
+    async def enqueue(self, job: Job) -> None:
+        """Put one job on its queue."""
+        redis = await self.redis()
+        await redis.enqueue_job(
+            job.name,
+            job.payload,
+            job.headers,
+            _job_id=job.job_id,
+            _queue_name=self.queue_name(job.queue, job.context),
+            _defer_until=job.run_at,
+        )
+
+    async def enqueue_task(
+        self,
+        context: str,
+        queue: QueueName,
+        name: str,
+        payload: msgspec.Struct,
+        *,
+        job_id: str | UUID | None = None,
+    ) -> None:
+        """Put a task on its queue directly, without an outbox row: for wake-ups that a sweep
+        repeats anyway, never for the effect of a change."""
+        await self.enqueue(
+            Job(
+                context=context,
+                queue=queue,
+                name=name,
+                payload=msgspec.json.encode(payload),
+                job_id=str(job_id) if job_id else None,
+            )
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._redis is not None:
+            redis, self._redis = self._redis, None
+            await redis.aclose()

@@ -1,0 +1,135 @@
+"""The worker process: arq workers, the relay, the scheduler and maintenance, until told to stop.
+
+On SIGTERM it takes no new task, lets running ones finish within the grace time, then cancels
+them; a cancelled task goes back to its queue.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Sequence
+from datetime import timedelta
+
+import msgspec
+import structlog
+
+from flatrender.db.maintenance import maintain
+from flatrender.events.relay import Relay
+from flatrender.runtime import Runtime
+from flatrender.tasks.queue import Job
+from flatrender.tasks.task import Schedule
+from flatrender.tasks.worker import build_workers
+
+log = structlog.get_logger(__name__)
+
+MAINTENANCE_SECONDS = 3600.0
+
+
+class WorkerService:
+    """Runs the background side of a :class:`Runtime` that is already started."""
+
+    def __init__(self, runtime: Runtime, *, queues: Sequence[str] = ()) -> None:
+        self._runtime = runtime
+        self._queues = list(queues)
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Ask the service to end gracefully."""
+        self._stopping.set()
+
+    async def run(self, *, handle_signals: bool = True) -> None:
+        """Work until :meth:`stop` or a signal."""
+        if handle_signals:
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                with contextlib.suppress(NotImplementedError):
+                    loop.add_signal_handler(number, self.stop)
+        runtime, settings = self._runtime, self._runtime.settings
+        queue = runtime.infra.queue
+        workers = build_workers(
+            runtime.contexts,
+            {n: (p.manifest.tasks, p.manifest.subscriptions) for n, p in runtime.active.items()},
+            queue,
+            queues=self._queues,
+            redis=await queue.redis(),
+            concurrency=settings.worker.concurrency,
+            render_slots=settings.worker.render_slots or os.cpu_count() or 1,
+        )
+        relay = Relay(runtime.contexts, runtime.subscribers(), queue, settings.valkey.prefix)
+        background = [
+            asyncio.create_task(relay.run(), name="relay"),
+            asyncio.create_task(self._schedule(), name="scheduler"),
+            asyncio.create_task(self._maintain(), name="maintenance"),
+        ]
+        running = [asyncio.create_task(w.async_run(), name=w.queue_name) for w in workers]
+        log.info("worker_started", queues=[w.queue_name for w in workers])
+        stop = asyncio.create_task(self._stopping.wait())
+        done, _ = await asyncio.wait([stop, *running], return_when=asyncio.FIRST_COMPLETED)
+        for ended in done - {stop}:
+            if error := ended.exception():
+                log.error("worker_loop_ended", queue=ended.get_name(), error=repr(error))
+        await self._wind_down(workers, running, background)
+        stop.cancel()
+
+    async def _wind_down(
+        self,
+        workers: Sequence[object],
+        running: Sequence[asyncio.Task[None]],
+        background: Sequence[asyncio.Task[None]],
+    ) -> None:
+        log.info("worker_stopping")
+        for task in background:
+            task.cancel()
+        active: list[asyncio.Task[object]] = []
+        for worker in workers:
+            worker.allow_pick_jobs = False  # type: ignore[attr-defined]  # arq's own switch
+            active += list(worker.tasks.values())  # type: ignore[attr-defined]  # arq's running jobs
+        if active:
+            await asyncio.wait(active, timeout=self._runtime.settings.worker.shutdown_grace)
+        for task in (*active, *running):
+            task.cancel()
+        await asyncio.gather(*active, *running, *background, return_exceptions=True)
+
+    async def _schedule(self) -> None:
+        """Enqueue each schedule once per period for all workers together (SET NX on the slot)."""
+        scale = self._runtime.settings.core.time_scale
+        entries = [
+            (name, schedule)
+            for name, plugin in self._runtime.active.items()
+            for schedule in plugin.manifest.schedules
+        ]
+        if not entries:
+            return
+        tick = max(0.02, min(s.every for _, s in entries) * scale / 2)
+        while True:
+            for name, schedule in entries:
+                try:
+                    await self._enqueue_due(name, schedule, schedule.every * scale)
+                except Exception as error:  # noqa: BLE001 - Valkey may be away for a while
+                    log.warning("schedule_failed", task=schedule.task.name, error=repr(error))
+            await asyncio.sleep(min(tick, 1.0))
+
+    async def _enqueue_due(self, context: str, schedule: Schedule, period: float) -> None:
+        queue = self._runtime.infra.queue
+        redis = await queue.redis()
+        slot = int(self._runtime.infra.clock.now().timestamp() / period)
+        key = f"{self._runtime.settings.valkey.prefix}:slot:{schedule.task.name}:{slot}"
+        if await redis.set(key, 1, nx=True, px=int(period * 2000) + 1000):
+            await queue.enqueue(
+                Job(
+                    context=context,
+                    queue=schedule.task.queue,
+                    name=schedule.task.name,
+                    payload=msgspec.json.encode(schedule.payload),
+                )
+            )
+
+    async def _maintain(self) -> None:
+        while True:
+            for name, context in self._runtime.contexts.items():
+                try:
+                    await maintain(context.db, keep=timedelta(days=7))
+                except Exception as error:  # noqa: BLE001 - tried again in an hour
+                    log.warning("maintenance_failed", context=name, error=repr(error))
+            await asyncio.sleep(MAINTENANCE_SECONDS * self._runtime.settings.core.time_scale)
