@@ -122,7 +122,7 @@ def fetch() -> None:
         target = private_folder()
         target.mkdir(parents=True, exist_ok=True)
         for library in sorted(unpacked.glob("**/lib*.so.*")):
-            if library.is_file():  # follows the link: each name becomes a file of its own
+            if library.name in _CHAIN and library.is_file():  # the links carry the short names
                 _replace(library, target / library.name)
     if absent := missing():
         raise SystemLibraryError(
