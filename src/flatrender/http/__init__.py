@@ -1,4 +1,4 @@
-"""The HTTP layer of the kernel: problems, pages and cursors, idempotency, ETags, live streams, OpenAPI.
+"""The HTTP layer of the kernel: problems, lists, idempotency, ETags, live streams, OpenAPI.
 
 It owns how a request is read and how an answer looks, for every context alike. It never knows a
 context's rules, never opens a database session for a handler, and never decides who the caller

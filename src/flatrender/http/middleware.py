@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterable
 from urllib.parse import unquote_to_bytes
 
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from flatrender.errors import DomainError, Invalid, NotFound
@@ -33,11 +34,10 @@ API_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-
 
 
 class RequestContextMiddleware:
-    """Sets the :class:`RequestContext`, answers X-Request-ID, and never lets an exception out.
+    """Sets the :class:`RequestContext` and answers X-Request-ID.
 
     The client's address (``scope["client"]``) and scheme are replaced by what trusted proxies
-    tell, so everything below may believe them. Requests whose path or query could not be text
-    are refused before routing.
+    tell, so everything below may believe them.
     """
 
     def __init__(self, app: ASGIApp, *, trusted_proxies: Iterable[str] = ()) -> None:
@@ -46,50 +46,25 @@ class RequestContextMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run one request or connection inside its context."""
-        if scope["type"] not in ("http", "websocket"):
+        if scope["type"] not in (ScopeType.HTTP, ScopeType.WEBSOCKET):
             await self.app(scope, receive, send)
             return
         request = self._context(scope)
-        token = current_request.set(request)
-        try:
-            if scope["type"] == "http":
-                await self._http(scope, receive, send, request)
-            else:
-                await self.app(scope, receive, send)
-        finally:
-            current_request.reset(token)
-
-    async def _http(
-        self, scope: Scope, receive: Receive, send: Send, request: RequestContext
-    ) -> None:
-        started = False
         identity = (b"x-request-id", request.request_id.encode("latin-1"))
 
         async def send_with_id(message: Message) -> None:
-            nonlocal started
             if message["type"] == "http.response.start":
-                started = True
                 message["headers"] = [
                     *(h for h in message.get("headers", ()) if h[0].lower() != b"x-request-id"),
                     identity,
                 ]
             await send(message)
 
-        refusal = unreadable(scope)
-        if refusal is not None:
-            await send_problem(refusal, send_with_id)
-            return
+        token = current_request.set(request)
         try:
             await self.app(scope, receive, send_with_id)
-        except Exception as error:
-            if started:  # the answer is half out: only cutting the connection tells the truth
-                raise
-            log.error(
-                "unhandled exception outside the app",
-                exc_info=error,
-                extra={"request_id": request.request_id},
-            )
-            await send_problem(InternalError(), send_with_id)
+        finally:
+            current_request.reset(token)
 
     def _context(self, scope: Scope) -> RequestContext:
         request_id = correlation_id = language = forwarded_scheme = None
@@ -110,7 +85,7 @@ class RequestContextMiddleware:
         address = self.trust.client(peer[0] if peer else "", forwarded)
         if peer:
             if forwarded_scheme in ("http", "https") and self.trust.trusts(peer[0]):
-                websocket = scope["type"] == "websocket"
+                websocket = scope["type"] == ScopeType.WEBSOCKET
                 secure = forwarded_scheme == "https"
                 scope["scheme"] = ("ws" if websocket else "http") + ("s" if secure else "")
             if address != peer[0]:
@@ -148,7 +123,7 @@ class SecurityHeadersMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the app with its answer's headers completed."""
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await self.app(scope, receive, send)
             return
 
@@ -164,6 +139,37 @@ class SecurityHeadersMiddleware:
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
+
+
+class LastNetMiddleware:
+    """Refuses what could not be text before routing, and lets no exception out unanswered."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the app inside the net."""
+        if scope["type"] != ScopeType.HTTP:
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def send_noting_start(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        refusal = unreadable(scope)
+        if refusal is not None:
+            await send_problem(refusal, send)
+            return
+        try:
+            await self.app(scope, receive, send_noting_start)
+        except Exception as error:
+            if started:  # the answer is half out: only cutting the connection tells the truth
+                raise
+            log.error("unhandled exception outside the app", exc_info=error)
+            await send_problem(InternalError(), send)
 
 
 def unreadable(scope: Scope) -> DomainError | None:

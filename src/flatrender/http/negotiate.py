@@ -36,9 +36,9 @@ def preferred_language(header: str | None) -> Language:
             named[language] = max(quality, named.get(language, 0.0))
         elif tag:
             others = True
-    for language in ("fa", "en"):
-        if language not in named and rest is not None:
-            named[language] = rest
+    if rest is not None:
+        named.setdefault("fa", rest)
+        named.setdefault("en", rest)
     wanted = [language for language, quality in named.items() if quality > 0]
     if wanted:
         return max(wanted, key=lambda language: named[language])  # max keeps the first of equals

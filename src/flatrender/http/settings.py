@@ -1,4 +1,4 @@
-"""Settings of the HTTP layer. Holds values and their production rules; never reads the environment."""
+"""Settings of the HTTP layer: values and their production rules. Never reads the environment."""
 
 import ipaddress
 from typing import Annotated

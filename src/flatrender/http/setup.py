@@ -1,24 +1,121 @@
 """The one place where the HTTP layer meets Litestar: the app's arguments and its outer layers.
 
-``app.py`` composes: ``app = Litestar(route_handlers, **http_arguments(settings), ...)`` and then
-``install(app, settings)``. Owns no route but the documentation viewer's.
+``app.py`` composes::
+
+    http = HttpLayer(settings.http, tags=..., stores=...)
+    app = Litestar(route_handlers=[*controllers, *http.routes()], middleware=[auth,
+                   *http.middleware()], **http.arguments())
+    http.install(app)
+
+Owns no route but the documentation viewer's.
 """
 
-from typing import TypedDict
+import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypedDict
 
+from litestar import Litestar, Router
+from litestar.middleware import DefineMiddleware
 from litestar.openapi.config import OpenAPIConfig
-from litestar.types import ExceptionHandlersMap, TypeEncodersMap
+from litestar.openapi.spec import Tag
 
-from flatrender.http.body import ApiRequest
+from flatrender.clock import Clock
+from flatrender.http.body import ApiRequest, request_class
+from flatrender.http.cors import CorsMiddleware
+from flatrender.http.cursors import CursorSigner
+from flatrender.http.drain import Drain
+from flatrender.http.idempotency.middleware import IdempotencyMiddleware
+from flatrender.http.idempotency.store import IdempotencyStore
+from flatrender.http.middleware import (
+    LastNetMiddleware,
+    RequestContextMiddleware,
+    SecurityHeadersMiddleware,
+)
+from flatrender.http.openapi import openapi_config
+from flatrender.http.openapi.viewer import docs_router
+from flatrender.http.pages import PAGE_DEPENDENCIES
+from flatrender.http.problems import exception_handlers
+from flatrender.http.settings import HttpSettings
+
+#: A form of ours has a handful of fields; files travel by presigned URL.
+_FORM_PARTS = 64
 
 
 class HttpArguments(TypedDict):
-    """Keyword arguments for ``Litestar``; ``route_handlers`` are to be joined with the app's."""
+    """Keyword arguments for ``Litestar``."""
 
-    exception_handlers: ExceptionHandlersMap
+    exception_handlers: dict[Any, Any]
     request_class: type[ApiRequest]
     request_max_body_size: int
     multipart_form_part_limit: int
-    openapi_config: OpenAPIConfig | None
-    type_encoders: TypeEncodersMap
+    openapi_config: OpenAPIConfig
+    dependencies: dict[str, Any]
     debug: bool
+
+
+class HttpLayer:
+    """Everything of this package for one app.
+
+    ``drain`` is what live streams watch, ``cursors`` signs the cursors of endless lists.
+    ``stores`` gives each context's idempotency store by its name.
+    """
+
+    def __init__(
+        self,
+        settings: HttpSettings,
+        *,
+        tags: Sequence[Tag] = (),
+        stores: Callable[[str], IdempotencyStore] | None = None,
+        clock: Clock | None = None,
+        drain: Drain | None = None,
+    ) -> None:
+        self.settings = settings
+        self.drain = drain or Drain()
+        self.key = settings.cursor_key.encode() or secrets.token_bytes(32)
+        self.cursors = CursorSigner(self.key)
+        self._tags = tags
+        self._stores = stores
+        self._clock = clock
+
+    def arguments(self) -> HttpArguments:
+        """Return the arguments for ``Litestar``."""
+        return HttpArguments(
+            exception_handlers=dict(exception_handlers()),
+            request_class=request_class(self.settings.json_depth),
+            request_max_body_size=self.settings.body_limit_bytes,
+            multipart_form_part_limit=_FORM_PARTS,
+            openapi_config=openapi_config(self.settings, tags=self._tags),
+            dependencies=dict(PAGE_DEPENDENCIES),
+            debug=False,  # Litestar's debug answers carry tracebacks
+        )
+
+    def middleware(self) -> list[DefineMiddleware]:
+        """Return what stands between authentication and the handlers."""
+        if self._stores is None:
+            return []
+        return [
+            DefineMiddleware(
+                IdempotencyMiddleware, stores=self._stores, key=self.key, clock=self._clock
+            )
+        ]
+
+    def routes(self) -> list[Router]:
+        """Return the documentation's routes, none where it is turned off."""
+        return [docs_router()] if self.settings.docs_enabled else []
+
+    def install(self, app: Litestar) -> Litestar:
+        """Put the outer layers around ``app``; they see unknown routes and crashes as well."""
+        inner = LastNetMiddleware(app.asgi_handler)
+        marked = CorsMiddleware(inner, origins=self.settings.cors_origins)
+        covered = SecurityHeadersMiddleware(marked, hsts_seconds=self.settings.hsts_seconds)
+        app.asgi_handler = RequestContextMiddleware(
+            covered, trusted_proxies=self.settings.trusted_proxies
+        )
+        return app
+
+    @asynccontextmanager
+    async def lifespan(self, _app: Litestar) -> AsyncIterator[None]:
+        """End live streams at the latest when the app's lifespan ends."""
+        yield
+        self.drain.begin()

@@ -124,8 +124,7 @@ class SortMenu:
             names.append(name)
             terms.append(OrderTerm(column, text.startswith("-")))
         canonical = ",".join(
-            ("-" if term.descending else "") + name
-            for name, term in zip(names, terms, strict=True)
+            ("-" if term.descending else "") + name for name, term in zip(names, terms, strict=True)
         )
         if terms[-1].column != self._tie:
             terms.append(OrderTerm(self._tie, terms[-1].descending))

@@ -23,7 +23,9 @@ def check_openapi(schema: dict[str, Any]) -> list[str]:
     if not str(schema.get("openapi", "")).startswith("3.1"):
         faults.append("openapi: must be 3.1")
     declared = {tag["name"]: tag for tag in schema.get("tags", ())}
-    faults += [f"tag {name}: no description" for name in declared if not declared[name].get("description")]
+    faults += [
+        f"tag {name}: no description" for name in declared if not declared[name].get("description")
+    ]
     schemes = set(schema.get("components", {}).get("securitySchemes", {}))
     seen: dict[str, str] = {}
     for place, operation in _operations(schema):
@@ -106,7 +108,9 @@ def _options(schema: dict[str, Any], document: dict[str, Any]) -> Iterator[dict[
 
 def _security(operation: dict[str, Any], schemes: set[str]) -> Iterator[str]:
     for requirement in operation.get("security") or ():
-        yield from (f"security scheme {name!r} is unknown" for name in requirement if name not in schemes)
+        yield from (
+            f"security scheme {name!r} is unknown" for name in requirement if name not in schemes
+        )
 
 
 def _resolve(value: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from litestar import Router
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, Contact, SecurityScheme, Server, Tag
-from litestar.types import HttpMethod
+from litestar.types import Method
 
 from flatrender.http.settings import HttpSettings
 
@@ -99,7 +99,7 @@ def _schemes() -> dict[str, SecurityScheme]:
     }
 
 
-def _unnamed(handler: HTTPRouteHandler, method: HttpMethod, path: Sequence[Any]) -> str:
+def _unnamed(handler: HTTPRouteHandler, method: Method, path: Sequence[Any]) -> str:
     parts = [str(getattr(part, "name", part)) for part in path]
     return UNNAMED + "_".join([str(method).lower(), *parts, handler.handler_name])
 

@@ -4,7 +4,7 @@
 
 window.addEventListener("DOMContentLoaded", () => {
   window.SwaggerUIBundle({
-    url: new URL("openapi.json", document.baseURI).href,
+    url: "/openapi.json",
     dom_id: "#viewer",
     deepLinking: true,
     displayRequestDuration: true,
