@@ -6,18 +6,18 @@ environment variables. Whatever ends the block, nothing is left running.
 
 import asyncio
 import contextlib
+import json
 import os
 import secrets
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
 import asyncpg
+import httpx
 
 from flatrender.db import migrations
 from flatrender.embedded import Command, EmbeddedError, EmbeddedStack, Endpoints, ManagedProcess
@@ -152,8 +152,6 @@ class LocalDeployment:
         missing = [name for name in _SECRETS if name not in keys]
         if missing:
             keys |= {name: secrets.token_urlsafe(48) for name in missing}
-            import json
-
             write_private(path, json.dumps(keys))
         return {name: str(keys[name]) for name in _SECRETS}
 
@@ -205,10 +203,9 @@ class LocalDeployment:
                 lines = log.read_text("utf-8", "replace").strip().splitlines()
                 last = lines[-1] if lines else "no output"
                 raise EmbeddedError(f"{dead[0].command.name} did not start: {last} (log: {log})")
-            with contextlib.suppress(urllib.error.URLError, OSError):
-                with urllib.request.urlopen(f"{self.base_url}/health/ready", timeout=5) as answer:
-                    if answer.status == 200:
-                        return
+            with contextlib.suppress(httpx.HTTPError):
+                if httpx.get(f"{self.base_url}/health/ready", timeout=5).status_code == 200:
+                    return
         raise EmbeddedError(f"the API was not ready after {timeout:.0f} s")
 
     def _polls(self, deadline: float) -> Iterator[None]:

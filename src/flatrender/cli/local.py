@@ -80,7 +80,7 @@ def up(folder: Path, port: int) -> None:
     default=Path("demo-output"),
     show_default=True,
 )
-def demo(
+def demo(  # noqa: PLR0917 - click passes options by name
     folder: Path,
     embedded: bool,
     url: str | None,

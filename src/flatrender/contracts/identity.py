@@ -136,7 +136,8 @@ class RenderLimits(Struct, frozen=True, kw_only=True):
 
 
 class RenderReservation(Struct, frozen=True, kw_only=True):
-    """What was set aside for one job. ``weight`` is the tenant's share of the farm."""
+    """What was set aside for one job. ``weight`` is the share of the farm; an export is kept
+    ``export_days`` days (None: for good)."""
 
     job_id: UUID
     charge_minor: int
@@ -145,6 +146,8 @@ class RenderReservation(Struct, frozen=True, kw_only=True):
     plan_code: str
     priority: int = 0
     weight: float = 1.0
+    export_days: int | None = None
+    max_active_jobs: int | None = None
 
 
 class RenderEntitlements(Protocol):

@@ -43,7 +43,7 @@ async def init_connection(connection: asyncpg.Connection) -> None:
             name,
             schema="pg_catalog",
             encoder=lambda value: msgspec.json.encode(value).decode(),
-            decoder=lambda text: msgspec.json.decode(text),
+            decoder=msgspec.json.decode,
             format="text",
         )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,6 +19,7 @@ import pytest
 if TYPE_CHECKING:
     from flatrender.embedded import Endpoints, PostgresEndpoint
     from flatrender.settings import DatabaseSettings, StorageSettings, ValkeySettings
+    from flatrender.testing.platform import Platform
     from flatrender.testing.servers import Broker
 
 T = TypeVar("T")
@@ -289,3 +290,12 @@ async def _ensure_template(server: PostgresEndpoint) -> None:
         await connection.execute(f"ALTER DATABASE {fresh} RENAME TO {TEMPLATE}")
     finally:
         await connection.close()
+
+
+@pytest.fixture(scope="session")
+async def platform(server_environment: dict[str, str]) -> AsyncIterator[Platform]:
+    """The whole platform in this process on this worker's servers: see `testing.platform`."""
+    from flatrender.testing.platform import run_platform
+
+    async with run_platform(server_environment) as running:
+        yield running

@@ -1,0 +1,122 @@
+"""Identity's refusals. Codes are part of the API."""
+
+from flatrender.errors import Conflict, DomainError, Forbidden, Unauthorized
+
+
+class InvalidCredentials(Unauthorized):
+    """Login refused: the same for unknown, banned, deleted and wrong."""
+
+    code = "invalid_credentials"
+    title_fa = "نشانی یا گذرواژه درست نیست"
+    title_en = "The address or the password is not right"
+
+
+class InvalidRefreshToken(Unauthorized):
+    """The refresh token is unknown, too old or of a session that ended."""
+
+    code = "invalid_refresh_token"
+    title_fa = "نشست معتبر نیست؛ دوباره وارد شوید"
+    title_en = "The session is no longer valid; sign in again"
+
+
+class InvalidMfaToken(Unauthorized):
+    """The sign-in that this second factor belongs to is unknown or over."""
+
+    code = "invalid_mfa_token"
+    title_fa = "ورود نیمه‌کاره معتبر نیست"
+    title_en = "This sign-in is no longer valid"
+
+
+class InvalidMfaCode(Unauthorized):
+    """The code is wrong, used before or too old."""
+
+    code = "invalid_mfa_code"
+    title_fa = "کد درست نیست"
+    title_en = "The code is not right"
+
+
+class MfaLocked(DomainError):
+    """Too many wrong codes; Retry-After says how long."""
+
+    status = 429
+    code = "mfa_locked"
+    title_fa = "تلاش ناموفق زیاد بود؛ کمی صبر کنید"
+    title_en = "Too many wrong codes; wait a little"
+
+
+class FactorExists(Conflict):
+    """A TOTP factor is already confirmed."""
+
+    code = "factor_exists"
+    title_fa = "ورود دومرحله‌ای از پیش فعال است"
+    title_en = "Two-factor sign-in is already on"
+
+
+class PasswordRefused(DomainError):
+    """The password is too short, too long, too common or the address itself."""
+
+    status = 422
+    code = "password_refused"
+    title_fa = "این گذرواژه پذیرفته نیست"
+    title_en = "This password is not accepted"
+
+
+class QualityLocked(Forbidden):
+    """The plan does not include this resolution."""
+
+    code = "quality_locked"
+    title_fa = "این کیفیت در طرح شما نیست"
+    title_en = "Your plan does not include this quality"
+    detail_fa = "طرح شما تا {max_resolution} را می‌دهد؛ {resolution} خواسته شد."
+    detail_en = "Your plan gives up to {max_resolution}; {resolution} was asked for."
+
+
+class DailyLimitReached(DomainError):
+    """The day's renders are used up; Retry-After points at the tenant's midnight."""
+
+    status = 429
+    code = "daily_limit_reached"
+    title_fa = "سهم رندر امروز تمام شد"
+    title_en = "Today's renders are used up"
+    detail_fa = "امروز {used} از {limit} رندر انجام شد."
+    detail_en = "{used} of {limit} renders were used today."
+
+
+class NotEnoughCharge(DomainError):
+    """The render charge does not cover this render."""
+
+    status = 402
+    code = "not_enough_charge"
+    title_fa = "اعتبار رندر کافی نیست"
+    title_en = "Not enough render charge"
+    detail_fa = "{needed} لازم است و {balance} مانده است."
+    detail_en = "{needed} is needed and {balance} is left."
+
+
+class VideoTooLong(DomainError):
+    """The plan does not include videos of this length."""
+
+    status = 403
+    code = "duration_locked"
+    title_fa = "این مدت در طرح شما نیست"
+    title_en = "Your plan does not include videos this long"
+    detail_fa = "طرح شما تا {limit} ثانیه را می‌دهد."
+    detail_en = "Your plan gives up to {limit} seconds."
+
+
+class UnknownPlan(DomainError):
+    """No plan has this code."""
+
+    status = 404
+    code = "unknown_plan"
+    title_fa = "چنین طرحی نیست"
+    title_en = "There is no such plan"
+
+
+class UnknownUser(DomainError):
+    """No user has this address."""
+
+    status = 404
+    code = "unknown_user"
+    title_fa = "چنین کاربری نیست"
+    title_en = "There is no such user"

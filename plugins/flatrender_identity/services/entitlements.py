@@ -1,0 +1,344 @@
+"""What a render may cost and who may ask for it: the ``RenderEntitlements`` port.
+
+Reserve, settle and release are idempotent by job id. The day's count and the charge are taken in
+one transaction with the reservation, so no crash can take without a record of it.
+"""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+from flatrender.contracts.identity import RenderLimits, RenderReservation
+from flatrender.db import UnitOfWork
+from flatrender.errors import NotFound
+from flatrender.plugin import PluginContext
+from flatrender_identity.domain import allows, day_ends, local_day, refund, render_charge
+from flatrender_identity.errors import (
+    DailyLimitReached,
+    NotEnoughCharge,
+    QualityLocked,
+    VideoTooLong,
+)
+
+_PLAN = """
+SELECT p.id, p.code, p.resolutions, p.max_resolution, p.watermark, p.max_video_seconds, p.priority,
+       p.farm_weight, p.export_days, p.max_active_jobs, p.storage_bytes,
+       coalesce(u.daily_render_limit, p.daily_render_limit) AS daily_limit,
+       t.timezone, t.farm_weight AS tenant_weight,
+       coalesce(a.balance_minor, 0) AS balance_minor, p.currency, now() AS now
+FROM identity.users u
+JOIN identity.tenants t ON t.id = u.tenant_id
+LEFT JOIN identity.user_plans up ON up.tenant_id = u.tenant_id AND up.user_id = u.id
+     AND up.status = 'Active' AND (up.expires_at IS NULL OR up.expires_at > now())
+LEFT JOIN identity.render_charge_accounts a ON a.tenant_id = u.tenant_id AND a.user_id = u.id
+JOIN LATERAL (
+    SELECT * FROM identity.plans q
+    WHERE (up.plan_id IS NOT NULL AND q.id = up.plan_id)
+       OR (up.plan_id IS NULL AND q.code = 'free' AND q.active AND q.deleted_at IS NULL)
+    ORDER BY (q.tenant_id = u.tenant_id) DESC LIMIT 1
+) p ON true
+WHERE u.tenant_id = :tenant AND u.id = :user AND u.status = 'Active' AND u.deleted_at IS NULL
+"""
+
+_COUNT = """
+INSERT INTO identity.user_daily_usage AS d (tenant_id, user_id, day, renders, seconds)
+VALUES (:tenant, :user, :day, 1, :seconds)
+ON CONFLICT (tenant_id, user_id, day) DO UPDATE
+SET renders = d.renders + 1, seconds = d.seconds + excluded.seconds
+WHERE CAST(:limit AS int) = 0 OR d.renders < CAST(:limit AS int)
+RETURNING d.renders
+"""
+
+_LEDGER = """
+INSERT INTO identity.render_charge_ledger
+  (id, tenant_id, user_id, kind, delta_minor, reserved_delta_minor, balance_after_minor,
+   reference, job_id, reason)
+VALUES (gen_random_uuid(), :tenant, :user, :kind, :delta, :reserved, :balance, :reference, :job,
+        :reason)
+ON CONFLICT (tenant_id, user_id, reference) DO NOTHING
+"""
+
+
+class _Plan(Struct, frozen=True, kw_only=True):
+    """The plan a user is on now, with what it allows."""
+
+    id: UUID
+    code: str
+    resolutions: list[str]
+    max_resolution: str
+    watermark: bool
+    max_video_seconds: int | None
+    priority: int
+    farm_weight: float
+    export_days: int | None
+    max_active_jobs: int | None
+    storage_bytes: int
+    daily_limit: int
+    timezone: str
+    tenant_weight: float
+    balance_minor: int
+    currency: str
+    now: datetime
+
+    @property
+    def today(self) -> date:
+        return local_day(self.now, self.timezone)
+
+
+class EntitlementService:
+    """Implements :class:`flatrender.contracts.identity.RenderEntitlements`."""
+
+    def __init__(self, context: PluginContext) -> None:
+        self._db = context.db
+
+    async def limits(self, tenant_id: UUID, user_id: UUID) -> RenderLimits:
+        """Return what the user may render now. Raises ``NotFound`` for an unknown user."""
+        async with self._db.unit_of_work(tenant_id) as work:
+            plan = await self._plan(work, user_id)
+            used = await work.execute(
+                "SELECT renders FROM identity.user_daily_usage "
+                "WHERE tenant_id = :tenant AND user_id = :user AND day = :day",
+                tenant=tenant_id,
+                user=user_id,
+                day=plan.today,
+            )
+            row = used.first()
+        return RenderLimits(
+            plan_code=plan.code,
+            resolutions=plan.resolutions,
+            max_resolution=plan.max_resolution,
+            watermark=plan.watermark,
+            daily_limit=plan.daily_limit,
+            daily_used=row[0] if row else 0,
+            resets_at=day_ends(plan.now, plan.timezone),
+            charge_minor=plan.balance_minor,
+            currency=plan.currency,
+        )
+
+    async def reserve(
+        self, *, tenant_id: UUID, user_id: UUID, job_id: UUID, resolution: str, seconds: float
+    ) -> RenderReservation:
+        """Count and set aside; see the port for what is raised."""
+        async with self._db.unit_of_work(tenant_id) as work:
+            if earlier := await self._existing(work, user_id, job_id):
+                return earlier
+            plan = await self._plan(work, user_id)
+            self._check(plan, resolution, seconds)
+            charge = await self._price(work, resolution, seconds)
+            await self._take_count(work, user_id, plan, seconds)
+            await self._take_charge(work, user_id, job_id, charge)
+            weight = plan.farm_weight * plan.tenant_weight
+            await work.execute(
+                "INSERT INTO identity.render_reservations (job_id, tenant_id, user_id, day, "
+                "resolution, seconds, charge_minor, watermark, plan_id, plan_code, priority, weight) "
+                "VALUES (:job, :tenant, :user, :day, :resolution, :seconds, :charge, :watermark, "
+                ":plan, :code, :priority, :weight)",
+                job=job_id,
+                tenant=tenant_id,
+                user=user_id,
+                day=plan.today,
+                resolution=resolution,
+                seconds=seconds,
+                charge=charge,
+                watermark=plan.watermark,
+                plan=plan.id,
+                code=plan.code,
+                priority=plan.priority,
+                weight=weight,
+            )
+        return RenderReservation(
+            job_id=job_id,
+            charge_minor=charge,
+            currency=plan.currency,
+            watermark=plan.watermark,
+            plan_code=plan.code,
+            priority=plan.priority,
+            weight=weight,
+            export_days=plan.export_days,
+            max_active_jobs=plan.max_active_jobs,
+        )
+
+    async def settle(self, *, tenant_id: UUID, job_id: UUID) -> None:
+        """Turn the reservation into a charge; a second call changes nothing."""
+        async with self._db.unit_of_work(tenant_id) as work:
+            await self.settle_in(work, job_id)
+
+    async def settle_in(self, work: UnitOfWork, job_id: UUID) -> None:
+        """As :meth:`settle`, inside an open transaction."""
+        row = await self._close(work, job_id, "Settled")
+        if row is None or row.charge_minor == 0:
+            return
+        await self._book(work, row, kind="Settle", back=0)
+
+    async def release(
+        self, *, tenant_id: UUID, job_id: UUID, fraction: float = 1.0, give_back_count: bool = True
+    ) -> None:
+        """Give back ``fraction`` of the charge; a second call changes nothing."""
+        async with self._db.unit_of_work(tenant_id) as work:
+            await self.release_in(work, job_id, fraction=fraction, give_back_count=give_back_count)
+
+    async def release_in(
+        self, work: UnitOfWork, job_id: UUID, *, fraction: float, give_back_count: bool
+    ) -> None:
+        """As :meth:`release`, inside an open transaction."""
+        row = await self._close(work, job_id, "Released")
+        if row is None:
+            return
+        back = refund(row.charge_minor, fraction)
+        if row.charge_minor:
+            await self._book(work, row, kind="Release", back=back)
+        await work.execute(
+            "UPDATE identity.render_reservations SET released_minor = :back, "
+            "count_given_back = :count WHERE tenant_id = :tenant AND job_id = :job",
+            back=back,
+            count=give_back_count,
+            tenant=work.tenant,
+            job=job_id,
+        )
+        if give_back_count:
+            await work.execute(
+                "UPDATE identity.user_daily_usage SET renders = greatest(0, renders - 1), "
+                "seconds = greatest(0, seconds - :seconds) "
+                "WHERE tenant_id = :tenant AND user_id = :user AND day = :day",
+                seconds=row.seconds,
+                tenant=work.tenant,
+                user=row.user_id,
+                day=row.day,
+            )
+
+    async def _plan(self, work: UnitOfWork, user_id: UUID) -> _Plan:
+        found = await work.execute(_PLAN, tenant=work.tenant, user=user_id)
+        row = found.mappings().first()
+        if row is None:
+            raise NotFound()
+        return _Plan(**row)
+
+    async def _existing(
+        self, work: UnitOfWork, user_id: UUID, job_id: UUID
+    ) -> RenderReservation | None:
+        found = await work.execute(
+            "SELECT r.charge_minor, r.currency, r.watermark, r.plan_code, r.priority, r.weight, "
+            "p.export_days, p.max_active_jobs FROM identity.render_reservations r "
+            "LEFT JOIN identity.plans p ON p.id = r.plan_id "
+            "WHERE r.tenant_id = :tenant AND r.user_id = :user AND r.job_id = :job",
+            tenant=work.tenant,
+            user=user_id,
+            job=job_id,
+        )
+        row = found.mappings().first()
+        return RenderReservation(job_id=job_id, **row) if row else None
+
+    def _check(self, plan: _Plan, resolution: str, seconds: float) -> None:
+        if not allows(plan.resolutions, resolution):
+            raise QualityLocked(
+                resolution=resolution,
+                max_resolution=plan.max_resolution,
+                extra={"max_resolution": plan.max_resolution, "plan_code": plan.code},
+            )
+        if plan.max_video_seconds is not None and seconds > plan.max_video_seconds:
+            raise VideoTooLong(limit=plan.max_video_seconds)
+
+    async def _price(self, work: UnitOfWork, resolution: str, seconds: float) -> int:
+        found = await work.execute(
+            "SELECT charge_per_second_minor, minimum_minor FROM identity.render_prices "
+            "WHERE resolution = :resolution ORDER BY (tenant_id = :tenant) DESC LIMIT 1",
+            resolution=resolution,
+            tenant=work.tenant,
+        )
+        row = found.first()
+        return render_charge(seconds, row[0], row[1]) if row else 0
+
+    async def _take_count(
+        self, work: UnitOfWork, user_id: UUID, plan: _Plan, seconds: float
+    ) -> None:
+        counted = await work.execute(
+            _COUNT,
+            tenant=work.tenant,
+            user=user_id,
+            day=plan.today,
+            seconds=seconds,
+            limit=plan.daily_limit,
+        )
+        if counted.first() is None:
+            resets = day_ends(plan.now, plan.timezone)
+            wait = max(1, int((resets - plan.now).total_seconds()))
+            raise DailyLimitReached(
+                headers={"Retry-After": str(wait)},
+                extra={"resets_at": resets.isoformat()},
+                used=plan.daily_limit,
+                limit=plan.daily_limit,
+            )
+
+    async def _take_charge(
+        self, work: UnitOfWork, user_id: UUID, job_id: UUID, charge: int
+    ) -> None:
+        if charge == 0:
+            return
+        taken = await work.execute(
+            "UPDATE identity.render_charge_accounts SET balance_minor = balance_minor - :charge, "
+            "reserved_minor = reserved_minor + :charge WHERE tenant_id = :tenant "
+            "AND user_id = :user AND balance_minor >= :charge RETURNING balance_minor",
+            charge=charge,
+            tenant=work.tenant,
+            user=user_id,
+        )
+        row = taken.first()
+        if row is None:
+            found = await work.execute(
+                "SELECT balance_minor FROM identity.render_charge_accounts "
+                "WHERE tenant_id = :tenant AND user_id = :user",
+                tenant=work.tenant,
+                user=user_id,
+            )
+            left = found.first()
+            raise NotEnoughCharge(needed=charge, balance=left[0] if left else 0)
+        await work.execute(
+            _LEDGER,
+            tenant=work.tenant,
+            user=user_id,
+            kind="Reserve",
+            delta=-charge,
+            reserved=charge,
+            balance=row[0],
+            reference=f"reserve:{job_id}",
+            job=job_id,
+            reason="",
+        )
+
+    async def _close(self, work: UnitOfWork, job_id: UUID, state: str) -> Any:
+        """Move a reservation out of Reserved; None when somebody did so before."""
+        column = "settled_at" if state == "Settled" else "released_at"
+        closed = await work.execute(
+            f"UPDATE identity.render_reservations SET state = :state, {column} = now() "  # noqa: S608 - one of two own column names
+            "WHERE tenant_id = :tenant AND job_id = :job AND state = 'Reserved' "
+            "RETURNING job_id, user_id, charge_minor, day, seconds",
+            state=state,
+            tenant=work.tenant,
+            job=job_id,
+        )
+        return closed.first()
+
+    async def _book(self, work: UnitOfWork, row: Any, *, kind: str, back: int) -> None:
+        account = await work.execute(
+            "UPDATE identity.render_charge_accounts SET reserved_minor = reserved_minor - :charge, "
+            "balance_minor = balance_minor + :back WHERE tenant_id = :tenant AND user_id = :user "
+            "RETURNING balance_minor",
+            charge=row.charge_minor,
+            back=back,
+            tenant=work.tenant,
+            user=row.user_id,
+        )
+        await work.execute(
+            _LEDGER,
+            tenant=work.tenant,
+            user=row.user_id,
+            kind=kind,
+            delta=back,
+            reserved=-row.charge_minor,
+            balance=account.scalar_one(),
+            reference=f"{kind.lower()}:{row.job_id}",
+            job=row.job_id,
+            reason="",
+        )

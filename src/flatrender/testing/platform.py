@@ -1,0 +1,206 @@
+"""The whole platform in one test process: the real app over ASGI, a real worker beside it.
+
+HTTP goes through the app's own middleware; events and tasks go through PostgreSQL, Valkey and
+arq as in production. Timers run fast (``time_scale``). People are made the way they make
+themselves: over HTTP.
+"""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+from msgspec import Struct
+
+from flatrender.app import create_app
+from flatrender.runtime import Runtime
+from flatrender.settings import load_settings
+from flatrender.tasks.service import WorkerService
+
+T = TypeVar("T")
+
+PASSWORD = "correct-horse-battery-9"  # noqa: S105 - of throw-away people in throw-away databases
+FAST = {
+    "FLATRENDER_TIME_SCALE": "0.05",
+    "FLATRENDER_SECURITY_SECRET_KEY": "test-secret-key-of-a-throw-away-deployment",
+    "FLATRENDER_SECURITY_PASSWORD_MEMORY_KIB": "64",
+    "FLATRENDER_SECURITY_PASSWORD_PASSES": "1",
+    "FLATRENDER_HTTP_CURSOR_KEY": "test-cursor-key-of-a-throw-away-deployment",
+    "FLATRENDER_HTTP_PUBLIC_URL": "http://testserver.local",
+    "FLATRENDER_WORKER_RENDER_SLOTS": "1",
+}
+
+
+class Person(Struct, frozen=True, kw_only=True):
+    """Somebody who is logged in; ``headers`` carry the credential."""
+
+    id: UUID
+    email: str
+    tenant_id: UUID
+    access_token: str
+    refresh_token: str
+    tenant_key: str = ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers of this person's calls."""
+        return {"Authorization": f"Bearer {self.access_token}"}
+
+
+class Platform:
+    """A running deployment and a client of it."""
+
+    def __init__(self, runtime: Runtime, client: httpx.AsyncClient, app: Any) -> None:
+        self.runtime = runtime
+        self.client = client
+        self.app = app
+
+    async def person(
+        self,
+        *,
+        plan: str | None = None,
+        role: str | None = None,
+        tenant_key: str = "",
+        email: str | None = None,
+    ) -> Person:
+        """Register and log somebody in. ``plan`` and ``role`` are given by SQL, as an operator
+        would; a role takes effect at this login."""
+        address = email or f"p-{secrets.token_hex(8)}@example.com"
+        headers = {"X-Tenant-Key": tenant_key} if tenant_key else {}
+        answer = await self.client.post(
+            "/v1/auth/register",
+            json={"email": address, "password": PASSWORD, "display_name": "Test Person"},
+            headers=headers,
+        )
+        assert answer.status_code == 202, answer.text
+        if role:
+            await self.sql(
+                "UPDATE identity.users SET role = $2 WHERE lower(email) = $1", address, role
+            )
+        if plan:
+            await self.grant(address, plan)
+        return await self.login(address, tenant_key=tenant_key)
+
+    async def login(self, email: str, *, tenant_key: str = "") -> Person:
+        """Log in with the usual password."""
+        headers = {"X-Tenant-Key": tenant_key} if tenant_key else {}
+        answer = await self.client.post(
+            "/v1/auth/login", json={"identifier": email, "password": PASSWORD}, headers=headers
+        )
+        assert answer.status_code == 200, answer.text
+        body = answer.json()
+        tenant = await self.sql(
+            "SELECT tenant_id FROM identity.users WHERE id = $1", UUID(body["user"]["id"])
+        )
+        return Person(
+            id=UUID(body["user"]["id"]),
+            email=email,
+            tenant_id=tenant[0]["tenant_id"],
+            access_token=body["access_token"],
+            refresh_token=body["refresh_token"],
+            tenant_key=tenant_key,
+        )
+
+    async def admin(self) -> Person:
+        """Make an administrator with a confirmed TOTP factor, second factor done."""
+        import pyotp
+
+        person = await self.person(role="admin")
+        enrolled = await self.client.post("/v1/me/mfa/totp", headers=person.headers)
+        assert enrolled.status_code == 201, enrolled.text
+        body = enrolled.json()
+        confirmed = await self.client.post(
+            f"/v1/me/mfa/totp/{body['factor_id']}/confirm",
+            json={"code": pyotp.TOTP(body["secret"]).now()},
+            headers=person.headers,
+        )
+        assert confirmed.status_code == 200, confirmed.text
+        tokens = confirmed.json()
+        return Person(
+            id=person.id,
+            email=person.email,
+            tenant_id=person.tenant_id,
+            access_token=tokens["access_token"],
+            refresh_token=tokens["refresh_token"],
+        )
+
+    async def grant(self, email: str, plan: str) -> None:
+        """Give a paid plan through identity's own service, as ``user grant-plan`` does."""
+        from importlib import import_module
+
+        plans = import_module("flatrender_identity.operator")
+        await plans.grant_plan(self.runtime.plugins["identity"].context, email, plan)
+
+    async def tenant(self, name: str = "Reseller") -> tuple[UUID, str]:
+        """Make a second tenant and return its id and publishable key."""
+        tenant_id, key = uuid4(), f"pk_{secrets.token_hex(12)}"
+        await self.sql(
+            "INSERT INTO identity.tenants (id, slug, name_fa, name_en, kind, publishable_key) "
+            "VALUES ($1, $2, $3, $3, 'Reseller', $4)",
+            tenant_id,
+            f"t-{secrets.token_hex(6)}",
+            name,
+            key,
+        )
+        return tenant_id, key
+
+    async def sql(self, statement: str, *args: object) -> list[Any]:
+        """Run SQL as the superuser, outside every wall: to arrange and to inspect."""
+        database = self.runtime.settings.database
+        connection = await asyncpg.connect(
+            host=database.host,
+            port=database.port,
+            database=database.name,
+            user=database.migrator_user,
+            password=database.migrator_password,
+        )
+        try:
+            rows: list[Any] = await connection.fetch(statement, *args)
+            return rows
+        finally:
+            await connection.close()
+
+    async def until(self, probe: Callable[[], Awaitable[T | None]], *, within: float = 30.0) -> T:
+        """Return the first truthy answer of ``probe``. Fails after ``within`` seconds.
+
+        It polls: for what the outside can only see by asking. It is no sleep: it ends at once
+        when the answer is there.
+        """
+        deadline = time.monotonic() + within
+        while True:
+            found = await probe()
+            if found:
+                return found
+            if time.monotonic() > deadline:
+                raise AssertionError(f"nothing happened within {within} s")
+            await asyncio.sleep(0.02)
+
+
+@contextlib.asynccontextmanager
+async def run_platform(
+    environment: Mapping[str, str], *, worker: bool = True, **changes: str
+) -> AsyncIterator[Platform]:
+    """Start the platform on the servers that ``environment`` names; stop it at the end."""
+    from asgi_lifespan import LifespanManager
+
+    settings = load_settings({**FAST, **environment, **changes})
+    runtime = Runtime(settings)
+    app = create_app(settings, runtime=runtime)
+    async with LifespanManager(app, startup_timeout=60, shutdown_timeout=60):
+        service = WorkerService(runtime)
+        running = asyncio.create_task(service.run(handle_signals=False)) if worker else None
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://testserver.local", timeout=60
+        ) as client:
+            try:
+                yield Platform(runtime, client, app)
+            finally:
+                if running is not None:
+                    service.stop()
+                    await asyncio.wait_for(running, timeout=60)
