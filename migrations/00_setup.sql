@@ -154,17 +154,9 @@ CREATE OR REPLACE FUNCTION public.flatrender_shared_read(tbl regclass, visible t
 RETURNS void
 LANGUAGE plpgsql
 AS $$
-DECLARE
-  own_ctx text;
 BEGIN
-  SELECT c.ctx INTO STRICT own_ctx
-  FROM public.flatrender_contexts c
-  JOIN pg_catalog.pg_namespace n ON n.nspname = c.schema_name
-  JOIN pg_catalog.pg_class r ON r.relnamespace = n.oid
-  WHERE r.oid = tbl;
   EXECUTE format('DROP POLICY IF EXISTS shared_read ON %s', tbl);
-  EXECUTE format('CREATE POLICY shared_read ON %s FOR SELECT TO %I USING (%s)',
-                 tbl, 'flatrender_' || own_ctx, visible);
+  EXECUTE format('CREATE POLICY shared_read ON %s FOR SELECT USING (%s)', tbl, visible);
 END
 $$;
 COMMENT ON FUNCTION public.flatrender_shared_read(regclass, text) IS 'Let requests of other tenants read, never write, the rows for which the SQL condition holds.';
