@@ -8,7 +8,7 @@ HTTP, tasks and subscriptions stay away.
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import structlog
@@ -16,6 +16,8 @@ import structlog
 from flatrender.clock import Clock, SystemClock
 from flatrender.db.context import ContextDatabase
 from flatrender.events.subscriptions import Subscription
+from flatrender.http.cursors import CursorSigner
+from flatrender.http.drain import Drain
 from flatrender.observability.health import HealthRegistry
 from flatrender.plugin import (
     FlatRenderPlugin,
@@ -47,6 +49,9 @@ class Infrastructure:
     outbound: OutboundDoor
     encryptor: Encryptor
     health: HealthRegistry
+    # Set by the app that serves this runtime; a worker serves no streams and signs no cursors.
+    drain: Drain = field(default_factory=Drain)
+    cursors: CursorSigner | None = None
 
 
 class Runtime:

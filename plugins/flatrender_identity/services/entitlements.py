@@ -131,8 +131,9 @@ class EntitlementService:
             await self._take_charge(work, user_id, job_id, charge)
             weight = plan.farm_weight * plan.tenant_weight
             await work.execute(
-                "INSERT INTO identity.render_reservations (job_id, tenant_id, user_id, day, "
-                "resolution, seconds, charge_minor, watermark, plan_id, plan_code, priority, weight) "
+                "INSERT INTO identity.render_reservations (job_id, tenant_id, user_id, "
+                "day, resolution, seconds, charge_minor, watermark, plan_id, plan_code, priority, "
+                "weight) "
                 "VALUES (:job, :tenant, :user, :day, :resolution, :seconds, :charge, :watermark, "
                 ":plan, :code, :priority, :weight)",
                 job=job_id,

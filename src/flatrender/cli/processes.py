@@ -24,12 +24,16 @@ def _tune_collector() -> None:
 def serve(host: str | None, port: int | None, workers: int) -> None:
     """Run the API server."""
     import uvicorn
+    from uvicorn.supervisors import Multiprocess
+
+    from flatrender.asgi import create
+    from flatrender.http.drain import Drain, DrainingServer
 
     settings = load_settings()  # every problem now, before a port is bound
-    configure_logging(settings.observability)
-    uvicorn.run(
-        "flatrender.asgi:create",
-        factory=True,
+    drain = Drain()
+    config = uvicorn.Config(
+        create(drain) if workers == 1 else "flatrender.asgi:create",
+        factory=workers > 1,
         host=host or settings.http.host,
         port=settings.http.port if port is None else port,
         workers=workers if workers > 1 else None,
@@ -45,6 +49,12 @@ def serve(host: str | None, port: int | None, workers: int) -> None:
         timeout_graceful_shutdown=15,
         ws_max_size=64 * 1024,
     )
+    if workers == 1:
+        DrainingServer(config, drain).run()
+    else:
+        Multiprocess(
+            config, target=uvicorn.Server(config).run, sockets=[config.bind_socket()]
+        ).run()
 
 
 @click.command()

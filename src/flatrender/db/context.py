@@ -41,6 +41,7 @@ class ContextDatabase:
         self._engine: AsyncEngine | None = None
         self._sessions: async_sessionmaker[AsyncSession] | None = None
         self.reads = ReadPool(settings, context)
+        self._request_pool = LazyPool(connect_arguments(settings, context), settings.pool_size)
         self.system_pool = LazyPool(
             connect_arguments(settings, context, system=True), settings.system_pool_size
         )
@@ -49,9 +50,24 @@ class ContextDatabase:
     async def unit_of_work(self, tenant_id: UUID) -> AsyncIterator[UnitOfWork]:
         """Open one transaction inside ``tenant_id``; commits when the block ends well."""
         async with open_unit_of_work(
-            self._session(), schema=self.schema, tenant_id=tenant_id, clock=self._clock
+            self._session(),
+            context=self.context,
+            schema=self.schema,
+            tenant_id=tenant_id,
+            clock=self._clock,
         ) as work:
             yield work
+
+    @asynccontextmanager
+    async def transaction(self, tenant_id: UUID) -> AsyncIterator[Any]:
+        """Open one raw transaction inside ``tenant_id`` and yield the asyncpg connection.
+
+        For plumbing that must stand apart from a service's unit of work (idempotency records).
+        """
+        pool = await self._request_pool.get()
+        async with pool.acquire() as connection, connection.transaction():
+            await connection.execute("SELECT set_config('app.tenant_id', $1, true)", str(tenant_id))
+            yield connection
 
     @asynccontextmanager
     async def system(self, reason: str) -> AsyncIterator[SystemTransaction]:
@@ -80,6 +96,7 @@ class ContextDatabase:
         if self._engine is not None:
             await self._engine.dispose()
         await self.reads.close()
+        await self._request_pool.close()
         await self.system_pool.close()
 
     def _session(self) -> AsyncSession:

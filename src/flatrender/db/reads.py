@@ -6,6 +6,7 @@ transaction-pooling proxy this would not hold: give read pools direct or session
 connections.
 """
 
+import inspect
 from collections.abc import Sequence
 from typing import Any, TypeVar
 from uuid import UUID
@@ -95,7 +96,7 @@ def _factory(kind: type[Any]) -> Any:
     fields = msgspec.structs.fields(kind)
     names = [field.name for field in fields]
     nested = any(_needs_conversion(field.type) for field in fields)
-    keyword_only = bool(getattr(kind.__struct_config__, "kw_only", False)) or _is_keyword_only(kind)
+    keyword_only = _is_keyword_only(kind)
     if nested:
         return lambda row: msgspec.convert(
             dict(zip(names, row, strict=True)), kind, strict=False, from_attributes=True
@@ -106,8 +107,6 @@ def _factory(kind: type[Any]) -> Any:
 
 
 def _is_keyword_only(kind: type[Any]) -> bool:
-    import inspect
-
     parameters = list(inspect.signature(kind).parameters.values())
     return any(parameter.kind is parameter.KEYWORD_ONLY for parameter in parameters)
 

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from flatrender.clock import Clock
 from flatrender.events.envelope import Event
 from flatrender.events.outbox import OutboxBuffer
+from flatrender.http.idempotency.claim import settle
 from flatrender.tasks.task import Task
 
 _SET_TENANT = text("SELECT set_config('app.tenant_id', :tenant, true)")
@@ -84,15 +85,20 @@ class UnitOfWork:
 
 @asynccontextmanager
 async def open_unit_of_work(
-    session: AsyncSession, *, schema: str, tenant_id: UUID | None, clock: Clock
+    session: AsyncSession, *, context: str, schema: str, tenant_id: UUID | None, clock: Clock
 ) -> AsyncIterator[UnitOfWork]:
-    """Begin, set the tenant, yield, write the outbox, commit; roll back on any exception."""
+    """Begin, set the tenant, yield, write the outbox, commit; roll back on any exception.
+
+    The request's Idempotency-Key is settled in the same transaction, so an act whose process
+    dies between commit and answer is known to be done.
+    """
     async with session, session.begin():
         if tenant_id is not None:
             await session.execute(_SET_TENANT, {"tenant": str(tenant_id)})
         work = UnitOfWork(session, schema=schema, tenant_id=tenant_id, clock=clock)
         yield work
         await work.flush_outbox()
+        await settle(context, schema, work.execute)
 
 
 class SystemTransaction:

@@ -119,10 +119,17 @@ class DataFolder:
                 write_private(self._secrets_file, json.dumps(known, indent=1))
             return str(known[name])
 
-    def ports(self, names: Iterable[str], explicit: Mapping[str, int]) -> dict[str, int]:
+    def ports(
+        self,
+        names: Iterable[str],
+        explicit: Mapping[str, int],
+        *,
+        setting: str = "FLATRENDER_EMBEDDED_{}_PORT",
+    ) -> dict[str, int]:
         """Return a free port per name: the explicit one, else the remembered one, else a new one.
 
-        Raises EmbeddedError when an explicit port is busy; a busy remembered port is replaced.
+        Raises EmbeddedError when an explicit port is busy, naming ``setting`` (filled with the
+        server's name) as the cure; a busy remembered port is replaced.
         """
         remembered = read_json(self._ports_file)
         chosen: dict[str, int] = {}
@@ -132,7 +139,7 @@ class DataFolder:
                 if not is_free(port):
                     raise EmbeddedError(
                         f"port {port} for {name} is in use by another program: stop that program "
-                        f"or set FLATRENDER_EMBEDDED_{name.upper()}_PORT to another port"
+                        f"or set {setting.format(name.upper())} to another port"
                     )
             else:
                 port = int(remembered.get(name, 0))

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import asyncpg
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import (
@@ -53,6 +54,12 @@ _STATUS_CLASSES: dict[int, type[DomainError]] = {
     422: Invalid,
     503: Unavailable,
 }
+_OUTAGES = (
+    ConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.TooManyConnectionsError,
+)
 _MISSING_PARAMETER = re.compile(r"Missing required (\w+) parameter '([^']*)'")
 
 
@@ -192,6 +199,9 @@ def handle_unexpected(_request: Request[Any, Any, Any], error: Exception) -> Res
     only = _only(error)
     if only is not error and (isinstance(only, (DomainError, HTTPException, msgspec.MsgspecError))):
         return handle_expected(_request, only)
+    if outage_of(error) is not None:
+        log.error("a part this call needs is down", exc_info=error)
+        return problem_response(Unavailable(headers={"Retry-After": "5"}))
     if isinstance(error, LitestarException) and error.detail == "client disconnected prematurely":
         log.info("client left while sending its body")
         return problem_response(BadRequest())
@@ -201,6 +211,21 @@ def handle_unexpected(_request: Request[Any, Any, Any], error: Exception) -> Res
         extra={"request_id": context.request_id(), "exception": type(error).__qualname__},
     )
     return problem_response(InternalError())
+
+
+def outage_of(error: BaseException) -> BaseException | None:
+    """Return the lost connection behind ``error``: the database or a server is away, not wrong.
+
+    Looks at causes, because drivers and SQLAlchemy wrap what happened.
+    """
+    seen: BaseException | None = error
+    for _ in range(8):
+        if seen is None:
+            return None
+        if isinstance(seen, _OUTAGES):
+            return seen
+        seen = seen.__cause__
+    return None
 
 
 def _only(error: BaseException) -> BaseException:

@@ -101,7 +101,8 @@ def _schemes() -> dict[str, SecurityScheme]:
 
 def _unnamed(handler: HTTPRouteHandler, method: Method, path: Sequence[Any]) -> str:
     parts = [str(getattr(part, "name", part)) for part in path]
-    return UNNAMED + "_".join([str(method).lower(), *parts, handler.handler_name])
+    verb = str(getattr(method, "value", method)).lower()
+    return UNNAMED + "_".join([verb, *parts, handler.handler_name])
 
 
 def _version() -> str:

@@ -5,6 +5,7 @@ HTTP layer gives by itself (malformed bodies, missing credentials, idempotency, 
 are written in here once instead of on every handler.
 """
 
+from inspect import cleandoc
 from typing import Any
 
 import msgspec
@@ -127,3 +128,6 @@ def _add_problem_schema(schemas: dict[str, Any]) -> None:
     )
     for name, schema in known.items():
         schemas.setdefault(name, schema)
+    for schema in schemas.values():
+        if description := schema.get("description"):
+            schema["description"] = cleandoc(description)

@@ -18,9 +18,9 @@ from flatrender.http.openapi.document import openapi_document
 
 _FOLDER = Path(__file__).resolve().parent.parent / "viewer"
 _TYPES = {
-    "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
-    "swagger-ui.css": "text/css; charset=utf-8",
-    "viewer.js": "text/javascript; charset=utf-8",
+    "swagger-ui-bundle.js": "text/javascript",
+    "swagger-ui.css": "text/css",
+    "viewer.js": "text/javascript",
     "favicon-32x32.png": "image/png",
 }
 #: Scripts and styles from here only; ``data:`` pictures are the viewer's own icons.
@@ -54,7 +54,7 @@ def _served(
 def docs_page(request: Request[Any, Any, Any]) -> Response[bytes | None]:
     """Serve the viewer's page."""
     content, tag = _file("index.html")
-    return _served(request, content, tag, "text/html; charset=utf-8", "no-cache")
+    return _served(request, content, tag, "text/html", "no-cache")
 
 
 @get("/docs/{name:str}", sync_to_thread=False, include_in_schema=False)

@@ -1,0 +1,86 @@
+"""What an operator does from the command line: make users, grant plans. Every act is audited."""
+
+from uuid import UUID
+
+from msgspec import Struct
+
+from flatrender.db import UnitOfWork
+from flatrender.plugin import PluginContext
+from flatrender.security.principal import DEFAULT_TENANT_ID
+from flatrender_identity.domain import normalise_email
+from flatrender_identity.errors import UnknownUser
+from flatrender_identity.services.plans import PlanService
+
+
+class FoundUser(Struct, frozen=True):
+    """A user as the command line needs it."""
+
+    id: UUID
+    tenant_id: UUID
+
+
+async def find_user(
+    context: PluginContext, email: str, *, tenant_id: UUID = DEFAULT_TENANT_ID
+) -> FoundUser:
+    """Return the user with this address in the tenant. Raises :class:`UnknownUser`."""
+    address = normalise_email(email) or ""
+    found = await context.db.reads.one(
+        FoundUser,
+        tenant_id,
+        "SELECT id, tenant_id FROM identity.users WHERE tenant_id = $1 AND lower(email) = $2 "
+        "AND deleted_at IS NULL",
+        tenant_id,
+        address,
+    )
+    if found is None:
+        raise UnknownUser()
+    return found
+
+
+async def grant_plan(
+    context: PluginContext,
+    email: str,
+    code: str,
+    *,
+    days: int | None = None,
+    tenant_id: UUID = DEFAULT_TENANT_ID,
+) -> None:
+    """Put the user with this address on a plan, and write down that the operator did so."""
+    user = await find_user(context, email, tenant_id=tenant_id)
+    reason = "granted by the operator"
+    expires = await context.get(PlanService).grant(
+        user.tenant_id, user.id, code, days=days, reason=reason
+    )
+    async with context.db.unit_of_work(user.tenant_id) as work:
+        await audit(
+            work,
+            action="plan.grant",
+            target_id=str(user.id),
+            after={"plan": code, "expires_at": expires.isoformat() if expires else None},
+            reason=reason,
+        )
+
+
+async def audit(
+    work: UnitOfWork,
+    *,
+    action: str,
+    target_id: str,
+    after: dict[str, object] | None,
+    reason: str,
+    target_type: str = "user",
+) -> None:
+    """Write one line of the audit log for an act of the command line."""
+    import msgspec
+
+    await work.execute(
+        "INSERT INTO identity.audit_log (tenant_id, actor_kind, action, target_type, target_id, "
+        "after, reason) VALUES (:tenant, 'cli', :action, :type, :target, CAST(:after AS jsonb), "
+        ":reason)",
+        tenant=work.tenant,
+        action=action,
+        type=target_type,
+        target=target_id,
+        after=msgspec.json.encode(after).decode() if after else None,
+        reason=reason,
+    )
