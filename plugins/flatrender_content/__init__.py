@@ -1,0 +1,1 @@
+"""Templates, their scenes and palettes, fonts, music and categories."""

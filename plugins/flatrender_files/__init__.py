@@ -1,0 +1,1 @@
+"""Uploads, files, folders and quotas."""

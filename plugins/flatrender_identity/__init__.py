@@ -1,0 +1,1 @@
+"""Accounts, sessions, second factors, plans and what a render may cost."""

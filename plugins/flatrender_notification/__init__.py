@@ -1,0 +1,1 @@
+"""The inbox, preferences and messages on every channel."""

@@ -1,0 +1,1 @@
+"""Render jobs, live progress, snapshots and exports."""

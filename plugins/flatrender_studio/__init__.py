@@ -1,0 +1,1 @@
+"""Saved projects: the customer's own filled-in copy of a template."""

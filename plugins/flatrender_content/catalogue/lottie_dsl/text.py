@@ -22,8 +22,10 @@ from flatrender_content.catalogue.lottie_dsl.values import (
 )
 
 Align = Literal["left", "right", "center"]
+VerticalAlign = Literal["top", "center", "bottom"]
 By = Literal["characters", "words", "lines"]
 _ALIGN: dict[Align, int] = {"left": 0, "right": 1, "center": 2}
+_VERTICAL: dict[VerticalAlign, int] = {"top": 0, "center": 1, "bottom": 2}
 _BY: dict[By, int] = {"characters": 1, "words": 3, "lines": 4}
 _RAMP_UP, _SQUARE = 2, 1
 
@@ -54,6 +56,7 @@ def document(
     *,
     color: str = "#ffffff",
     align: Align = "center",
+    vertical: VerticalAlign = "center",
     area: Vec,
     leading: float = 1.3,
     tracking: float = 0.0,
@@ -66,6 +69,7 @@ def document(
         "s": number(size),
         "fc": list(rgb(color)[:3]),
         "j": _ALIGN[align],
+        "vj": _VERTICAL[vertical],
         "tr": number(tracking),
         "lh": number(size * leading),
         "ls": 0,
@@ -90,7 +94,7 @@ def selector(
     return {
         "t": 0,
         "xe": prop(0.0),
-        "ne": prop(0.0),
+        "ne": prop(80.0 if ramp else 0.0),  # a ramp's arrivals settle instead of stopping
         "a": prop(100.0),
         "b": _BY[by],
         "rn": 0,

@@ -48,7 +48,7 @@ def swell(length: float, attack: float, release: float) -> Signal:
 def saw(frequency: float, length: float, *, phase: float = 0.0) -> Signal:
     """Return a sawtooth whose jumps are rounded over two samples (PolyBLEP), against aliasing."""
     step = frequency / RATE
-    x: Signal = (np.arange(round(length * RATE)) * step + phase) % 1.0
+    x = np.asarray((np.arange(round(length * RATE)) * step + phase) % 1.0, dtype=np.float64)
     out = 2.0 * x - 1.0
     early, late = x < step, x > 1.0 - step
     a, b = x[early] / step, (x[late] - 1.0) / step
