@@ -1,0 +1,116 @@
+"""The engine's door: an animation that is read once and drawn at any frame."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import skia
+
+from .assets import AssetSource
+from .builder import Builder, Parts, Sources, check_header
+from .composition import Composition
+from .errors import InvalidLottieError, Unsupported
+from .limits import Limits
+from .reader import Document, Obj, check_bounds, decode
+from .slots import (
+    SlotInfo,
+    SlotUse,
+    Value,
+    apply_file_slots,
+    describe,
+    fill,
+    find_uses,
+)
+from .upgrade import upgrade, version_of
+
+
+class Animation:
+    """A Lottie animation ready to draw. Not for several threads at once.
+
+    ``width`` and ``height`` are pixels, ``fps`` frames per second, ``in_frame`` and ``out_frame``
+    the first frame and the one after the last. ``unsupported`` names what the file asks for and is
+    not drawn; ``slots`` what a customer can fill.
+    """
+
+    width: int
+    height: int
+    fps: float
+    in_frame: float
+    out_frame: float
+    unsupported: list[Unsupported]
+    slots: Mapping[str, SlotInfo]
+
+    def __init__(
+        self,
+        raw: dict[str, Any],
+        uses: list[SlotUse],
+        sources: Sources,
+        *,
+        limits: Limits,
+        parts: dict[int, Parts] | None = None,
+    ) -> None:
+        """Build from a checked and upgraded file; callers use ``parse``."""
+        document = Document(limits)
+        root = Obj(raw, document)
+        check_header(root)
+        document.version = version_of(raw)
+        document.fps = root.num("fr")
+        self.width = round(root.num("w"))
+        self.height = round(root.num("h"))
+        self.fps = document.fps
+        self.in_frame = root.num("ip")
+        self.out_frame = root.num("op")
+        self.slots = describe(raw, uses)
+        builder = Builder(root, sources, parts)
+        self._composition: Composition = builder.build()
+        self._raw = raw
+        self._uses = uses
+        self._sources = sources
+        self._limits = limits
+        self._parts = builder.parts
+        for use in uses:
+            if use.kind is None:
+                document.report(f"slot {use.sid!r} on a property of several numbers", root)
+        self.unsupported = document.unsupported
+        self._clip = skia.Rect.MakeWH(self.width, self.height)
+
+    @classmethod
+    def parse(
+        cls,
+        data: bytes | Mapping[str, Any],
+        *,
+        assets: AssetSource | None = None,
+        fonts: Any = None,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+    ) -> "Animation":
+        """Read a file. Raises subclasses of ``LottieError`` and nothing else."""
+        raw = dict(data) if isinstance(data, Mapping) else decode(data, limits)
+        check_bounds(raw, limits)
+        raw = upgrade(raw)
+        uses = find_uses(raw)
+        raw = apply_file_slots(raw, uses)
+        if "slots" in raw:  # their values may be anything
+            check_bounds(raw, limits)
+        return cls(raw, uses, Sources(assets, fonts), limits=limits)
+
+    def with_slots(self, values: Mapping[str, Value]) -> "Animation":
+        """Return the animation with values filled in; what they do not touch is shared.
+
+        Raises ``LottieSlotError`` for unknown ids and wrong kinds, ``LottieAssetError`` and
+        ``LottieLimitError`` for pictures.
+        """
+        raw, images = fill(self._raw, self._uses, values, self._sources.assets)
+        sources = Sources(
+            self._sources.assets, self._sources.fonts, {**self._sources.images, **images}
+        )
+        made = Animation(raw, self._uses, sources, limits=self._limits, parts=self._parts)
+        made.unsupported = list(dict.fromkeys([*self.unsupported, *made.unsupported]))
+        return made
+
+    def draw(self, canvas: skia.Canvas, frame: float) -> None:
+        """Draw a frame at the animation's own size; scale the canvas for another."""
+        if not -1e7 < frame < 1e7:
+            raise InvalidLottieError(f"there is no frame {frame}")
+        count = canvas.save()
+        canvas.clipRect(self._clip)
+        self._composition.draw(canvas, frame)
+        canvas.restoreToCount(count)

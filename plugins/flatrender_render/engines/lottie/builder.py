@@ -1,0 +1,253 @@
+"""Builds compositions and layers from the raw file, once; everything is checked here.
+
+After this nothing can fail while drawing: types, sizes, references, rings of parents, mattes and
+precompositions have all been looked at. Parts of layers are remembered by the identity of their raw
+object, so that an animation with other slot values shares what did not change.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .assets import AssetSource, ImageValue, picture
+from .blend import blend_mode
+from .composition import Composition
+from .content import Content, ImageContent, PrecompContent, SolidContent
+from .effects import Effects, parse_effects, parse_styles
+from .errors import InvalidLottieError, LottieLimitError, PrecompCycleError
+from .layers import Layer
+from .masks import Masks, parse_masks
+from .mattes import Matte, matte_mode
+from .properties import scalar
+from .reader import Document, Obj
+from .shapes.content import ShapeContent
+from .transform import Transform
+
+PRECOMP, SOLID, IMAGE, NULL, SHAPE, TEXT, AUDIO, CAMERA = 0, 1, 2, 3, 4, 5, 6, 13
+
+NOT_DRAWN = {7: "placeholder layer", 8: "image sequence", 9: "video layer", 15: "data layer"}
+
+
+@dataclass(slots=True)
+class Parts:
+    """What one raw layer says, references to other layers and compositions apart."""
+
+    raw: dict[str, Any]  # kept alive: its identity is the key
+    transform: Transform
+    content: Content | None
+    masks: Masks | None
+    effects: Effects | None
+    styles: Effects | None
+
+
+@dataclass(slots=True)
+class Sources:
+    """Where an animation's fonts and pictures come from."""
+
+    assets: AssetSource | None
+    fonts: Any
+    images: dict[str, ImageValue] = field(default_factory=dict)
+
+
+class Builder:
+    """Builds one animation. ``parts`` may hold what a sibling animation has read already."""
+
+    def __init__(self, root: Obj, sources: Sources, parts: dict[int, Parts] | None = None) -> None:
+        self.root = root
+        self.doc: Document = root.doc
+        self.sources = sources
+        self.parts = dict(parts or {})
+        self.assets: dict[str, Obj] = {}
+        for asset in root.objects("assets"):
+            self.assets.setdefault(asset.text("id"), asset)
+        self.compositions: dict[str, tuple[Composition, int]] = {}
+        self.pictures: dict[int, Content] = {}
+        self.open: list[str] = []
+
+    def build(self) -> Composition:
+        """Build the main composition."""
+        root = self.root
+        composition, _ = self._composition(root, root.num("w"), root.num("h"))
+        return composition
+
+    def _composition(self, holder: Obj, width: float, height: float) -> tuple[Composition, int]:
+        """Build the layers of one composition; also return how many draws it costs."""
+        objs = list(holder.objects("layers"))
+        self.doc.count("layers", len(objs), self.doc.limits.layers, holder)
+        layers: list[Layer] = []
+        costs: list[int] = []
+        for obj in objs:
+            layer, cost = self._layer(obj)
+            layers.append(layer)
+            costs.append(cost)
+        by_index: dict[int, int] = {
+            layer.index: n
+            for n, layer in reversed(list(enumerate(layers)))
+            if layer.index is not None
+        }
+        self._link_parents(objs, layers, by_index)
+        total = self._link_mattes(objs, layers, by_index, costs)
+        for layer in layers:
+            layer.settle()
+        return Composition(layers, width, height), total
+
+    def _layer(self, obj: Obj) -> tuple[Layer, int]:
+        parts = self._parts(obj)
+        layer = Layer(obj.text("nm"), obj.int("ind") if obj.has("ind") else None, parts.transform)
+        layer.first = obj.num("ip")
+        layer.last = obj.num("op", 1e7)
+        layer.hidden = obj.flag("hd") or obj.flag("td")
+        layer.vector = obj.int("ty") in {SHAPE, TEXT}
+        layer.blend = blend_mode(obj)
+        layer.masks, layer.effects, layer.styles = parts.masks, parts.effects, parts.styles
+        layer.content = parts.content
+        cost = 1
+        if obj.int("ty") == PRECOMP:
+            inside, inner_cost = self._precomp(obj)
+            cost += inner_cost
+            remap = scalar(obj, "tm") if obj.has("tm") else None
+            layer.content = PrecompContent(obj, inside, remap, (layer.first, layer.last))
+        return layer, cost
+
+    def _parts(self, obj: Obj) -> Parts:
+        known = self.parts.get(id(obj.raw))
+        if known is not None:
+            return known
+        raw: Any = obj.raw
+        kind = obj.int("ty", -1)
+        parts = Parts(
+            raw,
+            Transform(obj.child("ks"), obj.flag("ao")),
+            self._content(obj, kind),
+            parse_masks(obj),
+            parse_effects(obj),
+            parse_styles(obj),
+        )
+        if kind != IMAGE:  # a picture's value may change while its layer does not
+            self.parts[id(raw)] = parts
+        return parts
+
+    def _content(self, obj: Obj, kind: int) -> Content | None:
+        if kind == SHAPE:
+            return ShapeContent(obj)
+        if kind == SOLID:
+            return SolidContent(obj)
+        if kind == IMAGE:
+            return self._image(obj)
+        if kind == TEXT:
+            return self._text(obj)
+        if kind == CAMERA:
+            obj.report("camera")
+        elif kind in NOT_DRAWN:
+            obj.report(NOT_DRAWN[kind])
+        elif kind not in {PRECOMP, NULL, AUDIO}:
+            obj.report(f"layer type {kind}")
+        return None
+
+    def _image(self, obj: Obj) -> Content | None:
+        asset = self._asset(obj)
+        key = id(asset.raw)
+        known = self.pictures.get(key)
+        if known is None:
+            value = self.sources.images.get(asset.text("sid"))
+            known = ImageContent(picture(asset, self.sources.assets, value))
+            self.pictures[key] = known
+        return known
+
+    def _text(self, obj: Obj) -> Content | None:
+        obj.report("text layer")
+        return None
+
+    def _asset(self, obj: Obj) -> Obj:
+        name = obj.text("refId")
+        asset = self.assets.get(name)
+        if asset is None:
+            raise obj.fail("refId", f"there is no asset {name[:80]!r}")
+        return asset
+
+    def _precomp(self, obj: Obj) -> tuple[Composition, int]:
+        name = obj.text("refId")
+        asset = self._asset(obj)
+        if name in self.open:
+            raise PrecompCycleError(f"composition {name[:80]!r} contains itself", obj.pointer)
+        if len(self.open) >= self.doc.limits.comp_depth:
+            raise LottieLimitError(
+                f"compositions nested deeper than {self.doc.limits.comp_depth}", obj.pointer
+            )
+        built = self.compositions.get(name)
+        if built is None:
+            self.open.append(name)
+            width, height = obj.num("w", self.root.num("w")), obj.num("h", self.root.num("h"))
+            built = self._composition(asset, width, height)
+            self.open.pop()
+            self.compositions[name] = built
+        return built
+
+    def _link_parents(self, objs: list[Obj], layers: list[Layer], by_index: dict[int, int]) -> None:
+        for obj, layer in zip(objs, layers, strict=True):
+            if obj.has("parent"):
+                place = by_index.get(obj.int("parent"))
+                if place is None:
+                    obj.report("parent that does not exist")
+                else:
+                    layer.parent = layers[place]
+        clear: set[int] = set()
+        for obj, layer in zip(objs, layers, strict=True):
+            path: set[int] = set()
+            step: Layer | None = layer
+            while step is not None and id(step) not in clear:
+                if id(step) in path:
+                    raise PrecompCycleError("layers are each other's parents", obj.pointer)
+                path.add(id(step))
+                step = step.parent
+            clear |= path
+
+    def _link_mattes(
+        self,
+        objs: list[Obj],
+        layers: list[Layer],
+        by_index: dict[int, int],
+        costs: list[int],
+    ) -> int:
+        """Find each layer's matte; return what drawing all layers with their mattes costs."""
+        sources: dict[int, int] = {}
+        for place, obj in enumerate(objs):
+            mode = matte_mode(obj)
+            if not mode:
+                continue
+            found = by_index.get(obj.int("tp")) if obj.has("tp") else place - 1
+            if found is None or found < 0:
+                obj.report("matte that does not exist")
+                continue
+            sources[place] = found
+            layers[place].matte = Matte(layers[found], mode)
+        total = 0
+        limit = self.doc.limits.comp_draws
+        for place, obj in enumerate(objs):
+            step: int | None = place
+            seen: set[int] = set()
+            while step is not None:
+                if step in seen:
+                    raise PrecompCycleError("layers are each other's mattes", obj.pointer)
+                seen.add(step)
+                total += costs[step]
+                if total > limit:
+                    raise LottieLimitError(f"more than {limit} layers to draw", obj.pointer)
+                step = sources.get(step)
+        return total
+
+
+def check_header(root: Obj) -> None:
+    """Check size, rate and length of the animation."""
+    limits = root.doc.limits
+    for key in ("w", "h"):
+        size = root.num(key)
+        if not size >= 1:
+            raise root.fail(key, "expected at least 1")
+        if size > limits.dimension:
+            raise LottieLimitError(f"larger than {limits.dimension} pixels", f"/{key}")
+    if not 0 < root.num("fr") <= 1000:
+        raise root.fail("fr", "expected frames per second between 0 and 1000")
+    if root.num("op") <= root.num("ip"):
+        raise InvalidLottieError("the animation ends before it begins", "/op")
+    if not root.list("layers"):
+        raise root.fail("layers", "expected at least one layer")

@@ -1,0 +1,144 @@
+"""What a layer shows in its own space: solids, pictures, precompositions.
+
+Shapes and text have packages of their own. Each content answers the same three questions: does it
+change, what box does it fill, and draw yourself (``Content``).
+"""
+
+from typing import TYPE_CHECKING, Protocol
+
+import skia
+
+from .assets import Picture
+from .properties import Property, hex_color
+from .reader import Obj
+
+if TYPE_CHECKING:
+    from .composition import Composition
+
+
+class Content(Protocol):
+    """The drawable inside of a layer."""
+
+    @property
+    def static(self) -> bool:
+        """Whether every frame looks the same."""
+        ...
+
+    def draw(self, canvas: skia.Canvas, frame: float, alpha: float) -> None:
+        """Draw at a frame of the layer's composition, faded as one picture by ``alpha``."""
+        ...
+
+    def bounds(self, frame: float) -> skia.Rect:
+        """Return a box around what is drawn."""
+        ...
+
+
+class SolidContent:
+    """A rectangle of one colour (Lottie "Solid Layer")."""
+
+    static = True
+
+    def __init__(self, layer: Obj) -> None:
+        self.rect = skia.Rect.MakeWH(max(layer.num("sw"), 0.0), max(layer.num("sh"), 0.0))
+        color = layer.text("sc", "#000000")
+        self.color = skia.Color4f(*hex_color(layer, "sc", color)[:3], 1.0)
+        self.paint = skia.Paint(AntiAlias=True)
+
+    def draw(self, canvas: skia.Canvas, frame: float, alpha: float) -> None:
+        """Fill the rectangle."""
+        del frame
+        self.color.fA = alpha
+        self.paint.setColor4f(self.color)
+        canvas.drawRect(self.rect, self.paint)
+
+    def bounds(self, frame: float) -> skia.Rect:
+        """Return the rectangle."""
+        del frame
+        return self.rect
+
+
+class ImageContent:
+    """A picture (Lottie "Image Layer", "Image" asset)."""
+
+    static = True
+
+    def __init__(self, picture: Picture) -> None:
+        self.picture = picture
+        # Mipmaps keep large pictures clean when they are drawn small.
+        self.sampling = skia.SamplingOptions(skia.FilterMode.kLinear, skia.MipmapMode.kLinear)
+        self.rect = skia.Rect.MakeWH(max(picture.width, 0.0), max(picture.height, 0.0))
+        self.paint = skia.Paint(AntiAlias=True)
+
+    def draw(self, canvas: skia.Canvas, frame: float, alpha: float) -> None:
+        """Draw the shown part of the picture into its place in the box."""
+        del frame
+        if self.picture.image is None:
+            return
+        self.paint.setAlphaf(alpha)
+        canvas.drawImageRect(
+            self.picture.image,
+            self.picture.source,
+            self.picture.target,
+            self.sampling,
+            self.paint,
+            skia.Canvas.kStrict_SrcRectConstraint,
+        )
+
+    def bounds(self, frame: float) -> skia.Rect:
+        """Return the asset's box."""
+        del frame
+        return self.rect
+
+
+class PrecompContent:
+    """A composition within a composition (Lottie "Precomposition Layer").
+
+    Its time is the layer's minus the start time, divided by the stretch; or, with time remapping
+    (``tm``, seconds), what that says.
+    """
+
+    def __init__(
+        self,
+        layer: Obj,
+        inside: "Composition",
+        remap: Property[float] | None,
+        shown: tuple[float, float],
+    ) -> None:
+        self.inside = inside
+        self.remap = remap
+        self.fps = layer.doc.fps
+        self.start = layer.num("st")
+        self.stretch = layer.num("sr", 1.0) or 1.0
+        self.rect = skia.Rect.MakeWH(
+            max(layer.num("w", inside.width), 0.0), max(layer.num("h", inside.height), 0.0)
+        )
+        # Collapsed transformations draw straight into the outer composition, uncut.
+        self.collapsed = layer.flag("ct")
+        if remap is None:
+            first, last = (self.inner_frame(f) for f in shown)
+            self.static = inside.static_over(min(first, last), max(first, last))
+        else:
+            self.static = remap.static and inside.static_over(*(2 * (remap.at(0.0) * self.fps,)))
+
+    def inner_frame(self, frame: float) -> float:
+        """Return the frame of the inner composition."""
+        if self.remap is not None:
+            return self.remap.at(frame) * self.fps
+        return (frame - self.start) / self.stretch
+
+    def draw(self, canvas: skia.Canvas, frame: float, alpha: float) -> None:
+        """Draw the inner composition, cut to its size."""
+        count = canvas.save()
+        if not self.collapsed:
+            canvas.clipRect(self.rect, True)
+        inner = self.inner_frame(frame)
+        if alpha < 1.0 or (self.inside.blends and not self.collapsed):
+            canvas.saveLayer(self.bounds(frame), skia.Paint(Alphaf=alpha))
+        self.inside.draw(canvas, inner)
+        canvas.restoreToCount(count)
+
+    def bounds(self, frame: float) -> skia.Rect:
+        """Return the composition's rectangle, or what is drawn where it is not cut to that."""
+        if not self.collapsed:
+            return self.rect
+        return self.inside.bounds(self.inner_frame(frame))

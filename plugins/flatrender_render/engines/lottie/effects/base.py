@@ -1,0 +1,72 @@
+"""What layer effects share: reading their values, and the protocol of a filter."""
+
+from typing import Protocol
+
+import skia
+
+from flatrender_render.engines.lottie.properties import (
+    Property,
+    Static,
+    Vector,
+    color,
+    scalar,
+    vector,
+)
+from flatrender_render.engines.lottie.reader import Obj
+
+# After Effects' blur sizes are full widths; this share is the Gaussian's sigma.
+SIZE_TO_SIGMA = 0.3
+MAX_SIGMA = 500.0  # Skia's own bound; beyond it nothing can be told apart
+
+# Weights of red, green and blue in lightness (Rec. 601, as After Effects uses them).
+LUMA = (0.299, 0.587, 0.114)
+
+
+class Effect(Protocol):
+    """One effect or layer style: an image filter over time."""
+
+    static: bool
+
+    def filter(self, frame: float, below: skia.ImageFilter | None) -> skia.ImageFilter | None:
+        """Return the filter on top of ``below``; ``below`` itself where nothing happens."""
+        ...
+
+    def outset(self, frame: float) -> float:
+        """Return how far the effect paints beyond its input."""
+        ...
+
+
+class Values:
+    """The values of one effect, by their place in the list (Lottie "Effect Values")."""
+
+    def __init__(self, effect: Obj) -> None:
+        self.items = list(effect.objects("ef"))
+        self.properties: list[Property[object]] = []
+
+    def _item(self, index: int) -> Obj | None:
+        return self.items[index] if index < len(self.items) else None
+
+    def number(self, index: int, default: float = 0.0) -> Property[float]:
+        """Return a slider, angle, checkbox or choice."""
+        item = self._item(index)
+        return Static(default) if item is None else scalar(item, "v", default)
+
+    def color(self, index: int, default: Vector = (0.0, 0.0, 0.0, 1.0)) -> Property[Vector]:
+        """Return a colour."""
+        item = self._item(index)
+        return Static(default) if item is None else color(item, "v", default)
+
+    def point(self, index: int, default: Vector = (0.0, 0.0)) -> Property[Vector]:
+        """Return a point."""
+        item = self._item(index)
+        return Static(default) if item is None else vector(item, "v", default)
+
+
+def all_static(*parts: Property[float] | Property[Vector]) -> bool:
+    """Whether none of the properties moves."""
+    return all(p.static for p in parts)
+
+
+def sigma(size: float) -> float:
+    """Return the Gaussian's sigma of a blur size, within bounds."""
+    return min(max(size, 0.0) * SIZE_TO_SIGMA, MAX_SIGMA)

@@ -1,0 +1,75 @@
+"""Drop shadows: the effect (type 25) and the layer style (style type 1)."""
+
+import math
+
+import skia
+
+from flatrender_render.engines.lottie.blend import NORMAL, blend_mode
+from flatrender_render.engines.lottie.properties import Mapped, Property, Vector, color, scalar
+from flatrender_render.engines.lottie.reader import Obj
+from flatrender_render.engines.lottie.shapes.gradients import argb
+
+from .base import Values, all_static, sigma
+
+
+class DropShadow:
+    """A blurred, shifted, coloured copy of the layer's alpha below it.
+
+    Effect values: colour, opacity (0..255), direction (degrees, 0 up, clockwise), distance,
+    softness, shadow only.
+    """
+
+    def __init__(self, obj: Obj) -> None:
+        values = Values(obj)
+        self.color: Property[Vector] = values.color(0)
+        self.opacity: Property[float] = Mapped(values.number(1, 127.5), lambda v: v / 255.0)
+        self.angle: Property[float] = values.number(2)
+        self.distance: Property[float] = values.number(3)
+        self.softness: Property[float] = values.number(4)
+        self.only: Property[float] = values.number(5)
+        self.blend = NORMAL
+        self.static = all_static(
+            self.color, self.opacity, self.angle, self.distance, self.softness, self.only
+        )
+
+    def filter(self, frame: float, below: skia.ImageFilter | None) -> skia.ImageFilter | None:
+        """Put the shadow under what lies below."""
+        alpha = min(max(self.opacity.at(frame), 0.0), 1.0)
+        only = self.only.at(frame) != 0
+        if alpha <= 0 and not only:
+            return below
+        angle, distance = math.radians(self.angle.at(frame)), self.distance.at(frame)
+        dx, dy = math.sin(angle) * distance, -math.cos(angle) * distance
+        s = sigma(self.softness.at(frame))
+        r, g, b = self.color.at(frame)[:3]
+        tint = argb(r, g, b, alpha)
+        if not only and self.blend == NORMAL:
+            return skia.ImageFilters.DropShadow(dx, dy, s, s, tint, below)
+        shadow = skia.ImageFilters.DropShadowOnly(dx, dy, s, s, tint, below)
+        if only:
+            return shadow
+        return skia.ImageFilters.Merge([shadow, below])
+
+    def outset(self, frame: float) -> float:
+        """Return distance and three sigmas."""
+        return abs(self.distance.at(frame)) + 3 * sigma(self.softness.at(frame)) + 1
+
+
+class DropShadowStyle(DropShadow):
+    """The layer style: colour ``c``, opacity ``o`` in percent, angle of the light, size, spread."""
+
+    def __init__(self, obj: Obj) -> None:
+        self.color = color(obj, "c")
+        self.opacity = Mapped(scalar(obj, "o", 75.0), lambda v: v / 100.0)
+        # The style's angle is where light comes from, 0 right, counter-clockwise: the shadow
+        # falls the other way.
+        self.angle = Mapped(scalar(obj, "a", 120.0), lambda v: 270.0 - v)
+        self.distance = scalar(obj, "d", 5.0)
+        self.softness = scalar(obj, "s", 5.0)
+        self.only = Mapped(scalar(obj, "ignored"), lambda _: 0.0)
+        self.blend = NORMAL
+        if blend_mode(obj) not in {NORMAL, skia.BlendMode.kMultiply}:
+            obj.report("blend mode of a layer style")
+        if obj.has("ch") and scalar(obj, "ch").at(0.0) != 0:
+            obj.report("spread of a layer style's shadow")
+        self.static = all_static(self.color, self.opacity, self.angle, self.distance, self.softness)

@@ -1,0 +1,45 @@
+"""The content of a shape layer: what the layer draws in its own space."""
+
+import skia
+
+from flatrender_render.engines.lottie.reader import Obj
+
+from .tree import Group, paint_all, union_bounds
+
+
+class ShapeContent:
+    """All shapes of one layer. A static one is recorded once and played back."""
+
+    def __init__(self, layer: Obj) -> None:
+        self.root = Group(layer, "shapes", modified_later=False)
+        self.static = self.root.static
+        self._picture: skia.Picture | None = None
+        self._bounds: skia.Rect | None = None
+
+    def draw(self, canvas: skia.Canvas, frame: float, alpha: float) -> None:
+        """Draw at a frame of the layer's composition."""
+        if self.static and alpha >= 1.0:
+            if self._picture is None:
+                recorder = skia.PictureRecorder()
+                box = self.bounds(frame)
+                recording = recorder.beginRecording(box)
+                paint_all(self.root.evaluate(frame)[1], recording, frame, 1.0)
+                self._picture = recorder.finishRecordingAsPicture()
+            canvas.drawPicture(self._picture)
+            return
+        drawings = self.root.evaluate(frame)[1]
+        if alpha < 1.0 and sum(d.weight for d in drawings) > 1:
+            count = canvas.saveLayer(union_bounds(drawings, frame), skia.Paint(Alphaf=alpha))
+            self.draw(canvas, frame, 1.0)
+            canvas.restoreToCount(count)
+            return
+        paint_all(drawings, canvas, frame, alpha)
+
+    def bounds(self, frame: float) -> skia.Rect:
+        """Return a box around what is drawn."""
+        if self.static and self._bounds is not None:
+            return self._bounds
+        box = union_bounds(self.root.evaluate(frame)[1], frame)
+        if self.static:
+            self._bounds = box
+        return box

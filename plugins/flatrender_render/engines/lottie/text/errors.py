@@ -1,0 +1,9 @@
+"""What can go wrong with fonts."""
+
+from ..errors import LottieAssetError
+
+
+class BadFontError(LottieAssetError):
+    """Font data that is no font, is too large, or is of a kind that cannot be drawn."""
+
+    code = "lottie_font"
