@@ -119,9 +119,10 @@ def _nesting_exceeds(bare: bytes, depth: int) -> bool:
     """
     levels = bare.translate(_BRACKETS, _NO_BRACKETS)
     for _ in range(depth):
-        if not levels:
-            return False
-        levels = levels.replace(b"[]", b"")
+        outer = levels.replace(b"[]", b"")
+        if len(outer) == len(levels):  # empty, or brackets that match nothing: not JSON at all
+            return levels.count(b"[") > depth
+        levels = outer
     return b"[" in levels
 
 

@@ -136,9 +136,10 @@ def to_domain_error(error: Exception) -> DomainError:
     if isinstance(error, DomainError):
         return error
     if isinstance(error, msgspec.ValidationError):
+        # A body's faults are named where it is decoded (http.body); this one comes from a
+        # conversion of our own, usually of the caller's values. Logged in case it was not.
+        log.warning("validation error outside of a body", exc_info=error)
         return Invalid(errors=[from_msgspec(error)])
-    if isinstance(error, (msgspec.DecodeError, SerializationException)):
-        return MalformedJson()
     if isinstance(error, ValidationException):
         return _from_validation(error)
     if isinstance(error, HTTPException):
@@ -197,7 +198,9 @@ def handle_expected(_request: Request[Any, Any, Any], error: Exception) -> Respo
 def handle_unexpected(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Log the fault with its traceback and answer its request id, nothing else."""
     only = _only(error)
-    if only is not error and (isinstance(only, (DomainError, HTTPException, msgspec.MsgspecError))):
+    if only is not error and (
+        isinstance(only, (DomainError, HTTPException, msgspec.ValidationError))
+    ):
         return handle_expected(_request, only)
     if outage_of(error) is not None:
         log.error("a part this call needs is down", exc_info=error)
@@ -242,8 +245,7 @@ def exception_handlers() -> dict[
     return {
         DomainError: handle_expected,
         HTTPException: handle_expected,
-        msgspec.MsgspecError: handle_expected,
-        SerializationException: handle_expected,
+        msgspec.ValidationError: handle_expected,
         Exception: handle_unexpected,
     }
 

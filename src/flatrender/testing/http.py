@@ -39,8 +39,14 @@ def make_app(
 @asynccontextmanager
 async def client_of(app: Litestar, **options: Any) -> AsyncIterator[httpx.AsyncClient]:
     """Run the app's lifespan and yield a client in the same event loop."""
-    async with LifespanManager(cast("Any", app)) as manager:
-        transport = httpx.ASGITransport(manager.app, client=options.pop("peer", ("127.0.0.1", 1)))
+    async with LifespanManager(cast("Any", app)):
+        # Not the manager's own app: it gives every request one and the same state dict, in which
+        # Litestar keeps the body, the parsed query and more of *a* request.
+        transport = httpx.ASGITransport(
+            cast("Any", app),
+            client=options.pop("peer", ("127.0.0.1", 1)),
+            raise_app_exceptions=options.pop("raise_app_exceptions", True),
+        )
         async with httpx.AsyncClient(
             transport=transport, base_url="http://api.test", **options
         ) as client:
