@@ -29,11 +29,12 @@ CREATE TABLE IF NOT EXISTS studio.saved_projects (
   duration double precision NOT NULL DEFAULT 0 CHECK (duration >= 0),
   scene_count int NOT NULL DEFAULT 0,
 
-  music_source text NOT NULL DEFAULT 'none' CHECK (music_source IN ('none', 'library', 'file')),
+  music_source text NOT NULL DEFAULT 'none' CHECK (music_source IN ('none', 'package', 'library', 'file')),
   music_id uuid,
   music_file_id uuid,
   music_title text,
   music_object_key text,
+  music_package_path text,
   music_sha256 text,
   music_duration double precision CHECK (music_duration > 0),
   music_start double precision NOT NULL DEFAULT 0 CHECK (music_start >= 0),
@@ -71,7 +72,7 @@ CREATE TABLE IF NOT EXISTS studio.saved_projects (
   updated_at timestamptz NOT NULL DEFAULT now(),
   deleted_at timestamptz,
   UNIQUE (tenant_id, id),
-  CHECK (music_source = 'none' OR music_object_key IS NOT NULL),
+  CHECK (CASE music_source WHEN 'none' THEN true WHEN 'package' THEN music_package_path IS NOT NULL ELSE music_object_key IS NOT NULL END),
   CHECK ((voiceover_file_id IS NULL) = (voiceover_object_key IS NULL))
 );
 CREATE INDEX IF NOT EXISTS saved_projects_list ON studio.saved_projects (tenant_id, user_id, last_edited_at DESC, id DESC) WHERE deleted_at IS NULL;
