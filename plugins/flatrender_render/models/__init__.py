@@ -1,0 +1,56 @@
+"""Mapped tables of the render schema. The database is the truth; a contract test compares."""
+
+from flatrender_render.models.base import Base
+from flatrender_render.models.jobs import (
+    Batch,
+    Export,
+    ExportShare,
+    FailureRule,
+    FrameAttempt,
+    FrameJob,
+    FrameRepairJob,
+    JobEvent,
+    JobNodeBlock,
+    RenderJob,
+    Snapshot,
+    TenantShare,
+)
+from flatrender_render.models.nodes import (
+    FontRequest,
+    Node,
+    NodeCommand,
+    NodeCrash,
+    NodeFont,
+    NodeHealthLog,
+    NodeTemplateCache,
+    ScanJob,
+)
+from flatrender_render.models.plumbing import DeadLetter, IdempotencyKey, Inbox, Outbox
+
+__all__ = [
+    "Base",
+    "Batch",
+    "DeadLetter",
+    "Export",
+    "ExportShare",
+    "FailureRule",
+    "FontRequest",
+    "FrameAttempt",
+    "FrameJob",
+    "FrameRepairJob",
+    "IdempotencyKey",
+    "Inbox",
+    "JobEvent",
+    "JobNodeBlock",
+    "Node",
+    "NodeCommand",
+    "NodeCrash",
+    "NodeFont",
+    "NodeHealthLog",
+    "NodeTemplateCache",
+    "Outbox",
+    "RenderJob",
+    "ScanJob",
+    "Snapshot",
+    "TenantShare",
+]
