@@ -88,6 +88,15 @@ def is_line(c: Cubic, tolerance: float = 1e-6) -> bool:
     )
 
 
+def even(c: Cubic) -> Cubic:
+    """Return the same curve; on a straight one equal parameters give equal distances."""
+    if not is_line(c):
+        return c
+    (x0, y0), _, _, (x3, y3) = c
+    dx, dy = (x3 - x0) / 3, (y3 - y0) / 3
+    return ((x0, y0), (x0 + dx, y0 + dy), (x3 - dx, y3 - dy), (x3, y3))
+
+
 class ArcLength:
     """Walks one cubic by length instead of parameter (motion along a spatial path)."""
 

@@ -245,6 +245,8 @@ def substitute(sid: str, kind: Kind | None, holder: Raw, value: Value, path: Pat
         return {"a": 0, "k": value, "sid": sid}
     if not isinstance(value, list) or len(value) < 2:
         raise LottieSlotError(f"slot {sid!r} takes a gradient of at least two stops")
+    if not all(isinstance(stop, GradientStop) for stop in value):
+        raise LottieSlotError(f"slot {sid!r} takes a list of gradient stops")
     flat = _gradient(sid, value)
     colors: Raw = {"p": len(value), "k": {"a": 0, "k": flat}}
     if path[-1] == "g":
@@ -268,7 +270,7 @@ def _channels(text: str) -> list[float]:
 
 
 def _gradient(sid: str, stops: Sequence[GradientStop]) -> list[float]:
-    if any(not isinstance(s, GradientStop) or not _is_hex(s.color) for s in stops):
+    if not all(_is_hex(s.color) for s in stops):
         raise LottieSlotError(f"slot {sid!r} takes a list of gradient stops")
     ordered = sorted(stops, key=lambda s: s.at)
     colors = [_channels(s.color) for s in ordered]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import skia
 
-from flatrender_render.engines.lottie.bezier import Cubic, split, tangent_at
+from flatrender_render.engines.lottie.bezier import Cubic, even, split, tangent_at
 from flatrender_render.engines.lottie.outline import Outline, from_segments, segments
 from flatrender_render.engines.lottie.properties import scalar
 from flatrender_render.engines.lottie.reader import Obj
@@ -63,7 +63,7 @@ def grow(path: skia.Path, amount: float, join: skia.Paint.Join, miter: float = 4
 
 
 def _quarters(cubic: Cubic) -> tuple[Cubic, ...]:
-    left, right = split(cubic, 0.5)
+    left, right = split(even(cubic), 0.5)
     return (*split(left, 0.5), *split(right, 0.5))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from flatrender_render.engines.lottie.bezier import Bezier
+from flatrender_render.engines.lottie.bezier import Bezier, Point
 from flatrender_render.engines.lottie.outline import Outline
 from flatrender_render.engines.lottie.properties import scalar
 from flatrender_render.engines.lottie.reader import Obj
@@ -17,19 +17,21 @@ class PuckerBloat(Modifier):
         super().__init__(scalar(obj, "a"))
 
     def modify(self, outlines: Sequence[Outline], *values: float) -> Sequence[Outline]:
-        """Bend every outline around the mean of its vertices."""
+        """Bend all outlines around the centre of the box of their vertices."""
         amount = values[0] / 100.0
-        if amount == 0:
+        contours = [c for o in outlines for c in o.contours if c.data]
+        if amount == 0 or not contours:
             return outlines
-        return [Outline(tuple(_bend(c, amount) for c in o.contours)) for o in outlines]
+        # Compared with After Effects: it is the box's centre, not the mean of the vertices.
+        left, right = (f(f(c.data[0::6]) for c in contours) for f in (min, max))
+        top, bottom = (f(f(c.data[1::6]) for c in contours) for f in (min, max))
+        centre = ((left + right) / 2, (top + bottom) / 2)
+        return [Outline(tuple(_bend(c, amount, centre) for c in o.contours)) for o in outlines]
 
 
-def _bend(contour: Bezier, amount: float) -> Bezier:
+def _bend(contour: Bezier, amount: float, centre: Point) -> Bezier:
     data = contour.data
-    count = len(data) // 6
-    if count == 0:
-        return contour
-    cx, cy = sum(data[0::6]) / count, sum(data[1::6]) / count
+    cx, cy = centre
     out: list[float] = []
     for n in range(0, len(data), 6):
         x, y, ix, iy, ox, oy = data[n : n + 6]

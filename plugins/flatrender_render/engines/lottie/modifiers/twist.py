@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from flatrender_render.engines.lottie.bezier import Bezier, Cubic, Point, split
+from flatrender_render.engines.lottie.bezier import Bezier, Cubic, Point, even, split
 from flatrender_render.engines.lottie.outline import Outline, from_segments, segments
 from flatrender_render.engines.lottie.properties import scalar, vector
 from flatrender_render.engines.lottie.reader import Obj
@@ -47,7 +47,7 @@ class Twist(Modifier):
 def _map(contour: Bezier, move: Callable[[Point], Point]) -> Bezier:
     pieces: list[Cubic] = []
     for segment in segments(contour):
-        left, right = split(segment, 0.5)
+        left, right = split(even(segment), 0.5)
         for part in (*split(left, 0.5), *split(right, 0.5)):
             a, b, c, d = part
             pieces.append((move(a), move(b), move(c), move(d)))

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from flatrender_render.engines.lottie.bezier import Bezier, Point, point_at, tangent_at
+from flatrender_render.engines.lottie.bezier import Bezier, Point, even, point_at, tangent_at
 from flatrender_render.engines.lottie.outline import Outline, segments
 from flatrender_render.engines.lottie.properties import scalar
 from flatrender_render.engines.lottie.reader import Obj
@@ -29,7 +29,7 @@ class ZigZag(Modifier):
         ]
 
     def _ruffle(self, contour: Bezier, amplitude: float, ridges: int, smooth: bool) -> Bezier:
-        parts = segments(contour)
+        parts = [even(s) for s in segments(contour)]
         if not parts:
             return contour
         ridges = min(ridges, max(self.limits.segments // len(parts) - 1, 0))

@@ -13,6 +13,7 @@ from flatrender_render.engines.lottie.properties import Property, Vector, gradie
 from flatrender_render.engines.lottie.reader import Obj
 
 MAX_STOPS = 256  # of one gradient; After Effects allows far fewer
+MIDPOINT_STEPS = 12  # straight pieces that stand for one curved way between stops
 
 Stops = tuple[list[int], list[float]]
 
@@ -29,6 +30,8 @@ def parse_stops(raw: Vector, count: int) -> Stops:
     alphas.sort(key=lambda s: s[0])
     if not colors:
         return [0, 0], [0.0, 1.0]
+    colors = with_midpoints(colors)
+    alphas = [(at, a[0]) for at, a in with_midpoints([(at, (a,)) for at, a in alphas])]
     offsets = [at for at, _ in colors]
     if alphas:
         offsets = _union(offsets, [at for at, _ in alphas])
@@ -45,6 +48,44 @@ def parse_stops(raw: Vector, count: int) -> Stops:
     if len(out_colors) == 1:
         return out_colors * 2, [0.0, 1.0]
     return out_colors, out_offsets
+
+
+def with_midpoints(stops: list[tuple[float, Vector]]) -> list[tuple[float, Vector]]:
+    """Bend the ways between stops as After Effects does around a midpoint that is off centre.
+
+    Bodymovin writes each midpoint as a stop of its own, with the mean of its neighbours: a list of
+    that form (and only such a list) comes from After Effects. There the colour runs from one stop
+    to the next as ``1 - (1 - u)^q`` where the midpoint ``m`` lies before the middle, with ``q`` so
+    that half is reached at ``m``, and as the mirror image of that where it lies behind.
+    """
+    if len(stops) < 3 or len(stops) % 2 == 0:
+        return stops
+    for (_, before), (_, middle), (_, after) in zip(
+        stops[::2], stops[1::2], stops[2::2], strict=False
+    ):
+        if any(
+            abs((a + b) / 2 - m) > 0.0021 for a, m, b in zip(before, middle, after, strict=True)
+        ):
+            return stops
+    out = [stops[0]]
+    for (a_at, a), middle_stop, (b_at, b) in zip(
+        stops[::2], stops[1::2], stops[2::2], strict=False
+    ):
+        span = b_at - a_at
+        m = (middle_stop[0] - a_at) / span if span > 1e-6 else 0.5
+        if abs(m - 0.5) < 0.02 or a == b:
+            out += [middle_stop, (b_at, b)]
+            continue
+        m = min(max(m, 0.02), 0.98)
+        for step in range(1, MIDPOINT_STEPS + 1):
+            u = step / MIDPOINT_STEPS
+            if m < 0.5:
+                y = 1 - math.pow(1 - u, math.log(0.5) / math.log(1 - m))
+            else:
+                y = math.pow(u, math.log(0.5) / math.log(m))
+            mixed = tuple([p + (q - p) * y for p, q in zip(a, b, strict=True)])
+            out.append((a_at + span * u, mixed))
+    return out
 
 
 def _union(a: list[float], b: list[float]) -> list[float]:
