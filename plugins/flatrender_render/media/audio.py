@@ -238,7 +238,9 @@ def _level(
 
 def _encode(levelled: Path, output: Path, should_stop: Callable[[], bool]) -> None:
     samples: Samples = np.memmap(levelled, np.float32, "r").reshape(-1, 2)
-    with av.open(str(output), "w", format="mp4", options={"fflags": "+bitexact"}) as target:
+    # The movie's own clock counts milliseconds unless told: too coarse for exact lengths.
+    options = {"fflags": "+bitexact", "movie_timescale": str(RATE)}
+    with av.open(str(output), "w", format="mp4", options=options) as target:
         stream = target.add_stream("aac", rate=RATE, layout="stereo")
         stream.bit_rate = 192_000
         stream.codec_context.thread_count = 1

@@ -9,6 +9,7 @@ from __future__ import annotations  # av.Packet is generic in the stubs only
 
 import hashlib
 import heapq
+import math
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -126,7 +127,12 @@ def _write(
             str(output),
             "w",
             format="mp4",
-            options={"movflags": "+faststart+write_colr", "fflags": "+bitexact"},
+            options={
+                "movflags": "+faststart+write_colr",
+                "fflags": "+bitexact",
+                # Milliseconds, the default, cannot tell the length of most videos.
+                "movie_timescale": str(math.lcm(48_000, fps)),
+            },
         ) as target:
             video = target.add_stream_from_template(first.stream)
             video.time_base = Fraction(1, fps)

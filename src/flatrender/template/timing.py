@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from flatrender.template.composition import Composition
 
+
 class Placement(Struct, frozen=True, kw_only=True):
     """A scene on the timeline: seconds from the start of the video.
 

@@ -1,0 +1,194 @@
+"""Proof that a rendered file is what it must be; exit codes and reports are only claims.
+
+Owns every check of a segment or a finished video: bytes as reported, decodes, exact frames, size,
+colour tags, sound, and that the pictures are neither black nor frozen where the scene moves. The
+pictures are held against a small reference drawn apart from the render (another process, another
+size), so a renderer that went wrong cannot vouch for itself.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import av
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from flatrender_render.media.encode import luma
+from flatrender_render.media.errors import ProofFailed
+
+GRID = 24  # cells across and down, whatever the shape of the picture
+Thumb = NDArray[np.float32]  # GRID x GRID, luma in MPEG range 16..235
+
+_BLACK = 20.0  # a cell at most this bright is black (16 is; 4 for dither and noise)
+_STILL = 0.6  # cells that differ by less show the same picture after coding
+# Against the reference: coding, scaling and antialiasing stay below these on real templates.
+_MEAN_DIFFERENCE = 7.0
+_CELL_DIFFERENCE = 60.0
+
+
+class Expectation(Struct, frozen=True, kw_only=True):
+    """What a file must be. ``sha256`` and ``size`` (bytes) empty or 0 are not checked.
+
+    ``reference`` holds thumbnails (``thumb_bytes``) of some frames, counted in the file;
+    ``moves`` says that the pictures may not all be the same, ``visible`` that they may not all
+    be black; without either only a warning is given. ``audio`` wants a sound track as long as
+    the pictures.
+    """
+
+    width: int
+    height: int
+    fps: int
+    frames: int
+    sha256: str = ""
+    size: int = 0
+    reference: dict[int, bytes] = {}
+    moves: bool = False
+    visible: bool = False
+    audio: bool = False
+
+
+class Proof(Struct, frozen=True, kw_only=True):
+    """A passed proof, and what is odd though not wrong (``black``, ``frozen``)."""
+
+    frames: int
+    duration: float
+    warnings: list[str] = []
+
+
+def thumb(plane: NDArray[np.uint8]) -> Thumb:
+    """Average a luma plane into the grid. Every second sample is read: enough, and faster."""
+    step = 2 if min(plane.shape) >= 8 * GRID else 1
+    small = plane[::step, ::step]
+    rows = np.linspace(0, small.shape[0], GRID, endpoint=False).astype(np.intp)
+    cols = np.linspace(0, small.shape[1], GRID, endpoint=False).astype(np.intp)
+    sums = np.add.reduceat(small, rows, axis=0, dtype=np.uint32)
+    sums = np.add.reduceat(sums, cols, axis=1)
+    counts = np.outer(
+        np.diff(np.append(rows, small.shape[0])), np.diff(np.append(cols, small.shape[1]))
+    )
+    cells: Thumb = (sums / counts).astype(np.float32)
+    return cells
+
+
+def thumb_of_pixels(pixels: NDArray[np.uint8]) -> Thumb:
+    """Average opaque BGRA pixels into the grid, as BT.709 luma in MPEG range (H.273 8.3)."""
+    blue, green, red = (thumb(pixels[..., channel]) for channel in range(3))
+    full = 0.0722 * blue + 0.7152 * green + 0.2126 * red
+    cells: Thumb = (16.0 + full * (219.0 / 255.0)).astype(np.float32)
+    return cells
+
+
+def thumb_bytes(cells: Thumb) -> bytes:
+    """Pack a thumbnail for a report."""
+    return np.rint(cells).astype(np.uint8).tobytes()
+
+
+def prove(path: Path, expected: Expectation) -> Proof:
+    """Check a file; return what it is. Raises ``ProofFailed`` with the kind of fault."""
+    _check_bytes(path, expected)
+    try:
+        with av.open(str(path)) as container:
+            if len(container.streams.video) != 1:
+                raise ProofFailed("undecodable", "not one video stream")
+            stream = container.streams.video[0]
+            _check_stream(stream, expected)
+            if expected.audio:
+                _check_sound(container, expected)
+            stream.codec_context.options = {"err_detect": "explode"}
+            thumbs = list(_decode(container, stream, expected))
+    except (av.FFmpegError, OSError) as error:
+        raise ProofFailed("undecodable", str(error)) from error
+    if len(thumbs) != expected.frames:
+        missing = tuple(range(len(thumbs), expected.frames))
+        raise ProofFailed("wrong_count", f"{len(thumbs)} frames of {expected.frames}", missing)
+    warnings = _check_pictures(np.stack(thumbs), expected)
+    return Proof(frames=len(thumbs), duration=len(thumbs) / expected.fps, warnings=warnings)
+
+
+def _check_bytes(path: Path, expected: Expectation) -> None:
+    try:
+        size = path.stat().st_size
+        if size == 0:
+            raise ProofFailed("missing", f"{path.name} is empty")
+        if expected.size and size != expected.size:
+            raise ProofFailed("truncated", f"{size} bytes of {expected.size}")
+        if expected.sha256:
+            with path.open("rb") as stream:
+                found = hashlib.file_digest(stream, "sha256").hexdigest()
+            if found != expected.sha256:
+                raise ProofFailed("altered", "the bytes are not those that were reported")
+    except OSError as error:
+        raise ProofFailed("missing", f"{path.name}: {error.strerror}") from None
+
+
+def _check_stream(stream: av.VideoStream, expected: Expectation) -> None:
+    context = stream.codec_context
+    if (context.width, context.height) != (expected.width, expected.height):
+        raise ProofFailed(
+            "wrong_size",
+            f"{context.width}x{context.height} for {expected.width}x{expected.height}",
+        )
+    if context.name != "h264" or context.pix_fmt != "yuv420p":
+        raise ProofFailed("wrong_format", f"{context.name} {context.pix_fmt}")
+    tags = (context.color_range, context.colorspace, context.color_primaries, context.color_trc)
+    if any(int(tag) != 1 for tag in tags):  # 1: MPEG range, and BT.709 three times
+        raise ProofFailed("wrong_format", f"colour tags {tags} are not BT.709")
+
+
+def _decode(
+    container: av.container.InputContainer, stream: av.VideoStream, expected: Expectation
+) -> Iterator[Thumb]:
+    for number, frame in enumerate(container.decode(stream)):
+        if frame.is_corrupt:
+            raise ProofFailed("undecodable", f"frame {number} is corrupt", (number,))
+        if frame.pts is None or frame.time_base is None:
+            raise ProofFailed("wrong_timing", f"frame {number} has no time", (number,))
+        if frame.pts * frame.time_base != Fraction(number, expected.fps):
+            raise ProofFailed("wrong_timing", f"frame {number} is not at its time", (number,))
+        if number >= expected.frames:
+            raise ProofFailed("wrong_count", f"more than {expected.frames} frames")
+        yield thumb(luma(frame))
+
+
+def _check_sound(container: av.container.InputContainer, expected: Expectation) -> None:
+    if len(container.streams.audio) != 1:
+        raise ProofFailed("wrong_audio", "not one sound track")
+    stream = container.streams.audio[0]
+    seconds = float((stream.duration or 0) * (stream.time_base or 0))
+    wanted = expected.frames / expected.fps
+    # One AAC frame of slack.
+    if stream.codec_context.sample_rate != 48_000 or abs(seconds - wanted) > 1024 / 48_000:
+        raise ProofFailed("wrong_audio", f"{seconds:.3f} s of sound for {wanted:.3f} s")
+
+
+def _check_pictures(thumbs: NDArray[np.float32], expected: Expectation) -> list[str]:
+    black = bool((thumbs <= _BLACK).all())
+    frozen = len(thumbs) > 1 and bool((np.abs(thumbs - thumbs[0]) < _STILL).all())
+    wanted = {
+        number: np.frombuffer(packed, np.uint8).reshape(GRID, GRID).astype(np.float32)
+        for number, packed in sorted(expected.reference.items())
+    }
+    if black and (expected.visible or any((cells > _BLACK + 4).any() for cells in wanted.values())):
+        raise ProofFailed("black", "all frames are black", tuple(range(len(thumbs))))
+    if frozen and (expected.moves or _reference_moves(wanted)):
+        raise ProofFailed("frozen", "all frames are the same", tuple(range(len(thumbs))))
+    bad = tuple(number for number, cells in wanted.items() if _differs(thumbs[number], cells))
+    if bad:
+        raise ProofFailed("wrong_picture", f"frames {list(bad)} show something else", bad)
+    flags: dict[Literal["black", "frozen"], bool] = {"black": black, "frozen": frozen}
+    return [name for name, is_so in flags.items() if is_so]
+
+
+def _reference_moves(wanted: Mapping[int, Thumb]) -> bool:
+    """Whether the reference itself shows motion well above what coding could hide."""
+    cells = list(wanted.values())
+    return any(float(np.abs(one - cells[0]).max()) > 4 for one in cells[1:])
+
+
+def _differs(found: Thumb, wanted: Thumb) -> bool:
+    difference = np.abs(found - wanted)
+    return bool(difference.mean() > _MEAN_DIFFERENCE or difference.max() > _CELL_DIFFERENCE)
