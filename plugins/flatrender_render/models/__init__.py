@@ -3,8 +3,6 @@
 from flatrender_render.models.base import Base
 from flatrender_render.models.jobs import (
     Batch,
-    Export,
-    ExportShare,
     FailureRule,
     FrameAttempt,
     FrameJob,
@@ -12,7 +10,6 @@ from flatrender_render.models.jobs import (
     JobEvent,
     JobNodeBlock,
     RenderJob,
-    Snapshot,
     TenantShare,
 )
 from flatrender_render.models.nodes import (
@@ -23,9 +20,9 @@ from flatrender_render.models.nodes import (
     NodeFont,
     NodeHealthLog,
     NodeTemplateCache,
-    ScanJob,
 )
 from flatrender_render.models.plumbing import DeadLetter, IdempotencyKey, Inbox, Outbox
+from flatrender_render.models.results import Export, ExportShare, ScanJob, Snapshot
 
 __all__ = [
     "Base",

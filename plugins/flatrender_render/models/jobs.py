@@ -29,14 +29,16 @@ class FailureRule(Base):
     exit_codes: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default=FetchedValue())
     pattern: Mapped[str | None]
     error_codes: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=FetchedValue())
-    class: Mapped[str]
+    class_: Mapped[str] = mapped_column("class")
     action: Mapped[str]
     back_off_seconds: Mapped[float] = mapped_column(Double, server_default=FetchedValue())
     explanation_fa: Mapped[str]
     explanation_en: Mapped[str]
     changed_by: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
-    updated_at: Mapped[datetime] = mapped_column(server_default=FetchedValue(), server_onupdate=FetchedValue())
+    updated_at: Mapped[datetime] = mapped_column(
+        server_default=FetchedValue(), server_onupdate=FetchedValue()
+    )
 
 
 class Batch(Base):
@@ -58,7 +60,9 @@ class Batch(Base):
     errors: Mapped[Any] = mapped_column(JSONB, server_default=FetchedValue(), nullable=False)
     finished_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
-    updated_at: Mapped[datetime] = mapped_column(server_default=FetchedValue(), server_onupdate=FetchedValue())
+    updated_at: Mapped[datetime] = mapped_column(
+        server_default=FetchedValue(), server_onupdate=FetchedValue()
+    )
 
 
 class TenantShare(Base):
@@ -76,7 +80,9 @@ class TenantShare(Base):
     waiting_frames: Mapped[int] = mapped_column(server_default=FetchedValue())
     last_claim_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
-    updated_at: Mapped[datetime] = mapped_column(server_default=FetchedValue(), server_onupdate=FetchedValue())
+    updated_at: Mapped[datetime] = mapped_column(
+        server_default=FetchedValue(), server_onupdate=FetchedValue()
+    )
 
 
 class RenderJob(Base):
@@ -84,8 +90,12 @@ class RenderJob(Base):
 
     __tablename__ = "render_jobs"
     __table_args__ = (
-        ForeignKeyConstraint(["tenant_id", "export_id"], ["render.exports.tenant_id", "render.exports.id"]),
-        ForeignKeyConstraint(["tenant_id", "batch_id"], ["render.batches.tenant_id", "render.batches.id"]),
+        ForeignKeyConstraint(
+            ["tenant_id", "export_id"], ["render.exports.tenant_id", "render.exports.id"]
+        ),
+        ForeignKeyConstraint(
+            ["tenant_id", "batch_id"], ["render.batches.tenant_id", "render.batches.id"]
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
@@ -153,7 +163,9 @@ class RenderJob(Base):
     pause_requested_at: Mapped[datetime | None]
     paused_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
-    updated_at: Mapped[datetime] = mapped_column(server_default=FetchedValue(), server_onupdate=FetchedValue())
+    updated_at: Mapped[datetime] = mapped_column(
+        server_default=FetchedValue(), server_onupdate=FetchedValue()
+    )
 
 
 class FrameJob(Base):
@@ -161,7 +173,11 @@ class FrameJob(Base):
 
     __tablename__ = "frame_jobs"
     __table_args__ = (
-        ForeignKeyConstraint(["tenant_id", "job_id"], ["render.render_jobs.tenant_id", "render.render_jobs.id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(
+            ["tenant_id", "job_id"],
+            ["render.render_jobs.tenant_id", "render.render_jobs.id"],
+            ondelete="CASCADE",
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
@@ -197,7 +213,9 @@ class FrameJob(Base):
     error_message: Mapped[str | None]
     timings: Mapped[Any] = mapped_column(JSONB, server_default=FetchedValue(), nullable=False)
     created_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
-    updated_at: Mapped[datetime] = mapped_column(server_default=FetchedValue(), server_onupdate=FetchedValue())
+    updated_at: Mapped[datetime] = mapped_column(
+        server_default=FetchedValue(), server_onupdate=FetchedValue()
+    )
 
 
 class FrameAttempt(Base):
@@ -205,7 +223,11 @@ class FrameAttempt(Base):
 
     __tablename__ = "frame_attempts"
     __table_args__ = (
-        ForeignKeyConstraint(["tenant_id", "frame_job_id"], ["render.frame_jobs.tenant_id", "render.frame_jobs.id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(
+            ["tenant_id", "frame_job_id"],
+            ["render.frame_jobs.tenant_id", "render.frame_jobs.id"],
+            ondelete="CASCADE",
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
@@ -236,8 +258,16 @@ class FrameRepairJob(Base):
 
     __tablename__ = "frame_repair_jobs"
     __table_args__ = (
-        ForeignKeyConstraint(["tenant_id", "frame_job_id"], ["render.frame_jobs.tenant_id", "render.frame_jobs.id"], ondelete="CASCADE"),
-        ForeignKeyConstraint(["tenant_id", "job_id"], ["render.render_jobs.tenant_id", "render.render_jobs.id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(
+            ["tenant_id", "frame_job_id"],
+            ["render.frame_jobs.tenant_id", "render.frame_jobs.id"],
+            ondelete="CASCADE",
+        ),
+        ForeignKeyConstraint(
+            ["tenant_id", "job_id"],
+            ["render.render_jobs.tenant_id", "render.render_jobs.id"],
+            ondelete="CASCADE",
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
@@ -255,7 +285,9 @@ class FrameRepairJob(Base):
     corrupt_frames: Mapped[int] = mapped_column(server_default=FetchedValue())
     finished_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
-    updated_at: Mapped[datetime] = mapped_column(server_default=FetchedValue(), server_onupdate=FetchedValue())
+    updated_at: Mapped[datetime] = mapped_column(
+        server_default=FetchedValue(), server_onupdate=FetchedValue()
+    )
 
 
 class JobNodeBlock(Base):
@@ -264,7 +296,11 @@ class JobNodeBlock(Base):
     __tablename__ = "job_node_blocks"
     __table_args__ = (
         ForeignKeyConstraint(["node_id"], ["render.nodes.id"], ondelete="CASCADE"),
-        ForeignKeyConstraint(["tenant_id", "job_id"], ["render.render_jobs.tenant_id", "render.render_jobs.id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(
+            ["tenant_id", "job_id"],
+            ["render.render_jobs.tenant_id", "render.render_jobs.id"],
+            ondelete="CASCADE",
+        ),
     )
 
     tenant_id: Mapped[UUID]
@@ -274,7 +310,9 @@ class JobNodeBlock(Base):
     reason: Mapped[str] = mapped_column(server_default=FetchedValue())
     until: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
-    updated_at: Mapped[datetime] = mapped_column(server_default=FetchedValue(), server_onupdate=FetchedValue())
+    updated_at: Mapped[datetime] = mapped_column(
+        server_default=FetchedValue(), server_onupdate=FetchedValue()
+    )
 
 
 class JobEvent(Base):
@@ -282,7 +320,11 @@ class JobEvent(Base):
 
     __tablename__ = "job_events"
     __table_args__ = (
-        ForeignKeyConstraint(["tenant_id", "job_id"], ["render.render_jobs.tenant_id", "render.render_jobs.id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(
+            ["tenant_id", "job_id"],
+            ["render.render_jobs.tenant_id", "render.render_jobs.id"],
+            ondelete="CASCADE",
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
@@ -294,109 +336,3 @@ class JobEvent(Base):
     frame_job_id: Mapped[UUID | None]
     data: Mapped[Any] = mapped_column(JSONB, server_default=FetchedValue(), nullable=False)
     created_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
-
-
-class Snapshot(Base):
-    """Stills, content-addressed: the same picture is drawn once per tenant."""
-
-    __tablename__ = "snapshots"
-
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
-    tenant_id: Mapped[UUID]
-    user_id: Mapped[UUID | None]
-    cache_key: Mapped[str]
-    saved_project_id: Mapped[UUID | None]
-    saved_scene_id: Mapped[UUID | None]
-    project_id: Mapped[UUID | None]
-    scene_id: Mapped[UUID | None]
-    engine: Mapped[str]
-    engine_version: Mapped[str] = mapped_column(server_default=FetchedValue())
-    package_object_key: Mapped[str]
-    package_sha256: Mapped[str]
-    composition: Mapped[Any] = mapped_column(JSONB, nullable=True)
-    frame: Mapped[int]
-    width: Mapped[int]
-    height: Mapped[int]
-    watermark: Mapped[bool] = mapped_column(server_default=FetchedValue())
-    format: Mapped[str] = mapped_column(server_default=FetchedValue())
-    state: Mapped[str] = mapped_column(server_default=FetchedValue())
-    epoch: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
-    attempts: Mapped[int] = mapped_column(server_default=FetchedValue())
-    node_id: Mapped[UUID | None]
-    lease_until: Mapped[datetime | None]
-    object_key: Mapped[str | None]
-    sha256: Mapped[str | None]
-    size_bytes: Mapped[int | None] = mapped_column(BigInteger)
-    public_token: Mapped[str | None]
-    error_code: Mapped[str | None]
-    error_message: Mapped[str | None]
-    hits: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
-    last_used_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
-    finished_at: Mapped[datetime | None]
-    created_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
-    updated_at: Mapped[datetime] = mapped_column(server_default=FetchedValue(), server_onupdate=FetchedValue())
-
-
-class Export(Base):
-    """Proven results of jobs. One per job and format: a job cannot finish twice."""
-
-    __tablename__ = "exports"
-    __table_args__ = (
-        ForeignKeyConstraint(["tenant_id", "job_id"], ["render.render_jobs.tenant_id", "render.render_jobs.id"]),
-    )
-
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
-    tenant_id: Mapped[UUID]
-    user_id: Mapped[UUID]
-    job_id: Mapped[UUID]
-    saved_project_id: Mapped[UUID]
-    name: Mapped[str] = mapped_column(server_default=FetchedValue())
-    format: Mapped[str] = mapped_column(server_default=FetchedValue())
-    resolution: Mapped[str]
-    aspect: Mapped[str]
-    width: Mapped[int]
-    height: Mapped[int]
-    fps: Mapped[int]
-    frames: Mapped[int]
-    duration: Mapped[float] = mapped_column(Double)
-    watermark: Mapped[bool]
-    video_codec: Mapped[str] = mapped_column(server_default=FetchedValue())
-    audio_codec: Mapped[str | None]
-    object_key: Mapped[str]
-    sha256: Mapped[str]
-    size_bytes: Mapped[int] = mapped_column(BigInteger)
-    poster_object_key: Mapped[str | None]
-    thumbnail_object_key: Mapped[str | None]
-    contact_sheet_object_key: Mapped[str | None]
-    compute_seconds: Mapped[float] = mapped_column(Double, server_default=FetchedValue())
-    download_count: Mapped[int] = mapped_column(server_default=FetchedValue())
-    last_downloaded_at: Mapped[datetime | None]
-    expires_at: Mapped[datetime | None]
-    expiry_reminded_at: Mapped[datetime | None]
-    created_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
-    updated_at: Mapped[datetime] = mapped_column(server_default=FetchedValue(), server_onupdate=FetchedValue())
-    deleted_at: Mapped[datetime | None]
-
-
-class ExportShare(Base):
-    """Public links to exports: permanent routes of ours that answer with a fresh presigned
-    link."""
-
-    __tablename__ = "export_shares"
-    __table_args__ = (
-        ForeignKeyConstraint(["tenant_id", "export_id"], ["render.exports.tenant_id", "render.exports.id"], ondelete="CASCADE"),
-    )
-
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
-    tenant_id: Mapped[UUID]
-    export_id: Mapped[UUID]
-    token: Mapped[str]
-    password_hash: Mapped[str | None]
-    allow_download: Mapped[bool] = mapped_column(server_default=FetchedValue())
-    created_by: Mapped[UUID | None]
-    expires_at: Mapped[datetime | None]
-    revoked_at: Mapped[datetime | None]
-    view_count: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
-    last_viewed_at: Mapped[datetime | None]
-    created_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
-    updated_at: Mapped[datetime] = mapped_column(server_default=FetchedValue(), server_onupdate=FetchedValue())

@@ -212,38 +212,3 @@ class NodeFont(Base):
     updated_at: Mapped[datetime] = mapped_column(
         server_default=FetchedValue(), server_onupdate=FetchedValue()
     )
-
-
-class ScanJob(Base):
-    """Reading of After Effects templates: quick on the server, full on a node; previewed as a
-    diff, then applied."""
-
-    __tablename__ = "scan_jobs"
-
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
-    tenant_id: Mapped[UUID]
-    container_id: Mapped[UUID]
-    project_id: Mapped[UUID | None]
-    kind: Mapped[str]
-    source_object_key: Mapped[str]
-    source_sha256: Mapped[str]
-    engine: Mapped[str] = mapped_column(server_default=FetchedValue())
-    state: Mapped[str] = mapped_column(server_default=FetchedValue())
-    epoch: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
-    attempts: Mapped[int] = mapped_column(server_default=FetchedValue())
-    node_id: Mapped[UUID | None]
-    lease_until: Mapped[datetime | None]
-    result: Mapped[Any] = mapped_column(JSONB, nullable=True)
-    diff: Mapped[Any] = mapped_column(JSONB, nullable=True)
-    orphans: Mapped[Any] = mapped_column(JSONB, nullable=True)
-    error_code: Mapped[str | None]
-    error_message: Mapped[str | None]
-    requested_by: Mapped[UUID | None]
-    cancel_requested_at: Mapped[datetime | None]
-    applied_at: Mapped[datetime | None]
-    applied_by: Mapped[UUID | None]
-    finished_at: Mapped[datetime | None]
-    created_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
-    updated_at: Mapped[datetime] = mapped_column(
-        server_default=FetchedValue(), server_onupdate=FetchedValue()
-    )

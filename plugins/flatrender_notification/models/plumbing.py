@@ -1,0 +1,25 @@
+"""The plumbing tables of the notification context: outbox, inbox, idempotency keys, dead letters."""
+
+from flatrender.db.models import (
+    DeadLetterColumns,
+    IdempotencyKeyColumns,
+    InboxColumns,
+    OutboxColumns,
+)
+from flatrender_notification.models.base import Base
+
+
+class Outbox(OutboxColumns, Base):
+    """This context's outbox."""
+
+
+class Inbox(InboxColumns, Base):
+    """This context's inbox."""
+
+
+class IdempotencyKey(IdempotencyKeyColumns, Base):
+    """This context's idempotency keys."""
+
+
+class DeadLetter(DeadLetterColumns, Base):
+    """This context's dead letters."""
