@@ -1,4 +1,4 @@
-"""The plumbing tables of the content context: outbox, inbox, idempotency keys, dead letters."""
+"""The plumbing tables of the content context, mapped from the kernel's columns."""
 
 from flatrender.db.models import (
     DeadLetterColumns,

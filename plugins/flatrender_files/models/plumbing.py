@@ -1,4 +1,4 @@
-"""The plumbing tables of the files context: outbox, inbox, idempotency keys, dead letters."""
+"""The plumbing tables of the files context, mapped from the kernel's columns."""
 
 from flatrender.db.models import (
     DeadLetterColumns,
