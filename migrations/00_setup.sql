@@ -440,8 +440,8 @@ BEGIN
   EXECUTE format('REVOKE ALL ON SCHEMA %I FROM PUBLIC', schema_name);
   EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I, %I', current_database(), request_role, system_role);
   EXECUTE format('GRANT USAGE ON SCHEMA %I, public TO %I, %I', schema_name, request_role, system_role);
-  EXECUTE format('ALTER DEFAULT PRIVILEGES IN SCHEMA %I GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO %I, %I',
-                 schema_name, request_role, system_role);
+  -- No default privileges on tables: one that nobody finished with flatrender_tenant_table or
+  -- flatrender_plain_table is unreachable, rather than open to every tenant.
   EXECUTE format('ALTER DEFAULT PRIVILEGES IN SCHEMA %I GRANT USAGE, SELECT ON SEQUENCES TO %I, %I',
                  schema_name, request_role, system_role);
   FOREACH fn IN ARRAY ARRAY[
@@ -545,7 +545,7 @@ BEGIN
   PERFORM public.flatrender_tenant_table(format('%I.dead_letters', schema_name)::regclass, '');
 END
 $$;
-COMMENT ON FUNCTION public.flatrender_setup_context(text, text) IS 'Make or complete a context: its two roles, its schema, grants, default privileges and plumbing tables. Third-party plugins call it first in their own migrations.';
+COMMENT ON FUNCTION public.flatrender_setup_context(text, text) IS 'Make or complete a context: its two roles, its schema, grants and plumbing tables. Third-party plugins call it first in their own migrations; a table of theirs is reachable once flatrender_tenant_table or flatrender_plain_table has finished it.';
 
 -- Functions are executable by everybody unless told otherwise.
 REVOKE ALL ON FUNCTION

@@ -1,7 +1,7 @@
 -- 01_identity_tenants: tenants, how they look, their keys, webhooks, usage and request logs.
 -- identity.tenants is the root of everything; no other context may reference it by key.
 
-SELECT public.flatrender_setup_context('identity', 'identity');
+DO $do$ BEGIN PERFORM public.flatrender_setup_context('identity', 'identity'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.tenants (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -37,7 +37,7 @@ COMMENT ON COLUMN identity.tenants.currency IS 'How money is shown; it is stored
 COMMENT ON COLUMN identity.tenants.policy IS 'Tightens defaults: session lifetimes, required MFA, password rules, allowed e-mail domains, CORS origins.';
 COMMENT ON COLUMN identity.tenants.farm_weight IS 'Share of the render farm relative to other tenants.';
 -- A tenant reads and edits itself; only the system role makes or removes tenants.
-SELECT public.flatrender_tenant_table('identity.tenants', 'SELECT, UPDATE', tenant_column => 'id');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.tenants', 'SELECT, UPDATE', tenant_column => 'id'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.tenant_domains (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -54,7 +54,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS tenant_domains_claim ON identity.tenant_domain
 CREATE UNIQUE INDEX IF NOT EXISTS tenant_domains_proven ON identity.tenant_domains (domain) WHERE proven_at IS NOT NULL;
 COMMENT ON TABLE identity.tenant_domains IS 'Domains a tenant claims; only a proven one decides the tenant of an anonymous call.';
 COMMENT ON COLUMN identity.tenant_domains.verification_token IS 'Expected in a DNS TXT record of the domain.';
-SELECT public.flatrender_tenant_table('identity.tenant_domains');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.tenant_domains'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.tenant_branding (
   tenant_id uuid PRIMARY KEY REFERENCES identity.tenants (id) ON DELETE CASCADE,
@@ -83,7 +83,7 @@ CREATE TABLE IF NOT EXISTS identity.tenant_branding (
 );
 COMMENT ON TABLE identity.tenant_branding IS 'How a tenant looks to its customers: names, pictures, colours, sender, watermark.';
 COMMENT ON COLUMN identity.tenant_branding.colors IS 'Palette of the tenant''s pages: name to #rrggbb.';
-SELECT public.flatrender_tenant_table('identity.tenant_branding');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.tenant_branding'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.tenant_api_keys (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -116,7 +116,7 @@ COMMENT ON COLUMN identity.tenant_api_keys.key_hash IS 'HMAC-SHA-256 of the secr
 COMMENT ON COLUMN identity.tenant_api_keys.hash_key_id IS 'Which pepper made key_hash.';
 COMMENT ON COLUMN identity.tenant_api_keys.signing_secret_enc IS 'Encrypted secret for X-Signature; needed in clear to verify, so it cannot be hashed.';
 COMMENT ON COLUMN identity.tenant_api_keys.allowed_ips IS 'CIDR blocks; empty allows any address.';
-SELECT public.flatrender_tenant_table('identity.tenant_api_keys');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.tenant_api_keys'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.tenant_webhooks (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -146,7 +146,7 @@ COMMENT ON TABLE identity.tenant_webhooks IS 'Where a tenant is told of events (
 COMMENT ON COLUMN identity.tenant_webhooks.events IS 'Event types wanted; empty means all.';
 COMMENT ON COLUMN identity.tenant_webhooks.previous_secret_enc IS 'Also signs until previous_secret_until after a rotation.';
 COMMENT ON COLUMN identity.tenant_webhooks.failing_since IS 'First failure without a success since; five days of it disable the webhook.';
-SELECT public.flatrender_tenant_table('identity.tenant_webhooks');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.tenant_webhooks'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.webhook_deliveries (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -171,7 +171,7 @@ CREATE TABLE IF NOT EXISTS identity.webhook_deliveries (
 CREATE INDEX IF NOT EXISTS webhook_deliveries_list ON identity.webhook_deliveries (tenant_id, webhook_id, created_at DESC, id DESC);
 CREATE INDEX IF NOT EXISTS webhook_deliveries_due ON identity.webhook_deliveries (next_attempt_at) WHERE state = 'Pending';
 COMMENT ON TABLE identity.webhook_deliveries IS 'One event for one webhook; its id is the webhook-id header, the same in every attempt.';
-SELECT public.flatrender_tenant_table('identity.webhook_deliveries');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.webhook_deliveries'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.webhook_attempts (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -187,7 +187,7 @@ CREATE TABLE IF NOT EXISTS identity.webhook_attempts (
   FOREIGN KEY (tenant_id, delivery_id) REFERENCES identity.webhook_deliveries (tenant_id, id) ON DELETE CASCADE
 );
 COMMENT ON TABLE identity.webhook_attempts IS 'Every try of a delivery and what came back (the first kilobyte).';
-SELECT public.flatrender_tenant_table('identity.webhook_attempts');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.webhook_attempts'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.tenant_usage_daily (
   tenant_id uuid NOT NULL REFERENCES identity.tenants (id) ON DELETE CASCADE,
@@ -214,7 +214,7 @@ CREATE TABLE IF NOT EXISTS identity.tenant_usage_daily (
 );
 COMMENT ON TABLE identity.tenant_usage_daily IS 'What a tenant used per day of its own time zone: what it is metered by.';
 COMMENT ON COLUMN identity.tenant_usage_daily.storage_bytes IS 'Level at the end of the day, not a sum.';
-SELECT public.flatrender_tenant_table('identity.tenant_usage_daily');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.tenant_usage_daily'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.tenant_api_request_logs (
   id uuid NOT NULL DEFAULT gen_random_uuid(),
@@ -236,10 +236,10 @@ CREATE TABLE IF NOT EXISTS identity.tenant_api_request_logs (
 CREATE INDEX IF NOT EXISTS tenant_api_request_logs_key ON identity.tenant_api_request_logs (tenant_id, key_id, created_at DESC);
 COMMENT ON TABLE identity.tenant_api_request_logs IS 'API calls made with a tenant''s keys, monthly partitions; no body, no token, no query.';
 COMMENT ON COLUMN identity.tenant_api_request_logs.route IS 'Path template, never the raw path.';
-SELECT public.flatrender_tenant_table('identity.tenant_api_request_logs', 'SELECT, INSERT');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.tenant_api_request_logs', 'SELECT, INSERT'); END $do$;
 INSERT INTO public.partitioned_tables (table_name, retention_months)
 VALUES ('identity.tenant_api_request_logs', 13) ON CONFLICT DO NOTHING;
-SELECT public.ensure_partitions();
+DO $do$ BEGIN PERFORM public.ensure_partitions(); END $do$;
 
 -- The default tenant. The scope is set so that this also works for a migrator that row-level
 -- security binds.

@@ -65,7 +65,7 @@ COMMENT ON COLUMN identity.users.password_hash IS 'argon2id; NULL for people who
 COMMENT ON COLUMN identity.users.daily_render_limit IS 'Overrides the plan''s limit; 0 means no limit, NULL means as the plan says.';
 COMMENT ON COLUMN identity.users.session_epoch IS 'Raised by password change, ban and demotion; tokens of an older epoch are dead.';
 COMMENT ON COLUMN identity.users.search IS 'Folded names and addresses for the staff''s search.';
-SELECT public.flatrender_tenant_table('identity.users');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.users'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.sessions (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -101,7 +101,7 @@ COMMENT ON COLUMN identity.sessions.counter IS 'Number of the current refresh to
 COMMENT ON COLUMN identity.sessions.rotated_at IS 'When counter last rose.';
 COMMENT ON COLUMN identity.sessions.amr IS 'Methods used to sign in (RFC 8176): pwd, otp, hwk, sms, fed.';
 COMMENT ON COLUMN identity.sessions.mfa_at IS 'Last second factor in this session; staff acts and step-up look at it.';
-SELECT public.flatrender_tenant_table('identity.sessions');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.sessions'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.signing_keys (
   kid text PRIMARY KEY,
@@ -118,7 +118,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS signing_keys_one ON identity.signing_keys (sta
 COMMENT ON TABLE identity.signing_keys IS 'Keys that sign access tokens; the JWKS shows next, current and previous.';
 COMMENT ON COLUMN identity.signing_keys.private_enc IS 'Private key, encrypted with the server''s key.';
 -- Requests sign with a key; only the system role rotates them.
-SELECT public.flatrender_plain_table('identity.signing_keys', 'SELECT');
+DO $do$ BEGIN PERFORM public.flatrender_plain_table('identity.signing_keys', 'SELECT'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.mfa_factors (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -147,7 +147,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS mfa_factors_credential ON identity.mfa_factors
 COMMENT ON TABLE identity.mfa_factors IS 'Second factors: TOTP secrets and WebAuthn credentials. One counts only once confirmed.';
 COMMENT ON COLUMN identity.mfa_factors.last_used_step IS 'Last accepted TOTP time step; a code is good once.';
 COMMENT ON COLUMN identity.mfa_factors.passwordless IS 'The passkey may also sign in alone.';
-SELECT public.flatrender_tenant_table('identity.mfa_factors');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.mfa_factors'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.mfa_recovery_codes (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -160,7 +160,7 @@ CREATE TABLE IF NOT EXISTS identity.mfa_recovery_codes (
   FOREIGN KEY (tenant_id, user_id) REFERENCES identity.users (tenant_id, id) ON DELETE CASCADE
 );
 COMMENT ON TABLE identity.mfa_recovery_codes IS 'Ten recovery codes per person, hashed, each burned once.';
-SELECT public.flatrender_tenant_table('identity.mfa_recovery_codes');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.mfa_recovery_codes'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.mfa_challenges (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -182,7 +182,7 @@ CREATE INDEX IF NOT EXISTS mfa_challenges_user ON identity.mfa_challenges (tenan
 CREATE INDEX IF NOT EXISTS mfa_challenges_expiry ON identity.mfa_challenges (expires_at);
 COMMENT ON TABLE identity.mfa_challenges IS 'A second factor that was asked for: between the password and the session, for step-up, for enrolment.';
 COMMENT ON COLUMN identity.mfa_challenges.challenge IS 'WebAuthn challenge; single use.';
-SELECT public.flatrender_tenant_table('identity.mfa_challenges');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.mfa_challenges'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.trusted_devices (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -201,7 +201,7 @@ CREATE TABLE IF NOT EXISTS identity.trusted_devices (
 );
 CREATE INDEX IF NOT EXISTS trusted_devices_user ON identity.trusted_devices (tenant_id, user_id);
 COMMENT ON TABLE identity.trusted_devices IS 'Devices on which the second factor is not asked for a while.';
-SELECT public.flatrender_tenant_table('identity.trusted_devices');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.trusted_devices'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.one_time_tokens (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -228,7 +228,7 @@ CREATE INDEX IF NOT EXISTS one_time_tokens_target ON identity.one_time_tokens (t
 CREATE INDEX IF NOT EXISTS one_time_tokens_expiry ON identity.one_time_tokens (expires_at);
 COMMENT ON TABLE identity.one_time_tokens IS 'Links and codes sent to people: hashed, short-lived, good once.';
 COMMENT ON COLUMN identity.one_time_tokens.target IS 'The address it was sent to; a changed address makes it void.';
-SELECT public.flatrender_tenant_table('identity.one_time_tokens');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.one_time_tokens'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.invitations (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -249,7 +249,7 @@ CREATE TABLE IF NOT EXISTS identity.invitations (
 );
 CREATE INDEX IF NOT EXISTS invitations_list ON identity.invitations (tenant_id, created_at DESC);
 COMMENT ON TABLE identity.invitations IS 'Invitations into a tenant, with the role they bring.';
-SELECT public.flatrender_tenant_table('identity.invitations');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.invitations'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.role_permissions (
   tenant_id uuid NOT NULL REFERENCES identity.tenants (id) ON DELETE CASCADE,
@@ -262,7 +262,7 @@ CREATE TABLE IF NOT EXISTS identity.role_permissions (
   PRIMARY KEY (tenant_id, role, permission)
 );
 COMMENT ON TABLE identity.role_permissions IS 'A tenant''s changes to what its roles may do; what is not here is as the code says.';
-SELECT public.flatrender_tenant_table('identity.role_permissions');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.role_permissions'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.security_events (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -278,7 +278,7 @@ CREATE TABLE IF NOT EXISTS identity.security_events (
 );
 CREATE INDEX IF NOT EXISTS security_events_user ON identity.security_events (tenant_id, user_id, created_at DESC, id DESC);
 COMMENT ON TABLE identity.security_events IS 'An account''s own security log: sign-ins, changed factors, killed sessions. Append only.';
-SELECT public.flatrender_tenant_table('identity.security_events', 'SELECT, INSERT', 'SELECT, INSERT, DELETE');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.security_events', 'SELECT, INSERT', 'SELECT, INSERT, DELETE'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.audit_log (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -301,7 +301,7 @@ CREATE INDEX IF NOT EXISTS audit_log_newest ON identity.audit_log (tenant_id, cr
 CREATE INDEX IF NOT EXISTS audit_log_target ON identity.audit_log (tenant_id, target_type, target_id, created_at DESC);
 CREATE INDEX IF NOT EXISTS audit_log_actor ON identity.audit_log (tenant_id, actor_id, created_at DESC);
 COMMENT ON TABLE identity.audit_log IS 'Who did what to whom, before and after, from where and why. No role of the context can change or delete a row.';
-SELECT public.flatrender_tenant_table('identity.audit_log', 'SELECT, INSERT', 'SELECT, INSERT');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.audit_log', 'SELECT, INSERT', 'SELECT, INSERT'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.data_exports (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -319,7 +319,7 @@ CREATE TABLE IF NOT EXISTS identity.data_exports (
 );
 CREATE INDEX IF NOT EXISTS data_exports_user ON identity.data_exports (tenant_id, user_id, created_at DESC);
 COMMENT ON TABLE identity.data_exports IS 'A person''s request for a copy of their own data.';
-SELECT public.flatrender_tenant_table('identity.data_exports');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.data_exports'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.push_subscriptions (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -341,4 +341,4 @@ CREATE TABLE IF NOT EXISTS identity.push_subscriptions (
 CREATE INDEX IF NOT EXISTS push_subscriptions_user ON identity.push_subscriptions (tenant_id, user_id);
 COMMENT ON TABLE identity.push_subscriptions IS 'Browsers that take push messages; removed when the push service says gone.';
 COMMENT ON COLUMN identity.push_subscriptions.auth_enc IS 'The subscription''s auth secret, encrypted.';
-SELECT public.flatrender_tenant_table('identity.push_subscriptions');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.push_subscriptions'); END $do$;

@@ -44,9 +44,9 @@ COMMENT ON COLUMN identity.plans.period_days IS 'How long it lasts; NULL never e
 COMMENT ON COLUMN identity.plans.daily_render_limit IS 'Renders per day of the tenant''s zone; 0 means no limit.';
 COMMENT ON COLUMN identity.plans.render_charge_minor IS 'Render charge credited when the plan begins.';
 COMMENT ON COLUMN identity.plans.priority IS 'Added to the priority of the person''s render jobs.';
-SELECT public.flatrender_tenant_table('identity.plans');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.plans'); END $do$;
 -- A tenant without plans of its own sells the default tenant's.
-SELECT public.flatrender_shared_read('identity.plans', 'tenant_id = public.default_tenant()');
+DO $do$ BEGIN PERFORM public.flatrender_shared_read('identity.plans', 'tenant_id = public.default_tenant()'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.discount_codes (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -72,7 +72,7 @@ CREATE TABLE IF NOT EXISTS identity.discount_codes (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS discount_codes_code ON identity.discount_codes (tenant_id, lower(code));
 COMMENT ON TABLE identity.discount_codes IS 'Codes that lower a price, by percent or by amount.';
-SELECT public.flatrender_tenant_table('identity.discount_codes');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.discount_codes'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.payments (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -125,7 +125,7 @@ COMMENT ON TABLE identity.payments IS 'Payments through a gateway; the amount ve
 COMMENT ON COLUMN identity.payments.authority IS 'The gateway''s handle of the request (ZarinPal authority).';
 COMMENT ON COLUMN identity.payments.reference IS 'The gateway''s receipt (ZarinPal ref_id); unique, so that it credits once.';
 COMMENT ON COLUMN identity.payments.sandbox IS 'A test payment: never revenue, never told to webhooks.';
-SELECT public.flatrender_tenant_table('identity.payments');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.payments'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.user_plans (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -156,7 +156,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS user_plans_payment ON identity.user_plans (ten
 CREATE INDEX IF NOT EXISTS user_plans_history ON identity.user_plans (tenant_id, user_id, starts_at DESC);
 CREATE INDEX IF NOT EXISTS user_plans_due ON identity.user_plans (expires_at) WHERE status = 'Active' AND expires_at IS NOT NULL;
 COMMENT ON TABLE identity.user_plans IS 'Which plan a person has and had; at most one is active. Nobody active means the free plan.';
-SELECT public.flatrender_tenant_table('identity.user_plans');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.user_plans'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.plan_days_ledger (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -176,7 +176,7 @@ CREATE INDEX IF NOT EXISTS plan_days_ledger_user ON identity.plan_days_ledger (t
 CREATE UNIQUE INDEX IF NOT EXISTS plan_days_ledger_once ON identity.plan_days_ledger (tenant_id, reference) WHERE reference IS NOT NULL;
 COMMENT ON TABLE identity.plan_days_ledger IS 'Every change of a plan''s days, by whom and why. Append only.';
 COMMENT ON COLUMN identity.plan_days_ledger.reference IS 'What caused it, unique: a repeat does nothing.';
-SELECT public.flatrender_tenant_table('identity.plan_days_ledger', 'SELECT, INSERT', 'SELECT, INSERT');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.plan_days_ledger', 'SELECT, INSERT', 'SELECT, INSERT'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.wallets (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -191,7 +191,7 @@ CREATE TABLE IF NOT EXISTS identity.wallets (
   FOREIGN KEY (tenant_id, user_id) REFERENCES identity.users (tenant_id, id)
 );
 COMMENT ON TABLE identity.wallets IS 'A person''s money with us; the sum of its ledger.';
-SELECT public.flatrender_tenant_table('identity.wallets', 'SELECT, INSERT, UPDATE', 'SELECT, INSERT, UPDATE');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.wallets', 'SELECT, INSERT, UPDATE', 'SELECT, INSERT, UPDATE'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.wallet_ledger (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -214,7 +214,7 @@ CREATE TABLE IF NOT EXISTS identity.wallet_ledger (
 CREATE INDEX IF NOT EXISTS wallet_ledger_list ON identity.wallet_ledger (tenant_id, user_id, created_at DESC, id DESC);
 COMMENT ON TABLE identity.wallet_ledger IS 'Every change of a wallet, with who and why. Append only.';
 COMMENT ON COLUMN identity.wallet_ledger.reference IS 'What caused it (payment:<id>, adjust:<id>), unique per wallet: a repeat does nothing.';
-SELECT public.flatrender_tenant_table('identity.wallet_ledger', 'SELECT, INSERT', 'SELECT, INSERT');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.wallet_ledger', 'SELECT, INSERT', 'SELECT, INSERT'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.render_charge_accounts (
   tenant_id uuid NOT NULL,
@@ -229,7 +229,7 @@ CREATE TABLE IF NOT EXISTS identity.render_charge_accounts (
 );
 COMMENT ON TABLE identity.render_charge_accounts IS 'Render charge of a person: what renders are paid with.';
 COMMENT ON COLUMN identity.render_charge_accounts.balance_minor IS 'Free to spend; reserving moves it to reserved_minor.';
-SELECT public.flatrender_tenant_table('identity.render_charge_accounts', 'SELECT, INSERT, UPDATE', 'SELECT, INSERT, UPDATE');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.render_charge_accounts', 'SELECT, INSERT, UPDATE', 'SELECT, INSERT, UPDATE'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.render_charge_ledger (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -251,7 +251,7 @@ CREATE TABLE IF NOT EXISTS identity.render_charge_ledger (
 CREATE INDEX IF NOT EXISTS render_charge_ledger_list ON identity.render_charge_ledger (tenant_id, user_id, created_at DESC, id DESC);
 COMMENT ON TABLE identity.render_charge_ledger IS 'Every change of render charge, with who and why. Append only.';
 COMMENT ON COLUMN identity.render_charge_ledger.reference IS 'What caused it (job:<id>:reserve, plan:<id>), unique per person: a repeat does nothing.';
-SELECT public.flatrender_tenant_table('identity.render_charge_ledger', 'SELECT, INSERT', 'SELECT, INSERT');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.render_charge_ledger', 'SELECT, INSERT', 'SELECT, INSERT'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.render_prices (
   tenant_id uuid NOT NULL REFERENCES identity.tenants (id) ON DELETE CASCADE,
@@ -265,9 +265,9 @@ CREATE TABLE IF NOT EXISTS identity.render_prices (
   PRIMARY KEY (tenant_id, resolution)
 );
 COMMENT ON TABLE identity.render_prices IS 'What a second of output costs at each resolution; admins edit it.';
-SELECT public.flatrender_tenant_table('identity.render_prices');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.render_prices'); END $do$;
 -- A tenant without prices of its own takes the default tenant's.
-SELECT public.flatrender_shared_read('identity.render_prices', 'tenant_id = public.default_tenant()');
+DO $do$ BEGIN PERFORM public.flatrender_shared_read('identity.render_prices', 'tenant_id = public.default_tenant()'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.render_reservations (
   job_id uuid PRIMARY KEY,
@@ -299,7 +299,7 @@ CREATE INDEX IF NOT EXISTS render_reservations_orphans ON identity.render_reserv
 COMMENT ON TABLE identity.render_reservations IS 'What one render set aside; keyed by the job, so reserve, settle and release can be repeated.';
 COMMENT ON COLUMN identity.render_reservations.day IS 'The day, in the tenant''s zone, whose count it took.';
 COMMENT ON COLUMN identity.render_reservations.expires_at IS 'After this a sweep asks the farm whether the job still lives and releases an orphan.';
-SELECT public.flatrender_tenant_table('identity.render_reservations', 'SELECT, INSERT, UPDATE', 'SELECT, INSERT, UPDATE');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.render_reservations', 'SELECT, INSERT, UPDATE', 'SELECT, INSERT, UPDATE'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.user_daily_usage (
   tenant_id uuid NOT NULL,
@@ -313,7 +313,7 @@ CREATE TABLE IF NOT EXISTS identity.user_daily_usage (
   FOREIGN KEY (tenant_id, user_id) REFERENCES identity.users (tenant_id, id) ON DELETE CASCADE
 );
 COMMENT ON TABLE identity.user_daily_usage IS 'Renders counted per person and day of the tenant''s zone; a new day has no row yet, which is the lazy reset.';
-SELECT public.flatrender_tenant_table('identity.user_daily_usage');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.user_daily_usage'); END $do$;
 
 -- What the default tenant sells until an admin says otherwise.
 DO $$

@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS identity.levels (
   UNIQUE (tenant_id, id)
 );
 COMMENT ON TABLE identity.levels IS 'Levels that people climb by experience points.';
-SELECT public.flatrender_tenant_table('identity.levels');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.levels'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.gifts (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -42,7 +42,7 @@ CREATE TABLE IF NOT EXISTS identity.gifts (
 );
 COMMENT ON TABLE identity.gifts IS 'What can be earned: money, render charge, plan days, a discount, a badge.';
 COMMENT ON COLUMN identity.gifts.valid_days IS 'How long an earned gift can be claimed; NULL for ever.';
-SELECT public.flatrender_tenant_table('identity.gifts');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.gifts'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.quests (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -71,7 +71,7 @@ CREATE TABLE IF NOT EXISTS identity.quests (
 CREATE INDEX IF NOT EXISTS quests_trigger ON identity.quests (tenant_id, trigger_event) WHERE active;
 COMMENT ON TABLE identity.quests IS 'Things to do and what they bring; progress follows events.';
 COMMENT ON COLUMN identity.quests.trigger_event IS 'Event type that moves the quest on.';
-SELECT public.flatrender_tenant_table('identity.quests');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.quests'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.user_progress (
   tenant_id uuid NOT NULL,
@@ -87,7 +87,7 @@ CREATE TABLE IF NOT EXISTS identity.user_progress (
   FOREIGN KEY (tenant_id, user_id) REFERENCES identity.users (tenant_id, id) ON DELETE CASCADE
 );
 COMMENT ON TABLE identity.user_progress IS 'Experience, level and streak of a person.';
-SELECT public.flatrender_tenant_table('identity.user_progress');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.user_progress'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.xp_ledger (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -101,7 +101,7 @@ CREATE TABLE IF NOT EXISTS identity.xp_ledger (
   FOREIGN KEY (tenant_id, user_id) REFERENCES identity.users (tenant_id, id) ON DELETE CASCADE
 );
 COMMENT ON TABLE identity.xp_ledger IS 'Every change of experience points; the reference makes a repeated event harmless.';
-SELECT public.flatrender_tenant_table('identity.xp_ledger', 'SELECT, INSERT', 'SELECT, INSERT');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.xp_ledger', 'SELECT, INSERT', 'SELECT, INSERT'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.quest_progress (
   tenant_id uuid NOT NULL,
@@ -118,7 +118,7 @@ CREATE TABLE IF NOT EXISTS identity.quest_progress (
 );
 COMMENT ON TABLE identity.quest_progress IS 'How far a person is with a quest in one period.';
 COMMENT ON COLUMN identity.quest_progress.period_start IS 'First day of the period in the tenant''s zone; 1970-01-01 for quests that happen once.';
-SELECT public.flatrender_tenant_table('identity.quest_progress');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.quest_progress'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.earned_gifts (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -145,4 +145,4 @@ CREATE INDEX IF NOT EXISTS earned_gifts_user ON identity.earned_gifts (tenant_id
 CREATE INDEX IF NOT EXISTS earned_gifts_notification ON identity.earned_gifts (notification_id) WHERE notification_id IS NOT NULL;
 COMMENT ON TABLE identity.earned_gifts IS 'Gifts a person has earned, claimed or let pass.';
 COMMENT ON COLUMN identity.earned_gifts.notification_id IS 'The notification that told of it: the only key that crosses schemas (added in 14).';
-SELECT public.flatrender_tenant_table('identity.earned_gifts');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.earned_gifts'); END $do$;

@@ -1,7 +1,7 @@
 -- 05_content_taxonomy: categories, tags, fonts and the music library.
 -- A tenant's own rows and those of the default tenant are readable; only the own are writable.
 
-SELECT public.flatrender_setup_context('content', 'content');
+DO $do$ BEGIN PERFORM public.flatrender_setup_context('content', 'content'); END $do$;
 
 CREATE TABLE IF NOT EXISTS content.categories (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -28,8 +28,8 @@ CREATE UNIQUE INDEX IF NOT EXISTS categories_slug ON content.categories (tenant_
 CREATE INDEX IF NOT EXISTS categories_tree ON content.categories (tenant_id, parent_id, position, id) WHERE deleted_at IS NULL;
 COMMENT ON TABLE content.categories IS 'Tree of template categories.';
 COMMENT ON COLUMN content.categories.seo IS 'Title and description for search engines, per language.';
-SELECT public.flatrender_tenant_table('content.categories');
-SELECT public.flatrender_shared_read('content.categories', 'tenant_id = public.default_tenant()');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('content.categories'); END $do$;
+DO $do$ BEGIN PERFORM public.flatrender_shared_read('content.categories', 'tenant_id = public.default_tenant()'); END $do$;
 
 CREATE TABLE IF NOT EXISTS content.tags (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -47,8 +47,8 @@ CREATE TABLE IF NOT EXISTS content.tags (
 CREATE UNIQUE INDEX IF NOT EXISTS tags_slug ON content.tags (tenant_id, lower(slug)) WHERE deleted_at IS NULL;
 CREATE INDEX IF NOT EXISTS tags_list ON content.tags (tenant_id, position, id) WHERE deleted_at IS NULL;
 COMMENT ON TABLE content.tags IS 'Tags of templates.';
-SELECT public.flatrender_tenant_table('content.tags');
-SELECT public.flatrender_shared_read('content.tags', 'tenant_id = public.default_tenant()');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('content.tags'); END $do$;
+DO $do$ BEGIN PERFORM public.flatrender_shared_read('content.tags', 'tenant_id = public.default_tenant()'); END $do$;
 
 CREATE TABLE IF NOT EXISTS content.fonts (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -81,8 +81,8 @@ CREATE UNIQUE INDEX IF NOT EXISTS fonts_face ON content.fonts (tenant_id, lower(
 CREATE INDEX IF NOT EXISTS fonts_sha ON content.fonts (tenant_id, sha256);
 COMMENT ON TABLE content.fonts IS 'Font files that templates and customers may use; the farm installs them on its nodes.';
 COMMENT ON COLUMN content.fonts.scripts IS 'ISO 15924 scripts it covers: Arab, Latn.';
-SELECT public.flatrender_tenant_table('content.fonts');
-SELECT public.flatrender_shared_read('content.fonts', 'tenant_id = public.default_tenant()');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('content.fonts'); END $do$;
+DO $do$ BEGIN PERFORM public.flatrender_shared_read('content.fonts', 'tenant_id = public.default_tenant()'); END $do$;
 
 CREATE TABLE IF NOT EXISTS content.music_tracks (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -128,5 +128,5 @@ COMMENT ON TABLE content.music_tracks IS 'The music library; tracks that a templ
 COMMENT ON COLUMN content.music_tracks.key IS 'Key in the package it came with.';
 COMMENT ON COLUMN content.music_tracks.container_id IS 'The template it came with; a soft reference.';
 COMMENT ON COLUMN content.music_tracks.waveform IS 'Peaks in 0..1 for drawing, evenly spaced over the duration.';
-SELECT public.flatrender_tenant_table('content.music_tracks');
-SELECT public.flatrender_shared_read('content.music_tracks', 'tenant_id = public.default_tenant()');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('content.music_tracks'); END $do$;
+DO $do$ BEGIN PERFORM public.flatrender_shared_read('content.music_tracks', 'tenant_id = public.default_tenant()'); END $do$;

@@ -76,7 +76,7 @@ COMMENT ON COLUMN content.project_containers.poster_object_keys IS 'Aspect to ob
 COMMENT ON COLUMN content.project_containers.preview_object_keys IS 'Aspect to object key of a preview video.';
 COMMENT ON COLUMN content.project_containers.manual_fields IS 'Columns an admin edited by hand: a later import leaves them alone.';
 COMMENT ON COLUMN content.project_containers.search IS 'Folded words: names weigh A, keywords B, descriptions C.';
-SELECT public.flatrender_tenant_table('content.project_containers');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('content.project_containers'); END $do$;
 
 CREATE OR REPLACE FUNCTION content.default_sharing() RETURNS trigger
 LANGUAGE plpgsql
@@ -105,17 +105,17 @@ CREATE INDEX IF NOT EXISTS container_shares_container ON content.container_share
 COMMENT ON TABLE content.container_shares IS 'Which tenants see a template whose sharing is "chosen".';
 COMMENT ON COLUMN content.container_shares.tenant_id IS 'Owner of the template.';
 COMMENT ON COLUMN content.container_shares.shared_with IS 'The tenant that may see it.';
-SELECT public.flatrender_tenant_table('content.container_shares');
-SELECT public.flatrender_shared_read('content.container_shares', 'shared_with = (SELECT public.current_tenant())');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('content.container_shares'); END $do$;
+DO $do$ BEGIN PERFORM public.flatrender_shared_read('content.container_shares', 'shared_with = (SELECT public.current_tenant())'); END $do$;
 
 -- The sharing CHECK makes owner = default tenant a consequence, so the first arm needs no join.
-SELECT public.flatrender_shared_read('content.project_containers', $$
+DO $do$ BEGIN PERFORM public.flatrender_shared_read('content.project_containers', $$
   published_at IS NOT NULL AND deleted_at IS NULL
   AND (SELECT public.current_tenant()) IS NOT NULL
   AND (sharing = 'all' OR (sharing = 'chosen' AND EXISTS (
     SELECT FROM content.container_shares s
     WHERE s.shared_with = (SELECT public.current_tenant()) AND s.container_id = project_containers.id)))
-$$);
+$$); END $do$;
 
 CREATE TABLE IF NOT EXISTS content.container_versions (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -138,13 +138,13 @@ CREATE TABLE IF NOT EXISTS content.container_versions (
 CREATE INDEX IF NOT EXISTS container_versions_list ON content.container_versions (tenant_id, container_id, created_at DESC);
 COMMENT ON TABLE content.container_versions IS 'Every package that was imported, unchanged for ever: saved projects hold on to the version they copied.';
 COMMENT ON COLUMN content.container_versions.report IS 'What the import warned of.';
-SELECT public.flatrender_tenant_table('content.container_versions', 'SELECT, INSERT', 'SELECT, INSERT, DELETE');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('content.container_versions', 'SELECT, INSERT', 'SELECT, INSERT, DELETE'); END $do$;
 -- Children of a template are visible where the template is: the subquery is under its policies.
-SELECT public.flatrender_shared_read('content.container_versions', $$
+DO $do$ BEGIN PERFORM public.flatrender_shared_read('content.container_versions', $$
   tenant_id = public.default_tenant() AND EXISTS (SELECT FROM content.project_containers c WHERE c.id = container_id)
-$$);
-SELECT public.flatrender_add_constraint('content.project_containers', 'project_containers_current_version',
-  'FOREIGN KEY (tenant_id, current_version_id) REFERENCES content.container_versions (tenant_id, id) DEFERRABLE INITIALLY DEFERRED');
+$$); END $do$;
+DO $do$ BEGIN PERFORM public.flatrender_add_constraint('content.project_containers', 'project_containers_current_version',
+  'FOREIGN KEY (tenant_id, current_version_id) REFERENCES content.container_versions (tenant_id, id) DEFERRABLE INITIALLY DEFERRED'); END $do$;
 
 CREATE TABLE IF NOT EXISTS content.container_tags (
   tenant_id uuid NOT NULL,
@@ -156,10 +156,10 @@ CREATE TABLE IF NOT EXISTS content.container_tags (
 CREATE INDEX IF NOT EXISTS container_tags_container ON content.container_tags (tenant_id, container_id);
 COMMENT ON TABLE content.container_tags IS 'project_containers.tag_ids turned over, for lists by tag; kept by trigger, never written by hand.';
 COMMENT ON COLUMN content.container_tags.tenant_id IS 'Owner of the template.';
-SELECT public.flatrender_tenant_table('content.container_tags');
-SELECT public.flatrender_shared_read('content.container_tags', $$
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('content.container_tags'); END $do$;
+DO $do$ BEGIN PERFORM public.flatrender_shared_read('content.container_tags', $$
   tenant_id = public.default_tenant() AND EXISTS (SELECT FROM content.project_containers c WHERE c.id = container_id)
-$$);
+$$); END $do$;
 
 CREATE OR REPLACE FUNCTION content.sync_container_tags() RETURNS trigger
 LANGUAGE plpgsql
@@ -210,10 +210,10 @@ COMMENT ON TABLE content.projects IS 'One renderable aspect of a template. A del
 COMMENT ON COLUMN content.projects.duration IS 'Seconds of the default running order, overlaps taken off.';
 COMMENT ON COLUMN content.projects.final_comp IS 'After Effects: name of the final comp (frfinal, flatrender).';
 COMMENT ON COLUMN content.projects.source_object_key IS 'After Effects: the .aep or .zip bundle.';
-SELECT public.flatrender_tenant_table('content.projects');
-SELECT public.flatrender_shared_read('content.projects', $$
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('content.projects'); END $do$;
+DO $do$ BEGIN PERFORM public.flatrender_shared_read('content.projects', $$
   tenant_id = public.default_tenant() AND EXISTS (SELECT FROM content.project_containers c WHERE c.id = container_id)
-$$);
+$$); END $do$;
 
 CREATE OR REPLACE FUNCTION content.sync_container_aspects() RETURNS trigger
 LANGUAGE plpgsql
@@ -263,10 +263,10 @@ COMMENT ON TABLE content.project_assets IS 'Files a template is made of: picture
 COMMENT ON COLUMN content.project_assets.path IS 'Path inside the package or bundle.';
 COMMENT ON COLUMN content.project_assets.object_key IS 'Where it lies when it is also stored apart from the package.';
 COMMENT ON COLUMN content.project_assets.missing IS 'A scan found the reference but not the file.';
-SELECT public.flatrender_tenant_table('content.project_assets');
-SELECT public.flatrender_shared_read('content.project_assets', $$
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('content.project_assets'); END $do$;
+DO $do$ BEGIN PERFORM public.flatrender_shared_read('content.project_assets', $$
   tenant_id = public.default_tenant() AND EXISTS (SELECT FROM content.project_containers c WHERE c.id = container_id)
-$$);
+$$); END $do$;
 
 CREATE TABLE IF NOT EXISTS content.favorites (
   tenant_id uuid NOT NULL,
@@ -277,7 +277,7 @@ CREATE TABLE IF NOT EXISTS content.favorites (
 );
 CREATE INDEX IF NOT EXISTS favorites_container ON content.favorites (container_id);
 COMMENT ON TABLE content.favorites IS 'Templates a person marked; tenant_id is the person''s.';
-SELECT public.flatrender_tenant_table('content.favorites');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('content.favorites'); END $do$;
 
 -- Search. Text search operators are not leakproof, so under row-level security their index is not
 -- used for a request. This function searches with its owner's rights, looks only where the tenant of

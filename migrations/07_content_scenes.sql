@@ -46,10 +46,10 @@ COMMENT ON COLUMN content.scenes.in_default IS 'Part of a new saved project; the
 COMMENT ON COLUMN content.scenes.snapshot_url IS 'Permanent public address of a still; never a presigned link.';
 COMMENT ON COLUMN content.scenes.source IS 'Where a scan found it (comp, layers).';
 COMMENT ON COLUMN content.scenes.manual_fields IS 'Columns an admin edited by hand: a later scan leaves them alone.';
-SELECT public.flatrender_tenant_table('content.scenes');
-SELECT public.flatrender_shared_read('content.scenes', $$
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('content.scenes'); END $do$;
+DO $do$ BEGIN PERFORM public.flatrender_shared_read('content.scenes', $$
   tenant_id = public.default_tenant() AND EXISTS (SELECT FROM content.project_containers c WHERE c.id = container_id)
-$$);
+$$); END $do$;
 
 CREATE TABLE IF NOT EXISTS content.scene_contents (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -81,10 +81,10 @@ CREATE INDEX IF NOT EXISTS scene_contents_scene ON content.scene_contents (tenan
 COMMENT ON TABLE content.scene_contents IS 'Slots of a scene: what the customer fills in.';
 COMMENT ON COLUMN content.scene_contents.key IS 'Slot id: the Lottie sid, or the key in an After Effects layer name.';
 COMMENT ON COLUMN content.scene_contents.limits IS 'The slot''s own rules by type: max_chars, max_lines, fit, minimum, maximum, ...';
-SELECT public.flatrender_tenant_table('content.scene_contents');
-SELECT public.flatrender_shared_read('content.scene_contents', $$
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('content.scene_contents'); END $do$;
+DO $do$ BEGIN PERFORM public.flatrender_shared_read('content.scene_contents', $$
   tenant_id = public.default_tenant() AND EXISTS (SELECT FROM content.project_containers c WHERE c.id = container_id)
-$$);
+$$); END $do$;
 
 CREATE TABLE IF NOT EXISTS content.shared_colors (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -108,10 +108,10 @@ CREATE TABLE IF NOT EXISTS content.shared_colors (
 CREATE INDEX IF NOT EXISTS shared_colors_project ON content.shared_colors (tenant_id, project_id, position) WHERE deleted_at IS NULL;
 COMMENT ON TABLE content.shared_colors IS 'Colours of a whole project, by element key.';
 COMMENT ON COLUMN content.shared_colors.kind IS 'A colour, or a variant switch 0-3 (After Effects frshare).';
-SELECT public.flatrender_tenant_table('content.shared_colors');
-SELECT public.flatrender_shared_read('content.shared_colors', $$
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('content.shared_colors'); END $do$;
+DO $do$ BEGIN PERFORM public.flatrender_shared_read('content.shared_colors', $$
   tenant_id = public.default_tenant() AND EXISTS (SELECT FROM content.project_containers c WHERE c.id = container_id)
-$$);
+$$); END $do$;
 
 CREATE TABLE IF NOT EXISTS content.scene_color_elements (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -134,10 +134,10 @@ CREATE INDEX IF NOT EXISTS scene_color_elements_project ON content.scene_color_e
 COMMENT ON TABLE content.scene_color_elements IS 'Which shared colours a scene uses, and where.';
 COMMENT ON COLUMN content.scene_color_elements.layers IS 'Names of the layers that take the colour.';
 COMMENT ON COLUMN content.scene_color_elements.default_value IS 'The scene''s own default when it differs from the shared one.';
-SELECT public.flatrender_tenant_table('content.scene_color_elements');
-SELECT public.flatrender_shared_read('content.scene_color_elements', $$
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('content.scene_color_elements'); END $do$;
+DO $do$ BEGIN PERFORM public.flatrender_shared_read('content.scene_color_elements', $$
   tenant_id = public.default_tenant() AND EXISTS (SELECT FROM content.project_containers c WHERE c.id = container_id)
-$$);
+$$); END $do$;
 
 CREATE TABLE IF NOT EXISTS content.color_presets (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -160,7 +160,7 @@ CREATE TABLE IF NOT EXISTS content.color_presets (
 CREATE INDEX IF NOT EXISTS color_presets_container ON content.color_presets (tenant_id, container_id, position) WHERE deleted_at IS NULL;
 COMMENT ON TABLE content.color_presets IS 'Palettes of a template: element key to colour.';
 COMMENT ON COLUMN content.color_presets.project_id IS 'NULL: for every aspect.';
-SELECT public.flatrender_tenant_table('content.color_presets');
-SELECT public.flatrender_shared_read('content.color_presets', $$
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('content.color_presets'); END $do$;
+DO $do$ BEGIN PERFORM public.flatrender_shared_read('content.color_presets', $$
   tenant_id = public.default_tenant() AND EXISTS (SELECT FROM content.project_containers c WHERE c.id = container_id)
-$$);
+$$); END $do$;

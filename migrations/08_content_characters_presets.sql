@@ -26,10 +26,10 @@ CREATE TABLE IF NOT EXISTS content.characters (
 CREATE INDEX IF NOT EXISTS characters_list ON content.characters (tenant_id, container_id, position) WHERE deleted_at IS NULL;
 COMMENT ON TABLE content.characters IS 'Animated characters, of one template or (without container) of the library.';
 COMMENT ON COLUMN content.characters.poses IS 'Poses and actions: key, names, animation.';
-SELECT public.flatrender_tenant_table('content.characters');
-SELECT public.flatrender_shared_read('content.characters', $$
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('content.characters'); END $do$;
+DO $do$ BEGIN PERFORM public.flatrender_shared_read('content.characters', $$
   tenant_id = public.default_tenant() AND (container_id IS NULL OR EXISTS (SELECT FROM content.project_containers c WHERE c.id = container_id))
-$$);
+$$); END $do$;
 
 CREATE TABLE IF NOT EXISTS content.presets (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -59,10 +59,10 @@ CREATE TABLE IF NOT EXISTS content.presets (
 CREATE INDEX IF NOT EXISTS presets_container ON content.presets (tenant_id, container_id, position) WHERE deleted_at IS NULL;
 COMMENT ON TABLE content.presets IS 'Ready-made fillings of a template: a running order with values, colours and music to start from.';
 COMMENT ON COLUMN content.presets.scenes IS 'Running order: scene key, duration, slot values.';
-SELECT public.flatrender_tenant_table('content.presets');
-SELECT public.flatrender_shared_read('content.presets', $$
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('content.presets'); END $do$;
+DO $do$ BEGIN PERFORM public.flatrender_shared_read('content.presets', $$
   tenant_id = public.default_tenant() AND EXISTS (SELECT FROM content.project_containers c WHERE c.id = container_id)
-$$);
+$$); END $do$;
 
 CREATE TABLE IF NOT EXISTS content.template_svg_previews (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -93,7 +93,7 @@ CREATE INDEX IF NOT EXISTS template_svg_previews_project ON content.template_svg
 COMMENT ON TABLE content.template_svg_previews IS 'SVG stills of scenes whose fills are CSS variables, so that a page recolours them live.';
 COMMENT ON COLUMN content.template_svg_previews.kind IS 'Written by the evaluator, traced from a raster, or the raster itself for photos.';
 COMMENT ON COLUMN content.template_svg_previews.color_keys IS 'Shared colours that occur in it as var(--key).';
-SELECT public.flatrender_tenant_table('content.template_svg_previews');
-SELECT public.flatrender_shared_read('content.template_svg_previews', $$
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('content.template_svg_previews'); END $do$;
+DO $do$ BEGIN PERFORM public.flatrender_shared_read('content.template_svg_previews', $$
   tenant_id = public.default_tenant() AND EXISTS (SELECT FROM content.project_containers c WHERE c.id = container_id)
-$$);
+$$); END $do$;

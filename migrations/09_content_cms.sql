@@ -33,7 +33,7 @@ CREATE INDEX IF NOT EXISTS blogs_newest ON content.blogs (tenant_id, locale, pub
 CREATE INDEX IF NOT EXISTS blogs_search ON content.blogs USING gin (search);
 COMMENT ON TABLE content.blogs IS 'Articles of a tenant''s blog, one row per language.';
 COMMENT ON COLUMN content.blogs.body_html IS 'Sanitised when written.';
-SELECT public.flatrender_tenant_table('content.blogs');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('content.blogs'); END $do$;
 
 CREATE TABLE IF NOT EXISTS content.pages (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -51,7 +51,7 @@ CREATE TABLE IF NOT EXISTS content.pages (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS pages_slug ON content.pages (tenant_id, locale, lower(slug)) WHERE deleted_at IS NULL;
 COMMENT ON TABLE content.pages IS 'Standing pages (terms, about), one row per language; body sanitised when written.';
-SELECT public.flatrender_tenant_table('content.pages');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('content.pages'); END $do$;
 
 CREATE TABLE IF NOT EXISTS content.slides (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -80,7 +80,7 @@ CREATE TABLE IF NOT EXISTS content.slides (
 CREATE INDEX IF NOT EXISTS slides_show ON content.slides (tenant_id, placement, position, id) WHERE active AND deleted_at IS NULL;
 COMMENT ON TABLE content.slides IS 'Slides and banners of a tenant''s pages.';
 COMMENT ON COLUMN content.slides.container_id IS 'Template it leads to, when it leads to one.';
-SELECT public.flatrender_tenant_table('content.slides');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('content.slides'); END $do$;
 
 CREATE TABLE IF NOT EXISTS content.ai_settings (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -106,7 +106,7 @@ CREATE TABLE IF NOT EXISTS content.ai_settings (
 );
 COMMENT ON TABLE content.ai_settings IS 'Which OpenAI-compatible service a tenant uses for what.';
 COMMENT ON COLUMN content.ai_settings.api_key_enc IS 'Encrypted; shown masked.';
-SELECT public.flatrender_tenant_table('content.ai_settings');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('content.ai_settings'); END $do$;
 
 CREATE TABLE IF NOT EXISTS content.ai_usage_daily (
   tenant_id uuid NOT NULL,
@@ -121,4 +121,4 @@ CREATE TABLE IF NOT EXISTS content.ai_usage_daily (
   PRIMARY KEY (tenant_id, user_id, day, purpose)
 );
 COMMENT ON TABLE content.ai_usage_daily IS 'Use of the AI helpers per person and day of the tenant''s zone; limits count here.';
-SELECT public.flatrender_tenant_table('content.ai_usage_daily');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('content.ai_usage_daily'); END $do$;

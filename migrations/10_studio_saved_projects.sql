@@ -1,7 +1,7 @@
 -- 10_studio_saved_projects: the customer's filled-in copy of a template. Creating one copies the
 -- template's graph, so nothing here refers to content by key: later edits of a template change nothing.
 
-SELECT public.flatrender_setup_context('studio', 'studio');
+DO $do$ BEGIN PERFORM public.flatrender_setup_context('studio', 'studio'); END $do$;
 
 CREATE TABLE IF NOT EXISTS studio.saved_projects (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -92,7 +92,7 @@ COMMENT ON COLUMN studio.saved_projects.music_trim_start IS 'Seconds into the so
 COMMENT ON COLUMN studio.saved_projects.music_volume IS 'Linear, 1 = as recorded.';
 COMMENT ON COLUMN studio.saved_projects.sfx_volume IS 'Linear, for the template''s effects and the customer''s own.';
 COMMENT ON COLUMN studio.saved_projects.version IS 'Rises with every change of anything below; the ETag.';
-SELECT public.flatrender_tenant_table('studio.saved_projects');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('studio.saved_projects'); END $do$;
 
 CREATE TABLE IF NOT EXISTS studio.saved_scenes (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -128,7 +128,7 @@ CREATE INDEX IF NOT EXISTS saved_scenes_order ON studio.saved_scenes (tenant_id,
 COMMENT ON TABLE studio.saved_scenes IS 'Scenes of a saved project in their running order; the same template scene may occur more than once.';
 COMMENT ON COLUMN studio.saved_scenes.title IS 'The customer''s own name for it.';
 COMMENT ON COLUMN studio.saved_scenes.position IS 'Checked at commit, so that a reorder needs no free places.';
-SELECT public.flatrender_tenant_table('studio.saved_scenes');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('studio.saved_scenes'); END $do$;
 
 CREATE TABLE IF NOT EXISTS studio.saved_scene_contents (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -157,7 +157,7 @@ CREATE INDEX IF NOT EXISTS saved_scene_contents_file ON studio.saved_scene_conte
 COMMENT ON TABLE studio.saved_scene_contents IS 'Slots of a saved scene with the customer''s values.';
 COMMENT ON COLUMN studio.saved_scene_contents.value IS 'NULL: nothing chosen, the default is used.';
 COMMENT ON COLUMN studio.saved_scene_contents.file_id IS 'The customer''s file in the value, to know which projects use it; soft.';
-SELECT public.flatrender_tenant_table('studio.saved_scene_contents');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('studio.saved_scene_contents'); END $do$;
 
 CREATE TABLE IF NOT EXISTS studio.saved_shared_colors (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -177,7 +177,7 @@ CREATE TABLE IF NOT EXISTS studio.saved_shared_colors (
 );
 CREATE INDEX IF NOT EXISTS saved_shared_colors_project ON studio.saved_shared_colors (tenant_id, saved_project_id, position);
 COMMENT ON TABLE studio.saved_shared_colors IS 'The customer''s colours of the whole project, by element key.';
-SELECT public.flatrender_tenant_table('studio.saved_shared_colors');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('studio.saved_shared_colors'); END $do$;
 
 CREATE TABLE IF NOT EXISTS studio.saved_scene_colors (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -195,7 +195,7 @@ CREATE TABLE IF NOT EXISTS studio.saved_scene_colors (
 );
 CREATE INDEX IF NOT EXISTS saved_scene_colors_project ON studio.saved_scene_colors (tenant_id, saved_project_id, saved_scene_id);
 COMMENT ON TABLE studio.saved_scene_colors IS 'A shared colour changed for one scene only.';
-SELECT public.flatrender_tenant_table('studio.saved_scene_colors');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('studio.saved_scene_colors'); END $do$;
 
 CREATE TABLE IF NOT EXISTS studio.saved_audio (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -231,4 +231,4 @@ CREATE INDEX IF NOT EXISTS saved_audio_project ON studio.saved_audio (tenant_id,
 CREATE INDEX IF NOT EXISTS saved_audio_file ON studio.saved_audio (tenant_id, file_id) WHERE file_id IS NOT NULL;
 COMMENT ON TABLE studio.saved_audio IS 'Further sounds of a saved project, above all sound effects, each with its own place and volume.';
 COMMENT ON COLUMN studio.saved_audio.saved_scene_id IS 'When set, start counts from the beginning of that scene and the sound moves with it.';
-SELECT public.flatrender_tenant_table('studio.saved_audio');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('studio.saved_audio'); END $do$;

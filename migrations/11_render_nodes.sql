@@ -1,7 +1,7 @@
 -- 11_render_nodes: the machines of the farm. They serve every tenant, so only the system role of
 -- render sees them; requests of admins enter that scope, which is logged.
 
-SELECT public.flatrender_setup_context('render', 'render');
+DO $do$ BEGIN PERFORM public.flatrender_setup_context('render', 'render'); END $do$;
 
 CREATE TABLE IF NOT EXISTS render.nodes (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -60,7 +60,7 @@ COMMENT ON COLUMN render.nodes.only_tenant_id IS 'A node kept for one tenant; NU
 COMMENT ON COLUMN render.nodes.secret_enc IS 'Signing secret, encrypted; needed in clear to verify X-Node-Signature.';
 COMMENT ON COLUMN render.nodes.rest_until IS 'After failures a node rests, longer each time.';
 COMMENT ON COLUMN render.nodes.clock_offset_ms IS 'Node clock minus database clock, for people; no rule uses it.';
-SELECT public.flatrender_plain_table('render.nodes', '');
+DO $do$ BEGIN PERFORM public.flatrender_plain_table('render.nodes', ''); END $do$;
 
 CREATE TABLE IF NOT EXISTS render.node_commands (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -79,7 +79,7 @@ CREATE TABLE IF NOT EXISTS render.node_commands (
 );
 CREATE INDEX IF NOT EXISTS node_commands_open ON render.node_commands (node_id, created_at) WHERE state IN ('Pending', 'Sent');
 COMMENT ON TABLE render.node_commands IS 'Acts of admins and of the farm on a node, delivered with its next heartbeat.';
-SELECT public.flatrender_plain_table('render.node_commands', '');
+DO $do$ BEGIN PERFORM public.flatrender_plain_table('render.node_commands', ''); END $do$;
 
 CREATE TABLE IF NOT EXISTS render.node_crashes (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -106,7 +106,7 @@ CREATE TABLE IF NOT EXISTS render.node_crashes (
 CREATE INDEX IF NOT EXISTS node_crashes_node ON render.node_crashes (node_id, occurred_at DESC);
 CREATE INDEX IF NOT EXISTS node_crashes_newest ON render.node_crashes (occurred_at DESC, id DESC);
 COMMENT ON TABLE render.node_crashes IS 'Crashes of engines and nodes with their classification and the end of the log.';
-SELECT public.flatrender_plain_table('render.node_crashes', '');
+DO $do$ BEGIN PERFORM public.flatrender_plain_table('render.node_crashes', ''); END $do$;
 
 CREATE TABLE IF NOT EXISTS render.node_template_cache (
   node_id uuid NOT NULL REFERENCES render.nodes (id) ON DELETE CASCADE,
@@ -124,7 +124,7 @@ CREATE TABLE IF NOT EXISTS render.node_template_cache (
 CREATE INDEX IF NOT EXISTS node_template_cache_lru ON render.node_template_cache (node_id, last_used_at) WHERE pins = 0;
 CREATE INDEX IF NOT EXISTS node_template_cache_package ON render.node_template_cache (package_sha256) WHERE state = 'Ready';
 COMMENT ON TABLE render.node_template_cache IS 'Which template packages lie on which node; least recently used goes first, pinned ones stay.';
-SELECT public.flatrender_plain_table('render.node_template_cache', '');
+DO $do$ BEGIN PERFORM public.flatrender_plain_table('render.node_template_cache', ''); END $do$;
 
 CREATE TABLE IF NOT EXISTS render.node_health_logs (
   id uuid NOT NULL DEFAULT gen_random_uuid(),
@@ -148,10 +148,10 @@ CREATE TABLE IF NOT EXISTS render.node_health_logs (
 ) PARTITION BY RANGE (recorded_at);
 COMMENT ON TABLE render.node_health_logs IS 'How nodes were, sampled from heartbeats; monthly partitions.';
 COMMENT ON COLUMN render.node_health_logs.frame_ms IS 'Median time of a frame since the sample before.';
-SELECT public.flatrender_plain_table('render.node_health_logs', '');
+DO $do$ BEGIN PERFORM public.flatrender_plain_table('render.node_health_logs', ''); END $do$;
 INSERT INTO public.partitioned_tables (table_name, retention_months)
 VALUES ('render.node_health_logs', 6) ON CONFLICT DO NOTHING;
-SELECT public.ensure_partitions();
+DO $do$ BEGIN PERFORM public.ensure_partitions(); END $do$;
 
 CREATE TABLE IF NOT EXISTS render.font_requests (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -172,7 +172,7 @@ CREATE TABLE IF NOT EXISTS render.font_requests (
 CREATE UNIQUE INDEX IF NOT EXISTS font_requests_open ON render.font_requests (lower(family), lower(style)) WHERE state IN ('Open', 'Installing');
 COMMENT ON TABLE render.font_requests IS 'Fonts the farm should have: uploaded ones to install, missing ones to find.';
 COMMENT ON COLUMN render.font_requests.object_key IS 'NULL while nobody has uploaded the font.';
-SELECT public.flatrender_plain_table('render.font_requests', '');
+DO $do$ BEGIN PERFORM public.flatrender_plain_table('render.font_requests', ''); END $do$;
 
 CREATE TABLE IF NOT EXISTS render.node_fonts (
   node_id uuid NOT NULL REFERENCES render.nodes (id) ON DELETE CASCADE,
@@ -191,7 +191,7 @@ CREATE TABLE IF NOT EXISTS render.node_fonts (
 );
 CREATE INDEX IF NOT EXISTS node_fonts_face ON render.node_fonts (lower(family), lower(style)) WHERE state = 'Installed';
 COMMENT ON TABLE render.node_fonts IS 'Matrix of nodes and fonts as the nodes report it.';
-SELECT public.flatrender_plain_table('render.node_fonts', '');
+DO $do$ BEGIN PERFORM public.flatrender_plain_table('render.node_fonts', ''); END $do$;
 
 CREATE TABLE IF NOT EXISTS render.failure_rules (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -220,7 +220,7 @@ COMMENT ON TABLE render.failure_rules IS 'How failures are classified and what f
 COMMENT ON COLUMN render.failure_rules.pattern IS 'Regular expression (Python re) over the line or message; NULL matches any.';
 COMMENT ON COLUMN render.failure_rules.error_codes IS 'Named errors of engines (FrameTimeout, PackageCorrupt); empty matches any.';
 COMMENT ON COLUMN render.failure_rules.explanation_fa IS 'What the customer can do about it.';
-SELECT public.flatrender_plain_table('render.failure_rules', 'SELECT');
+DO $do$ BEGIN PERFORM public.flatrender_plain_table('render.failure_rules', 'SELECT'); END $do$;
 INSERT INTO render.failure_rules (id, code, builtin, priority, engine, error_codes, class, action, back_off_seconds, explanation_fa, explanation_en)
 VALUES
   ('00000000-0000-0000-0002-000000000001', 'package_corrupt', true, 10, NULL, ARRAY['package_corrupt', 'package_missing'], 'template', 'fail_now', 0,

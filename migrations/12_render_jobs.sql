@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS render.batches (
 CREATE INDEX IF NOT EXISTS batches_list ON render.batches (tenant_id, user_id, created_at DESC, id DESC);
 COMMENT ON TABLE render.batches IS 'One saved project rendered over the rows of a table.';
 COMMENT ON COLUMN render.batches.errors IS 'Per-row errors of rows that failed after the start.';
-SELECT public.flatrender_tenant_table('render.batches');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('render.batches'); END $do$;
 
 CREATE TABLE IF NOT EXISTS render.tenant_shares (
   tenant_id uuid PRIMARY KEY,
@@ -40,7 +40,7 @@ CREATE TABLE IF NOT EXISTS render.tenant_shares (
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE render.tenant_shares IS 'How tenants share the farm; the claim takes from the tenant that is furthest behind.';
 COMMENT ON COLUMN render.tenant_shares.virtual_time IS 'Work received divided by weight (weighted fair queueing); the lowest goes first.';
-SELECT public.flatrender_tenant_table('render.tenant_shares', 'SELECT');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('render.tenant_shares', 'SELECT'); END $do$;
 
 CREATE TABLE IF NOT EXISTS render.render_jobs (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -140,7 +140,7 @@ COMMENT ON COLUMN render.render_jobs.error_fa IS 'Explanation the customer can a
 COMMENT ON COLUMN render.render_jobs.reservation_state IS 'Where the money stands; Settling and Releasing are repeated until identity has answered.';
 COMMENT ON COLUMN render.render_jobs.timings IS 'Seconds by phase: prepare, render, convert, encode, proof, assemble, audio, upload.';
 COMMENT ON COLUMN render.render_jobs.trace IS 'W3C trace context of the submit.';
-SELECT public.flatrender_tenant_table('render.render_jobs');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('render.render_jobs'); END $do$;
 
 CREATE TABLE IF NOT EXISTS render.frame_jobs (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -198,7 +198,7 @@ COMMENT ON COLUMN render.frame_jobs.epoch IS 'The fence: every claim raises it; 
 COMMENT ON COLUMN render.frame_jobs.lease_until IS 'Set exactly while claimed; heartbeats move it on, the reaper takes back what is past.';
 COMMENT ON COLUMN render.frame_jobs.object_key IS 'Key of the attempt that won; keys carry the epoch, so attempts never overwrite each other.';
 COMMENT ON COLUMN render.frame_jobs.proof IS 'What was checked and found.';
-SELECT public.flatrender_tenant_table('render.frame_jobs');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('render.frame_jobs'); END $do$;
 
 CREATE TABLE IF NOT EXISTS render.frame_attempts (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -230,7 +230,7 @@ CREATE INDEX IF NOT EXISTS frame_attempts_node ON render.frame_attempts (node_id
 COMMENT ON TABLE render.frame_attempts IS 'History of claims of a frame job: who, when, how long, why again.';
 COMMENT ON COLUMN render.frame_attempts.blamed IS 'Counts among the three the job itself may cost.';
 COMMENT ON COLUMN render.frame_attempts.stale_reports IS 'Reports that came with this epoch after it was over.';
-SELECT public.flatrender_tenant_table('render.frame_attempts');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('render.frame_attempts'); END $do$;
 
 CREATE TABLE IF NOT EXISTS render.frame_repair_jobs (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -256,7 +256,7 @@ CREATE TABLE IF NOT EXISTS render.frame_repair_jobs (
 );
 CREATE INDEX IF NOT EXISTS frame_repair_jobs_job ON render.frame_repair_jobs (tenant_id, job_id, created_at);
 COMMENT ON TABLE render.frame_repair_jobs IS 'Ranges whose proof failed and that are made again, at most three times.';
-SELECT public.flatrender_tenant_table('render.frame_repair_jobs');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('render.frame_repair_jobs'); END $do$;
 
 CREATE TABLE IF NOT EXISTS render.job_node_blocks (
   tenant_id uuid NOT NULL,
@@ -272,7 +272,7 @@ CREATE TABLE IF NOT EXISTS render.job_node_blocks (
 );
 CREATE INDEX IF NOT EXISTS job_node_blocks_tenant ON render.job_node_blocks (tenant_id, job_id);
 COMMENT ON TABLE render.job_node_blocks IS 'Nodes that may not work on a job again.';
-SELECT public.flatrender_tenant_table('render.job_node_blocks');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('render.job_node_blocks'); END $do$;
 
 CREATE TABLE IF NOT EXISTS render.job_events (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -288,7 +288,7 @@ CREATE TABLE IF NOT EXISTS render.job_events (
 );
 CREATE INDEX IF NOT EXISTS job_events_job ON render.job_events (tenant_id, job_id, created_at, id);
 COMMENT ON TABLE render.job_events IS 'Timeline of a job: steps, repairs, node events, acts of people. Append only.';
-SELECT public.flatrender_tenant_table('render.job_events', 'SELECT, INSERT', 'SELECT, INSERT, DELETE');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('render.job_events', 'SELECT, INSERT', 'SELECT, INSERT, DELETE'); END $do$;
 
 CREATE TABLE IF NOT EXISTS render.snapshots (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -335,7 +335,7 @@ CREATE INDEX IF NOT EXISTS snapshots_lru ON render.snapshots (last_used_at) WHER
 COMMENT ON TABLE render.snapshots IS 'Stills, content-addressed: the same picture is drawn once per tenant.';
 COMMENT ON COLUMN render.snapshots.cache_key IS 'SHA-256 over package, engine and version, fonts, inputs, frame, size, watermark.';
 COMMENT ON COLUMN render.snapshots.public_token IS 'Part of a permanent public address, where one was asked for.';
-SELECT public.flatrender_tenant_table('render.snapshots');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('render.snapshots'); END $do$;
 
 CREATE TABLE IF NOT EXISTS render.exports (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -377,9 +377,9 @@ CREATE INDEX IF NOT EXISTS exports_list ON render.exports (tenant_id, user_id, c
 CREATE INDEX IF NOT EXISTS exports_project ON render.exports (tenant_id, saved_project_id, created_at DESC) WHERE deleted_at IS NULL;
 CREATE INDEX IF NOT EXISTS exports_expiry ON render.exports (expires_at) WHERE expires_at IS NOT NULL AND deleted_at IS NULL;
 COMMENT ON TABLE render.exports IS 'Proven results of jobs. One per job and format: a job cannot finish twice.';
-SELECT public.flatrender_tenant_table('render.exports');
-SELECT public.flatrender_add_constraint('render.render_jobs', 'render_jobs_export',
-  'FOREIGN KEY (tenant_id, export_id) REFERENCES render.exports (tenant_id, id) DEFERRABLE INITIALLY DEFERRED');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('render.exports'); END $do$;
+DO $do$ BEGIN PERFORM public.flatrender_add_constraint('render.render_jobs', 'render_jobs_export',
+  'FOREIGN KEY (tenant_id, export_id) REFERENCES render.exports (tenant_id, id) DEFERRABLE INITIALLY DEFERRED'); END $do$;
 
 CREATE TABLE IF NOT EXISTS render.export_shares (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -399,7 +399,7 @@ CREATE TABLE IF NOT EXISTS render.export_shares (
 );
 CREATE INDEX IF NOT EXISTS export_shares_export ON render.export_shares (tenant_id, export_id);
 COMMENT ON TABLE render.export_shares IS 'Public links to exports: permanent routes of ours that answer with a fresh presigned link.';
-SELECT public.flatrender_tenant_table('render.export_shares');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('render.export_shares'); END $do$;
 
 CREATE TABLE IF NOT EXISTS render.scan_jobs (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -433,4 +433,4 @@ CREATE INDEX IF NOT EXISTS scan_jobs_waiting ON render.scan_jobs (engine, create
 CREATE INDEX IF NOT EXISTS scan_jobs_leases ON render.scan_jobs (lease_until) WHERE state = 'Claimed';
 COMMENT ON TABLE render.scan_jobs IS 'Reading of After Effects templates: quick on the server, full on a node; previewed as a diff, then applied.';
 COMMENT ON COLUMN render.scan_jobs.epoch IS 'The fence: a late result of a cancelled scan changes nothing.';
-SELECT public.flatrender_tenant_table('render.scan_jobs');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('render.scan_jobs'); END $do$;

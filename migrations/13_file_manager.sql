@@ -1,7 +1,7 @@
 -- 13_file_manager: folders, files, quotas, upload sessions, trash, cleanup. Bytes lie in the object
 -- store under keys of ours; names are data.
 
-SELECT public.flatrender_setup_context('files', 'file_mgr');
+DO $do$ BEGIN PERFORM public.flatrender_setup_context('files', 'file_mgr'); END $do$;
 
 CREATE TABLE IF NOT EXISTS file_mgr.folders (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS file_mgr.folders (
 CREATE UNIQUE INDEX IF NOT EXISTS folders_name ON file_mgr.folders (tenant_id, user_id, parent_id, lower(name)) NULLS NOT DISTINCT WHERE trashed_at IS NULL;
 CREATE INDEX IF NOT EXISTS folders_trash ON file_mgr.folders (tenant_id, user_id, trashed_at DESC) WHERE trashed_at IS NOT NULL;
 COMMENT ON TABLE file_mgr.folders IS 'Folders of a person; names are unique within their parent.';
-SELECT public.flatrender_tenant_table('file_mgr.folders');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('file_mgr.folders'); END $do$;
 
 CREATE TABLE IF NOT EXISTS file_mgr.files (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -69,7 +69,7 @@ COMMENT ON COLUMN file_mgr.files.name IS 'The person''s name for it, any text; n
 COMMENT ON COLUMN file_mgr.files.object_key IS 'Ours: uuid and extension.';
 COMMENT ON COLUMN file_mgr.files.declared_type IS 'What the client said; content_type is what was found.';
 COMMENT ON COLUMN file_mgr.files.trashed_at IS 'In the trash; still counts against the quota.';
-SELECT public.flatrender_tenant_table('file_mgr.files');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('file_mgr.files'); END $do$;
 
 CREATE TABLE IF NOT EXISTS file_mgr.quotas (
   tenant_id uuid NOT NULL,
@@ -86,7 +86,7 @@ CREATE TABLE IF NOT EXISTS file_mgr.quotas (
 COMMENT ON TABLE file_mgr.quotas IS 'Storage of a person. A reservation is one UPDATE whose WHERE holds used + reserved + wanted <= limit; a lowered limit may leave used above it.';
 COMMENT ON COLUMN file_mgr.quotas.reserved_bytes IS 'Promised to uploads that are not finished.';
 COMMENT ON COLUMN file_mgr.quotas.warned_percent IS 'Highest threshold the person was told of (80, 100).';
-SELECT public.flatrender_tenant_table('file_mgr.quotas');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('file_mgr.quotas'); END $do$;
 
 CREATE TABLE IF NOT EXISTS file_mgr.upload_sessions (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -120,7 +120,7 @@ CREATE INDEX IF NOT EXISTS upload_sessions_expiry ON file_mgr.upload_sessions (e
 COMMENT ON TABLE file_mgr.upload_sessions IS 'An upload from its reservation to its end; an abandoned one gives its bytes back.';
 COMMENT ON COLUMN file_mgr.upload_sessions.reserved_bytes IS 'What it still holds of quotas.reserved_bytes; 0 once ended.';
 COMMENT ON COLUMN file_mgr.upload_sessions.parts IS 'Multipart: number and ETag of the parts that are there.';
-SELECT public.flatrender_tenant_table('file_mgr.upload_sessions');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('file_mgr.upload_sessions'); END $do$;
 
 CREATE TABLE IF NOT EXISTS file_mgr.public_links (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -139,7 +139,7 @@ CREATE TABLE IF NOT EXISTS file_mgr.public_links (
 );
 CREATE INDEX IF NOT EXISTS public_links_file ON file_mgr.public_links (tenant_id, file_id);
 COMMENT ON TABLE file_mgr.public_links IS 'Public links: permanent routes of ours that answer 302 to a fresh presigned link. No presigned link is ever stored.';
-SELECT public.flatrender_tenant_table('file_mgr.public_links');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('file_mgr.public_links'); END $do$;
 
 CREATE TABLE IF NOT EXISTS file_mgr.pending_deletions (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -156,7 +156,7 @@ CREATE TABLE IF NOT EXISTS file_mgr.pending_deletions (
 CREATE INDEX IF NOT EXISTS pending_deletions_due ON file_mgr.pending_deletions (due_at, id);
 CREATE INDEX IF NOT EXISTS pending_deletions_tenant ON file_mgr.pending_deletions (tenant_id, due_at);
 COMMENT ON TABLE file_mgr.pending_deletions IS 'Objects whose row is gone and whose bytes must follow; repeated until the store says so.';
-SELECT public.flatrender_tenant_table('file_mgr.pending_deletions');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('file_mgr.pending_deletions'); END $do$;
 
 CREATE TABLE IF NOT EXISTS file_mgr.cleanup_schedules (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -175,7 +175,7 @@ CREATE TABLE IF NOT EXISTS file_mgr.cleanup_schedules (
 );
 CREATE INDEX IF NOT EXISTS cleanup_schedules_due ON file_mgr.cleanup_schedules (next_run_at) WHERE enabled;
 COMMENT ON TABLE file_mgr.cleanup_schedules IS 'What is cleaned away after how many days, per tenant.';
-SELECT public.flatrender_tenant_table('file_mgr.cleanup_schedules');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('file_mgr.cleanup_schedules'); END $do$;
 DO $$
 BEGIN
   PERFORM set_config('app.tenant_id', public.default_tenant()::text, true);

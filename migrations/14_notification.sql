@@ -1,7 +1,7 @@
 -- 14_notification: messages to people: the inbox, preferences, templates, campaigns and what every
 -- channel did with them. Adds the only key that crosses schemas.
 
-SELECT public.flatrender_setup_context('notification', 'notification');
+DO $do$ BEGIN PERFORM public.flatrender_setup_context('notification', 'notification'); END $do$;
 
 CREATE TABLE IF NOT EXISTS notification.templates (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -25,8 +25,8 @@ CREATE TABLE IF NOT EXISTS notification.templates (
 COMMENT ON TABLE notification.templates IS 'Texts of messages per channel and language; a tenant''s own come before the default tenant''s, those before the built-in.';
 COMMENT ON COLUMN notification.templates.provider_template IS 'SMS: name of the template at the provider (Kavenegar lookup).';
 COMMENT ON COLUMN notification.templates.params IS 'Names that body and subject may use; others are refused.';
-SELECT public.flatrender_tenant_table('notification.templates');
-SELECT public.flatrender_shared_read('notification.templates', 'tenant_id = public.default_tenant()');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('notification.templates'); END $do$;
+DO $do$ BEGIN PERFORM public.flatrender_shared_read('notification.templates', 'tenant_id = public.default_tenant()'); END $do$;
 
 CREATE TABLE IF NOT EXISTS notification.campaigns (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -66,7 +66,7 @@ CREATE INDEX IF NOT EXISTS campaigns_due ON notification.campaigns (scheduled_at
 COMMENT ON TABLE notification.campaigns IS 'Messages to many people at once.';
 COMMENT ON COLUMN notification.campaigns.audience IS 'Who: plan, tags, pipeline status, locale, registered before or after.';
 COMMENT ON COLUMN notification.campaigns.cursor IS 'How far the sending has come, so that it goes on where it stopped.';
-SELECT public.flatrender_tenant_table('notification.campaigns');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('notification.campaigns'); END $do$;
 
 CREATE TABLE IF NOT EXISTS notification.notifications (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -101,7 +101,7 @@ CREATE INDEX IF NOT EXISTS notifications_expiry ON notification.notifications (e
 COMMENT ON TABLE notification.notifications IS 'What a person was told, in both languages; the inbox shows those with in_app.';
 COMMENT ON COLUMN notification.notifications.event_id IS 'The event it came from: the same event tells a person once.';
 COMMENT ON COLUMN notification.notifications.group_key IS 'Newer ones with the same key take the place of older ones on a screen.';
-SELECT public.flatrender_tenant_table('notification.notifications');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('notification.notifications'); END $do$;
 
 CREATE TABLE IF NOT EXISTS notification.notification_preferences (
   tenant_id uuid NOT NULL,
@@ -114,7 +114,7 @@ CREATE TABLE IF NOT EXISTS notification.notification_preferences (
   PRIMARY KEY (tenant_id, user_id, type, channel)
 );
 COMMENT ON TABLE notification.notification_preferences IS 'What a person wants where; what is not here follows the default of the type.';
-SELECT public.flatrender_tenant_table('notification.notification_preferences');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('notification.notification_preferences'); END $do$;
 
 CREATE TABLE IF NOT EXISTS notification.user_settings (
   tenant_id uuid NOT NULL,
@@ -132,7 +132,7 @@ CREATE TABLE IF NOT EXISTS notification.user_settings (
 );
 COMMENT ON TABLE notification.user_settings IS 'A person''s quiet hours, digest and Telegram chat.';
 COMMENT ON COLUMN notification.user_settings.quiet_from IS 'Local time from which only urgent messages leave.';
-SELECT public.flatrender_tenant_table('notification.user_settings');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('notification.user_settings'); END $do$;
 
 CREATE TABLE IF NOT EXISTS notification.deliveries (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -178,7 +178,7 @@ CREATE INDEX IF NOT EXISTS deliveries_provider ON notification.deliveries (provi
 COMMENT ON TABLE notification.deliveries IS 'One message on one channel and what became of it.';
 COMMENT ON COLUMN notification.deliveries.sealed_params IS 'Codes and links with tokens, encrypted; emptied once sent.';
 COMMENT ON COLUMN notification.deliveries.event_id IS 'The event it came from: a repeat sends nothing twice.';
-SELECT public.flatrender_tenant_table('notification.deliveries');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('notification.deliveries'); END $do$;
 
 CREATE TABLE IF NOT EXISTS notification.channel_settings (
   tenant_id uuid NOT NULL,
@@ -195,7 +195,7 @@ CREATE TABLE IF NOT EXISTS notification.channel_settings (
 );
 COMMENT ON TABLE notification.channel_settings IS 'A tenant''s own sender on a channel (SMTP server, SMS account, bot); without one the server''s is used.';
 COMMENT ON COLUMN notification.channel_settings.secret_enc IS 'Password, API key or token, encrypted; shown masked.';
-SELECT public.flatrender_tenant_table('notification.channel_settings');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('notification.channel_settings'); END $do$;
 
 CREATE TABLE IF NOT EXISTS notification.suppressions (
   tenant_id uuid NOT NULL,
@@ -209,8 +209,8 @@ CREATE TABLE IF NOT EXISTS notification.suppressions (
 );
 COMMENT ON TABLE notification.suppressions IS 'Addresses that must not be written to any more.';
 COMMENT ON COLUMN notification.suppressions.address_hash IS 'SHA-256 of the address in lower case.';
-SELECT public.flatrender_tenant_table('notification.suppressions');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('notification.suppressions'); END $do$;
 
 -- The one key across schemas.
-SELECT public.flatrender_add_constraint('identity.earned_gifts', 'earned_gifts_notification',
-  'FOREIGN KEY (notification_id) REFERENCES notification.notifications (id) ON DELETE SET NULL');
+DO $do$ BEGIN PERFORM public.flatrender_add_constraint('identity.earned_gifts', 'earned_gifts_notification',
+  'FOREIGN KEY (notification_id) REFERENCES notification.notifications (id) ON DELETE SET NULL'); END $do$;

@@ -22,7 +22,7 @@ CREATE INDEX IF NOT EXISTS user_crm_follow_up ON identity.user_crm (tenant_id, n
 CREATE INDEX IF NOT EXISTS user_crm_owner ON identity.user_crm (tenant_id, owner_id) WHERE owner_id IS NOT NULL;
 COMMENT ON TABLE identity.user_crm IS 'Tags, note and pipeline status of a customer, for staff only.';
 COMMENT ON COLUMN identity.user_crm.owner_id IS 'Member of staff who looks after the customer.';
-SELECT public.flatrender_tenant_table('identity.user_crm');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.user_crm'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.user_crm_activities (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -38,4 +38,4 @@ CREATE TABLE IF NOT EXISTS identity.user_crm_activities (
 );
 CREATE INDEX IF NOT EXISTS user_crm_activities_user ON identity.user_crm_activities (tenant_id, user_id, created_at DESC, id DESC);
 COMMENT ON TABLE identity.user_crm_activities IS 'History of a customer''s CRM entry. Append only.';
-SELECT public.flatrender_tenant_table('identity.user_crm_activities', 'SELECT, INSERT', 'SELECT, INSERT, DELETE');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.user_crm_activities', 'SELECT, INSERT', 'SELECT, INSERT, DELETE'); END $do$;

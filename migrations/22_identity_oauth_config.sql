@@ -32,7 +32,7 @@ COMMENT ON TABLE identity.oauth_config IS 'Sign-in providers of a tenant, set in
 COMMENT ON COLUMN identity.oauth_config.client_secret_enc IS 'Encrypted; shown masked, and an unchanged mask keeps it.';
 COMMENT ON COLUMN identity.oauth_config.return_urls IS 'Pages of frontends that may receive tokens.';
 COMMENT ON COLUMN identity.oauth_config.link_by_email IS 'Link to an account with the same address when both sides verified it.';
-SELECT public.flatrender_tenant_table('identity.oauth_config');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.oauth_config'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.oauth_identities (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -52,7 +52,7 @@ CREATE TABLE IF NOT EXISTS identity.oauth_identities (
 );
 CREATE INDEX IF NOT EXISTS oauth_identities_user ON identity.oauth_identities (tenant_id, user_id);
 COMMENT ON TABLE identity.oauth_identities IS 'Accounts elsewhere that sign in here, keyed by issuer and subject, never by address.';
-SELECT public.flatrender_tenant_table('identity.oauth_identities');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.oauth_identities'); END $do$;
 
 CREATE TABLE IF NOT EXISTS identity.oauth_states (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -75,4 +75,4 @@ CREATE INDEX IF NOT EXISTS oauth_states_expiry ON identity.oauth_states (expires
 COMMENT ON TABLE identity.oauth_states IS 'A sign-in under way: single use, bound to the browser that began it.';
 COMMENT ON COLUMN identity.oauth_states.browser_hash IS 'Hash of a cookie of that browser.';
 COMMENT ON COLUMN identity.oauth_states.link_user_id IS 'Set when a signed-in person links an account instead of signing in.';
-SELECT public.flatrender_tenant_table('identity.oauth_states');
+DO $do$ BEGIN PERFORM public.flatrender_tenant_table('identity.oauth_states'); END $do$;
