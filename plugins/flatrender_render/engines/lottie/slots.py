@@ -8,7 +8,6 @@ Colour on ``c.sid`` of fills and strokes (and of any property that holds a colou
 number on any property's ``sid``.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,6 +17,7 @@ from flatrender.template.manifest import GradientStop
 
 from .assets import AssetSource, ImageValue
 from .errors import LottieAssetError, LottieSlotError
+from .reader import MAX_NUMBER
 
 Kind = Literal["text", "color", "image", "gradient", "number"]
 Path = tuple[str | int, ...]
@@ -125,9 +125,9 @@ def at_path(raw: Any, path: Path) -> Raw:
 
 
 def _plain_number(value: object) -> float:
-    if isinstance(value, int | float) and math.isfinite(value):
-        return float(value)
-    return 0.0
+    if not isinstance(value, int | float) or not -MAX_NUMBER <= value <= MAX_NUMBER:
+        return 0.0
+    return float(value)
 
 
 def _default(holder: Raw, kind: Kind) -> object:
@@ -240,7 +240,7 @@ def substitute(sid: str, kind: Kind | None, holder: Raw, value: Value, path: Pat
     if kind == "number":
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise LottieSlotError(f"slot {sid!r} takes a number")
-        if not math.isfinite(value):
+        if not -MAX_NUMBER <= value <= MAX_NUMBER:  # not a number fails this as well
             raise LottieSlotError(f"slot {sid!r} takes a finite number")
         return {"a": 0, "k": value, "sid": sid}
     if not isinstance(value, list) or len(value) < 2:

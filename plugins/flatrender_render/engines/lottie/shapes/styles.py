@@ -106,8 +106,11 @@ class Stroke(Style):
             return
         paint.setStrokeWidth(width)
         paint.setStrokeMiter(max(self.miter.at(frame), 1.0))
-        if self.intervals:
-            paint.setPathEffect(self._dashes(path, frame))
+        dashes = self._dashes(path, frame) if self.intervals else None
+        if dashes is not None:
+            # On a copy: the binding cannot take a path effect off a paint again.
+            paint = skia.Paint(paint)
+            paint.setPathEffect(dashes)
         canvas.drawPath(path, paint)
 
     def _dashes(self, path: skia.Path, frame: float) -> skia.PathEffect | None:
