@@ -11,7 +11,7 @@ from flatrender.embedded.errors import EmbeddedError, PortBusyError, StartCancel
 from flatrender.embedded.process import Command, ManagedProcess, describe_exit, tail
 
 _POLL_SECONDS = 0.01
-_PORT_BUSY_WORDS = ("address already in use", "Address in use", "could not bind")
+_PORT_BUSY_WORDS = ("address already in use", "address in use", "only one usage of each socket")
 
 
 class Server(Protocol):
@@ -41,7 +41,8 @@ def wait_ready(
     def failed(what: str) -> EmbeddedError:
         log = process.command.log
         detail = tail(log)
-        kind = PortBusyError if any(word in detail for word in _PORT_BUSY_WORDS) else EmbeddedError
+        busy = any(word in detail.lower() for word in _PORT_BUSY_WORDS)
+        kind = PortBusyError if busy else EmbeddedError
         return kind(f"{server.name} did not start: {what}; its log is {log}", detail=detail)
 
     deadline = time.monotonic() + timeout

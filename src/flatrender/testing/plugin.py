@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -61,10 +61,14 @@ class TestDatabase:
         return DatabaseSettings(**{**values, **changes})
 
 
-def run_async(work: Coroutine[Any, Any, T]) -> T:
+def run_async(work: Awaitable[T]) -> T:
     """Run a coroutine to its end in a loop of its own, whether or not a loop runs here."""
+
+    async def finish() -> T:
+        return await work
+
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, work).result()
+        return pool.submit(asyncio.run, finish()).result()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
