@@ -1,0 +1,229 @@
+"""Claim, lease and fence, in SQL.
+
+All times are the database's (``now`` is a parameter for simulations; NULL means ``now()``). Every
+function runs inside an open cross-tenant transaction of the render context.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from flatrender.contracts.render import JobStarted
+from flatrender.db import SystemTransaction
+from flatrender.template.composition import Composition
+
+LEASE_SECONDS = 30.0
+
+_CLAIM = """
+WITH moment AS (SELECT coalesce($4::timestamptz, now()) AS t),
+picked AS (
+    SELECT f.id FROM render.frame_jobs f, moment
+    WHERE f.engine = $1 AND f.state = 'Waiting' AND NOT f.held AND f.not_before <= moment.t
+      AND NOT EXISTS (SELECT FROM render.job_node_blocks b
+                      WHERE b.job_id = f.job_id AND b.node_id = $2
+                        AND (b.until IS NULL OR b.until > moment.t))
+    ORDER BY f.priority DESC, f.not_before, f.id
+    LIMIT 1 FOR UPDATE OF f SKIP LOCKED
+)
+UPDATE render.frame_jobs f
+SET state = 'Claimed', epoch = f.epoch + 1, attempts = f.attempts + 1, node_id = $2,
+    lease_until = moment.t + make_interval(secs => $3), claimed_at = moment.t,
+    started_at = moment.t, done_frames = 0, error_class = NULL, error_code = NULL,
+    error_message = NULL
+FROM picked, moment
+WHERE f.id = picked.id
+RETURNING f.id, f.tenant_id, f.job_id, f.kind, f.index, f.first_frame, f.last_frame, f.epoch,
+          f.attempts, f.lease_until
+"""
+
+_JOB = """
+SELECT id, tenant_id, user_id, step, engine, package_object_key, package_sha256, composition,
+       width, height, fps, total_frames, watermark, resolution, project_name, aspect, duration,
+       saved_project_id, has_audio, trace
+FROM render.render_jobs WHERE id = $1
+"""
+
+_ATTEMPT = """
+INSERT INTO render.frame_attempts (tenant_id, job_id, frame_job_id, epoch, attempt, node_id)
+VALUES ($1, $2, $3, $4, $5, $6)
+"""
+
+_BEGIN = """
+UPDATE render.render_jobs SET step = 'Rendering', started_at = coalesce(started_at, now())
+WHERE id = $1 AND step IN ('Queued', 'Preparing') RETURNING user_id, tenant_id
+"""
+
+_HEARTBEAT = """
+UPDATE render.frame_jobs SET lease_until = coalesce($4::timestamptz, now()) + make_interval(secs => $3),
+       done_frames = greatest(done_frames, $5)
+WHERE id = $1 AND epoch = $2 AND state = 'Claimed'
+RETURNING job_id
+"""
+
+_STALE = """
+UPDATE render.frame_attempts SET stale_reports = stale_reports + 1
+WHERE frame_job_id = $1 AND epoch = $2
+"""
+
+_REAP = """
+UPDATE render.frame_jobs f
+SET state = 'Waiting', lease_until = NULL, node_id = NULL, done_frames = 0,
+    not_before = coalesce($1::timestamptz, now())
+WHERE f.id IN (
+    SELECT id FROM render.frame_jobs
+    WHERE state = 'Claimed' AND lease_until < coalesce($1::timestamptz, now())
+    ORDER BY lease_until LIMIT 200 FOR UPDATE SKIP LOCKED)
+RETURNING f.id, f.epoch, f.job_id, f.tenant_id
+"""
+
+_LOST = """
+UPDATE render.frame_attempts SET outcome = 'Lost', finished_at = now(), error_class = 'node',
+       error_code = 'lease_expired'
+WHERE frame_job_id = $1 AND epoch = $2 AND outcome = 'Running'
+"""
+
+_RELEASE = """
+UPDATE render.frame_jobs
+SET state = 'Waiting', lease_until = NULL, node_id = NULL, done_frames = 0,
+    not_before = coalesce($3::timestamptz, now())
+WHERE id = $1 AND epoch = $2 AND state = 'Claimed' RETURNING job_id
+"""
+
+
+class StaleEpoch(Exception):
+    """The report belongs to an attempt that is no longer the row's own. It changed nothing."""
+
+
+class ClaimedJob(Struct, frozen=True, kw_only=True):
+    """What a worker must know of the job behind its claim."""
+
+    id: UUID
+    tenant_id: UUID
+    user_id: UUID
+    step: str
+    engine: str
+    package_object_key: str
+    package_sha256: str
+    composition: Composition
+    width: int
+    height: int
+    fps: int
+    total_frames: int
+    watermark: bool
+    resolution: str
+    project_name: str
+    aspect: str
+    duration: float
+    saved_project_id: UUID
+    has_audio: bool
+    trace: dict[str, str]
+
+
+class Claim(Struct, frozen=True, kw_only=True):
+    """One claimed frame job. ``epoch`` is the fence: every report carries it."""
+
+    id: UUID
+    kind: str
+    index: int
+    first_frame: int
+    last_frame: int
+    epoch: int
+    attempt: int
+    job: ClaimedJob
+
+    @property
+    def frames(self) -> int:
+        """The number of frames in the range."""
+        return self.last_frame - self.first_frame + 1
+
+    def object_key(self, suffix: str) -> str:
+        """Return the attempt-scoped key: two attempts never write the same object."""
+        return (
+            f"renders/{self.job.tenant_id}/{self.job.id}/"
+            f"{self.kind}-{self.index:05d}.{self.epoch}.{suffix}"
+        )
+
+
+async def claim(
+    work: SystemTransaction,
+    *,
+    engine: str,
+    node_id: UUID,
+    lease: float = LEASE_SECONDS,
+    now: datetime | None = None,
+) -> Claim | None:
+    """Take the next frame job of ``engine``, or None. Raises the epoch and starts the lease."""
+    row = await work.fetchrow(_CLAIM, engine, node_id, lease, now)
+    if row is None:
+        return None
+    await work.execute(
+        _ATTEMPT,
+        row["tenant_id"],
+        row["job_id"],
+        row["id"],
+        row["epoch"],
+        row["attempts"],
+        node_id,
+    )
+    job = await work.fetchrow(_JOB, row["job_id"])
+    return Claim(
+        id=row["id"],
+        kind=row["kind"],
+        index=row["index"],
+        first_frame=row["first_frame"],
+        last_frame=row["last_frame"],
+        epoch=row["epoch"],
+        attempt=row["attempts"],
+        job=msgspec.convert(dict(job), ClaimedJob, strict=False),
+    )
+
+
+async def heartbeat(
+    work: SystemTransaction,
+    *,
+    frame_job_id: UUID,
+    epoch: int,
+    done_frames: int,
+    lease: float = LEASE_SECONDS,
+    now: datetime | None = None,
+) -> None:
+    """Prolong the lease and note progress. Raises :class:`StaleEpoch`."""
+    row = await work.fetchrow(_HEARTBEAT, frame_job_id, epoch, lease, now, done_frames)
+    if row is None:
+        raise StaleEpoch
+
+
+async def begin(work: SystemTransaction, job_id: UUID) -> None:
+    """Note that a job's first piece is being worked on; later calls change nothing.
+
+    In a transaction of its own after the claim: a claim locks its frame job first, everything
+    else locks the job first, and the two orders must not meet.
+    """
+    if begun := await work.fetchrow(_BEGIN, job_id):
+        work.emit(JobStarted(job_id=job_id, user_id=begun["user_id"]), tenant_id=begun["tenant_id"])
+
+
+async def count_stale(work: SystemTransaction, frame_job_id: UUID, epoch: int) -> None:
+    """Count a stale report with its attempt; in a transaction that changes nothing else."""
+    await work.execute(_STALE, frame_job_id, epoch)
+
+
+async def release(
+    work: SystemTransaction, *, frame_job_id: UUID, epoch: int, now: datetime | None = None
+) -> bool:
+    """Give a claim back unharmed (a worker that stops); False when it was no longer ours."""
+    row = await work.fetchrow(_RELEASE, frame_job_id, epoch, now)
+    if row is not None:
+        await work.execute(_LOST, frame_job_id, epoch)
+    return row is not None
+
+
+async def reap(work: SystemTransaction, *, now: datetime | None = None) -> list[Any]:
+    """Put frame jobs whose lease ran out back to waiting; returns their rows."""
+    rows = await work.fetch(_REAP, now)
+    for row in rows:  # bounded by the batch of 200
+        await work.execute(_LOST, row["id"], row["epoch"])
+    return rows
