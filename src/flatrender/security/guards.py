@@ -1,0 +1,146 @@
+"""Litestar guards: what a caller must be, beyond the credential that the route's ``opt`` names.
+
+A guard reads the principal and nothing else; what depends on rows is the service's business.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+
+from flatrender.clock import Clock
+from flatrender.errors import Forbidden
+from flatrender.security.errors import (
+    CredentialRequired,
+    ForeignOrigin,
+    MfaRequired,
+    ScopeRequired,
+    StepUpRequired,
+    WrongCredential,
+)
+from flatrender.security.principal import Principal, Role
+
+Connection = ASGIConnection[Any, Any, Any, Any]
+Guard = Callable[[Connection, BaseRouteHandler], None]
+
+STEP_UP_SECONDS = 900
+STEP_UP_METHODS = ["totp", "passkey", "recovery_code"]
+
+_RANK: dict[Role, int] = {"user": 0, "moderator": 1, "admin": 2}
+_JSON_TYPES = ("application/json", "application/merge-patch+json")
+
+
+def principal_of(connection: Connection) -> Principal:
+    """Return the authenticated caller; raises :class:`CredentialRequired` where there is none."""
+    principal = connection.scope.get("user")
+    if not isinstance(principal, Principal) or principal.kind == "anonymous":
+        raise CredentialRequired()
+    return principal
+
+
+def requires_user(connection: Connection, _handler: BaseRouteHandler) -> None:
+    """Let signed-in users pass."""
+    if principal_of(connection).kind != "user":
+        raise WrongCredential()
+
+
+def requires_role(role: Role) -> Guard:
+    """Return a guard for users of at least ``role``; staff only with a second factor in this
+    session (403 ``mfa_required``)."""
+
+    def guard(connection: Connection, _handler: BaseRouteHandler) -> None:
+        principal = principal_of(connection)
+        if principal.kind != "user":
+            raise WrongCredential()
+        if _RANK[principal.role] < _RANK[role]:
+            raise Forbidden()
+        if principal.is_staff and principal.mfa_at == 0:
+            raise MfaRequired()
+
+    return guard
+
+
+def requires_step_up(
+    seconds: int = STEP_UP_SECONDS,
+    methods: Iterable[str] = STEP_UP_METHODS,
+    clock: Clock | None = None,
+) -> Guard:
+    """Return a guard for sensitive acts: the second factor is at most ``seconds`` old.
+
+    403 ``step_up_required`` names ``methods``; a service that knows the user's own factors may
+    raise :class:`StepUpRequired` itself by :func:`check_step_up`.
+    """
+    named = list(methods)
+
+    def guard(connection: Connection, _handler: BaseRouteHandler) -> None:
+        now = clock.now().timestamp() if clock else time.time()
+        check_step_up(principal_of(connection), now, seconds=seconds, methods=named)
+
+    return guard
+
+
+def check_step_up(
+    principal: Principal,
+    now: float,
+    *,
+    seconds: int = STEP_UP_SECONDS,
+    methods: Iterable[str] = STEP_UP_METHODS,
+) -> None:
+    """Raise :class:`StepUpRequired` unless the second factor is fresh at ``now`` (Unix)."""
+    if principal.kind != "user":
+        raise WrongCredential()
+    if not 0 <= now - principal.mfa_at + 60 <= seconds + 60:  # a minute of skew to the future
+        raise StepUpRequired(list(methods), seconds)
+
+
+def requires_scope(scope: str) -> Guard:
+    """Return a guard for API keys that hold ``scope``; users pass by their role, not by scopes."""
+
+    def guard(connection: Connection, _handler: BaseRouteHandler) -> None:
+        principal = principal_of(connection)
+        if principal.kind == "api_key" and scope not in principal.scopes:
+            raise ScopeRequired(scope=scope)
+        if principal.kind not in ("api_key", "user"):
+            raise WrongCredential()
+
+    return guard
+
+
+def requires_node(connection: Connection, _handler: BaseRouteHandler) -> None:
+    """Let render nodes pass."""
+    if principal_of(connection).kind != "node":
+        raise WrongCredential()
+
+
+def requires_system(connection: Connection, _handler: BaseRouteHandler) -> None:
+    """Let the system itself pass (tasks, CLI); no HTTP credential makes one."""
+    if principal_of(connection).kind != "system":
+        raise WrongCredential()
+
+
+def same_origin_cookie(allowed_origins: Iterable[str]) -> Guard:
+    """Return a guard for routes that read a cookie: a request that carries one must come from an
+    allowed page and hold JSON or nothing, so that no foreign page can send it for the user.
+
+    Browsers send Origin with every cross-origin request that is not a plain GET, and
+    Sec-Fetch-Site always; clients that are no browsers send neither and have no foreign pages.
+    """
+    allowed = frozenset(origin.lower().rstrip("/") for origin in allowed_origins)
+
+    def guard(connection: Connection, _handler: BaseRouteHandler) -> None:
+        headers = connection.headers
+        if "cookie" not in headers:
+            return
+        origin = headers.get("origin")
+        if origin is not None:
+            if origin.lower() not in allowed:
+                raise ForeignOrigin()
+        elif headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+            raise ForeignOrigin()
+        content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if content_type and content_type not in _JSON_TYPES:
+            raise ForeignOrigin()
+
+    return guard

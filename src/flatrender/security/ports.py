@@ -1,0 +1,55 @@
+"""What the security layer asks of contexts: ports that they offer in their manifests.
+
+``KeySource`` is in ``tokens``. Nothing here has behaviour.
+"""
+
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from litestar import Request
+
+from flatrender.security.principal import Principal
+
+
+class SessionLedger(Protocol):
+    """The truth about sessions, in PostgreSQL."""
+
+    async def session_live(self, session_id: UUID) -> bool:
+        """True while the session may act: it exists, is not ended or out of time, and its user
+        and tenant are active."""
+        ...
+
+
+class TenantResolver(Protocol):
+    """Which tenant an anonymous call belongs to. Answers are cached for a minute."""
+
+    async def by_publishable_key(self, key: str) -> UUID | None:
+        """Return the active tenant with this publishable key, or None."""
+        ...
+
+    async def by_domain(self, host: str) -> UUID | None:
+        """Return the active tenant that has proven this domain (lower case, no port), or None."""
+        ...
+
+
+class ReplayLedger(Protocol):
+    """Remembers used signatures in PostgreSQL while Valkey is away."""
+
+    async def first_use(self, key: str, until: datetime) -> bool:
+        """Record ``key`` until then; True when it was not there."""
+        ...
+
+
+class Authenticator(Protocol):
+    """Another kind of credential: API keys, node signatures.
+
+    ``header`` is the lower-case header whose presence means that the caller uses it. The body
+    may be read (``await request.body()``): handlers see it again.
+    """
+
+    header: str
+
+    async def authenticate(self, request: Request[Any, Any, Any]) -> Principal:
+        """Return the caller, or raise :class:`flatrender.errors.Unauthorized`."""
+        ...
