@@ -57,8 +57,9 @@ WHERE id = $1 AND step IN ('Queued', 'Preparing') RETURNING user_id, tenant_id
 """
 
 _HEARTBEAT = """
-UPDATE render.frame_jobs SET lease_until = coalesce($4::timestamptz, now()) + make_interval(secs => $3),
-       done_frames = greatest(done_frames, $5)
+UPDATE render.frame_jobs
+SET lease_until = coalesce($4::timestamptz, now()) + make_interval(secs => $3),
+    done_frames = greatest(done_frames, $5)
 WHERE id = $1 AND epoch = $2 AND state = 'Claimed'
 RETURNING job_id
 """

@@ -1,0 +1,53 @@
+"""The render context's refusals. Codes are part of the API."""
+
+from flatrender.errors import Conflict, DomainError
+
+
+class JobFinished(Conflict):
+    """The job has ended; there is nothing to stop."""
+
+    code = "job_finished"
+    title_fa = "این رندر پایان یافته است"
+    title_en = "This render has already ended"
+    detail_fa = "وضعیت: {step}"
+    detail_en = "It ended as {step}."
+
+
+class TooManyActiveJobs(DomainError):
+    """The plan allows no more renders at once."""
+
+    status = 429
+    code = "too_many_active_jobs"
+    title_fa = "رندرهای هم‌زمان شما زیاد است"
+    title_en = "Too many renders at once"
+    detail_fa = "طرح شما {limit} رندر هم‌زمان را می‌دهد."
+    detail_en = "Your plan allows {limit} renders at once."
+
+
+class VideoTooManyFrames(DomainError):
+    """The video is longer than the farm takes."""
+
+    status = 422
+    code = "video_too_long"
+    title_fa = "ویدیو بیش از اندازه بلند است"
+    title_en = "The video is too long"
+    detail_fa = "حداکثر {limit} فریم؛ این ویدیو {frames} فریم دارد."
+    detail_en = "At most {limit} frames; this video has {frames}."
+
+
+class ExportGone(DomainError):
+    """The export expired or was deleted."""
+
+    status = 410
+    code = "export_gone"
+    title_fa = "این خروجی دیگر نگه‌داری نمی‌شود"
+    title_en = "This export is no longer kept"
+
+
+class SnapshotFailed(DomainError):
+    """The frame could not be drawn; the detail is for the customer."""
+
+    status = 422
+    code = "snapshot_failed"
+    title_fa = "این تصویر ساخته نشد"
+    title_en = "The picture could not be drawn"

@@ -1,0 +1,1 @@
+"""The render context's use cases. Each owns its transaction and emits its events."""
