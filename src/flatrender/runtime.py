@@ -30,6 +30,7 @@ from flatrender.plugin import (
 from flatrender.realtime import Hub
 from flatrender.security.outbound import OutboundDoor
 from flatrender.security.secrets import Encryptor
+from flatrender.security.setup import SecurityServices
 from flatrender.settings import Settings
 from flatrender.storage import ObjectStore
 from flatrender.tasks.queue import QueueClient
@@ -48,6 +49,7 @@ class Infrastructure:
     hub: Hub
     outbound: OutboundDoor
     encryptor: Encryptor
+    security: SecurityServices
     health: HealthRegistry
     # Set by the app that serves this runtime; a worker serves no streams and signs no cursors.
     drain: Drain = field(default_factory=Drain)
@@ -81,6 +83,12 @@ class Runtime:
             hub=Hub(settings.valkey.url, settings.valkey.prefix),
             outbound=OutboundDoor(settings.security),
             encryptor=Encryptor.from_settings(settings.security),
+            security=SecurityServices(
+                settings.security,
+                valkey_url=settings.valkey.url,
+                prefix=settings.valkey.prefix,
+                clock=used_clock,
+            ),
             health=HealthRegistry(),
         )
         self._ports: dict[type[Any], Any] = {}
@@ -174,7 +182,13 @@ class Runtime:
         for plugin in plugins:
             with contextlib.suppress(Exception):
                 await plugin.context.db.close()
-        for closing in (self.infra.hub.close, self.infra.queue.close, self.infra.outbound.close):
+        infra = self.infra
+        for closing in (
+            infra.hub.close,
+            infra.queue.close,
+            infra.outbound.close,
+            infra.security.close,
+        ):
             with contextlib.suppress(Exception):
                 await closing()
         self.infra.storage.close()

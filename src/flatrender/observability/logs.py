@@ -7,7 +7,7 @@ libraries included. Bodies are never logged by anybody.
 import logging
 import sys
 from collections.abc import Mapping, MutableMapping
-from typing import Any, Literal, TextIO
+from typing import Any, TextIO
 
 import structlog
 from opentelemetry import trace
@@ -15,21 +15,17 @@ from opentelemetry import trace
 from flatrender.http.context import current_request
 from flatrender.observability.redaction import MASK, is_secret_name, redact, redact_text
 from flatrender.security.principal import current_principal
+from flatrender.settings import ObservabilitySettings
 
 #: Libraries that write URLs, headers or SQL arguments at info or debug.
 _QUIET = ("httpx", "httpcore", "hpack", "asyncio", "urllib3", "minio", "aiosmtplib", "authlib")
 _OWN_KEYS = frozenset({"event", "level", "logger", "timestamp"})
 
 
-def configure_logging(
-    *,
-    level: str = "info",
-    log_format: Literal["json", "console"] = "json",
-    stream: TextIO | None = None,
-) -> None:
+def configure_logging(settings: ObservabilitySettings, *, stream: TextIO | None = None) -> None:
     """Send the logs of this process, structlog's and the standard library's, to ``stream``
     (standard error by default). Called once at start; calling again replaces the former setup."""
-    number = logging.getLevelNamesMapping()[level.upper()]
+    number = logging.getLevelNamesMapping()[settings.log_level.upper()]
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         add_context,
@@ -50,7 +46,7 @@ def configure_logging(
     )
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
-        if log_format == "json"
+        if settings.log_format == "json"
         else structlog.dev.ConsoleRenderer(colors=(stream or sys.stderr).isatty())
     )
     handler = logging.StreamHandler(stream or sys.stderr)

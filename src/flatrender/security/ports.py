@@ -53,3 +53,11 @@ class Authenticator(Protocol):
     async def authenticate(self, request: Request[Any, Any, Any]) -> Principal:
         """Return the caller, or raise :class:`flatrender.errors.Unauthorized`."""
         ...
+
+
+class ApiKeyAuthenticator(Authenticator, Protocol):
+    """The port of ``X-API-Key``; identity offers it."""
+
+
+class NodeAuthenticator(Authenticator, Protocol):
+    """The port of ``X-Node-Signature``; render offers it."""
