@@ -1,6 +1,6 @@
 """What can go wrong with fonts."""
 
-from ..errors import LottieAssetError
+from flatrender_render.engines.lottie.errors import LottieAssetError
 
 
 class BadFontError(LottieAssetError):

@@ -10,11 +10,14 @@ import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import skia
-import uharfbuzz as hb
+import uharfbuzz
 
 from .errors import BadFontError
+
+hb: Any = uharfbuzz  # its stubs name nothing of the native module
 
 MAX_FONT_BYTES = 24 * 1024 * 1024
 MAX_GLYPH_SEGMENTS = 20_000
@@ -71,7 +74,9 @@ def _quad(cx: float, cy: float, x: float, y: float, pen: _Pen) -> None:
         pen.path.quadTo(cx * u, -cy * u, x * u, -y * u)
 
 
-def _cubic(ax: float, ay: float, bx: float, by: float, x: float, y: float, pen: _Pen) -> None:
+def _cubic(  # noqa: PLR0917 - HarfBuzz's callback
+    ax: float, ay: float, bx: float, by: float, x: float, y: float, pen: _Pen
+) -> None:
     pen.count += 1
     u = pen.unit
     if pen.count <= MAX_GLYPH_SEGMENTS:
@@ -82,7 +87,7 @@ def _close(pen: _Pen) -> None:
     pen.path.close()
 
 
-def _draw_funcs() -> hb.DrawFuncs:
+def _draw_funcs() -> Any:
     funcs = hb.DrawFuncs()
     funcs.set_move_to_func(_move)
     funcs.set_line_to_func(_line)
@@ -102,7 +107,7 @@ class _Paint:
         self.refused = False
 
 
-def _fill(gid: int, color: hb.Color, foreground: bool, paint: _Paint) -> None:
+def _fill(gid: int, color: Any, foreground: bool, paint: _Paint) -> None:
     rgba = (color.red / 255, color.green / 255, color.blue / 255, color.alpha / 255)
     paint.layers.append((gid, None if foreground else rgba))
 
@@ -113,7 +118,7 @@ def _refuse(*args: object) -> None:
         paint.refused = True
 
 
-def _paint_funcs() -> hb.PaintFuncs:
+def _paint_funcs() -> Any:
     funcs = hb.PaintFuncs()
     funcs.set_fill_glyph_func(_fill)
     funcs.set_push_transform_func(_refuse)

@@ -1,0 +1,331 @@
+"""A text layer: documents over time, set in their box, drawn with animators (Lottie "Text Data").
+
+Owns the content of a layer of type 5; answers like every other content (``static``, ``draw``,
+``bounds``). Lines and outlines are made once per document; a frame without active animators
+draws one path.
+"""
+
+from dataclasses import dataclass
+
+import skia
+
+from flatrender_render.engines.lottie.geometry import to_skia
+from flatrender_render.engines.lottie.properties import Property, Vector, vector
+from flatrender_render.engines.lottie.reader import Obj
+from flatrender_render.engines.lottie.transform import compose
+
+from .animator import Animator, Look
+from .document import Fit, TextContext, TextDocument, read_documents, read_fit
+from .follow import Follow
+from .fragments import Fragment, Fragments
+from .layout import TextLayout, layout
+from .picture import Ink, fragment_ink, whole_ink
+
+_MAX_ANIMATORS = 32
+_BLUR_SIGMA = 0.3  # share of After Effects' blur amount that is the Gaussian's deviation
+_BY_CHARACTER, _BY_WORD, _BY_LINE, _BY_ALL = 1, 2, 3, 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Set:
+    """A document as set: everything about it that does not change."""
+
+    document: TextDocument
+    layout: TextLayout
+    fragments: Fragments
+    inks: tuple[Ink, ...]
+    whole: Ink
+    bounds: skia.Rect
+
+
+class TextLayer:
+    """The drawable inside of a text layer. Built by ``parse``."""
+
+    def __init__(self, text: Obj, context: TextContext) -> None:
+        self._context = context
+        self._documents = read_documents(text, context)
+        self._fit: Fit = read_fit(text)
+        self._animators = [
+            Animator(a, n) for n, a in enumerate(text.objects("a")) if n < _MAX_ANIMATORS
+        ]
+        more = text.child("m")
+        self._grouping = more.int("g", _BY_CHARACTER) if more is not None else _BY_CHARACTER
+        self._alignment: Property[Vector] | None = (
+            vector(more, "a", (0.0, 0.0)) if more is not None else None
+        )
+        self._follow = Follow.read(text)
+        self._sets: dict[int, _Set] = {}
+        self._looks: tuple[float, list[Look] | None] | None = None
+        self.static: bool = (
+            len(self._documents.documents) == 1
+            and all(a.static for a in self._animators)
+            and (self._alignment is None or self._alignment.static)
+            and (self._follow is None or self._follow.static)
+        )
+
+    @classmethod
+    def parse(cls, text: Obj, context: TextContext) -> "TextLayer":
+        """Read the ``t`` of a text layer. ``text.parent`` is the layer, for its masks.
+
+        Raises ``InvalidLottieError`` and ``LottieLimitError``; what is not drawn is reported.
+        """
+        return cls(text, context)
+
+    def layout_at(self, frame: float) -> TextLayout:
+        """Return how the text is set at a frame; ``overflow`` and ``missing`` are for warnings."""
+        return self._set(frame).layout
+
+    def layouts(self) -> list[TextLayout]:
+        """Return every document's layout."""
+        return [self._set_number(n).layout for n in range(len(self._documents.documents))]
+
+    def draw(self, canvas: skia.Canvas, frame: float, alpha: float = 1.0) -> None:
+        """Draw at a frame of the layer's composition, faded as one picture by ``alpha``."""
+        current = self._set(frame)
+        document = current.document
+        looks = self._look(frame)
+        if looks is None:
+            stroked = document.stroke is not None and document.stroke_width > 0
+            grouped = alpha < 1.0 and (stroked or bool(current.whole.colored))
+            if grouped:
+                canvas.saveLayer(current.bounds, skia.Paint(Alphaf=alpha))
+            _paint(canvas, current.whole, document, _STILL, 1.0 if grouped else alpha)
+            if grouped:
+                canvas.restore()
+            return
+        if alpha < 1.0:
+            canvas.saveLayer(self.bounds(frame), skia.Paint(Alphaf=alpha))
+        for fragment, ink, look in zip(current.fragments.items, current.inks, looks, strict=True):
+            if look.opacity > 0.0 and not fragment.white:
+                canvas.save()
+                canvas.concat(to_skia(self._matrix(frame, current, fragment, look)))
+                self._fragment(canvas, document, ink, look)
+                canvas.restore()
+        if alpha < 1.0:
+            canvas.restore()
+
+    def bounds(self, frame: float) -> skia.Rect:
+        """Return a box in layer pixels around all that is drawn."""
+        current = self._set(frame)
+        looks = self._look(frame)
+        if looks is None:
+            return current.bounds
+        out = skia.Rect.MakeEmpty()
+        for fragment, ink, look in zip(current.fragments.items, current.inks, looks, strict=True):
+            if fragment.white or look.opacity <= 0.0:
+                continue
+            rect = ink.bounds()
+            if rect.isEmpty():
+                continue
+            margin = self._margin(current.document, look)
+            rect = rect.makeOutset(margin, margin)
+            matrix = to_skia(self._matrix(frame, current, fragment, look))
+            out.join(matrix.mapRect(rect))
+        return out
+
+    # --- setting ----------------------------------------------------------------------------
+
+    def _set(self, frame: float) -> _Set:
+        return self._set_number(self._documents.index(frame))
+
+    def _set_number(self, number: int) -> _Set:
+        found = self._sets.get(number)
+        if found is None:
+            found = self._sets[number] = self._make(self._documents.documents[number])
+        return found
+
+    def _make(self, document: TextDocument) -> _Set:
+        result = layout(
+            document.text,
+            document.style,
+            document.box,
+            self._context.book,
+            max_lines=self._fit.max_lines,
+            min_scale=self._fit.min_scale,
+            direction=self._context.direction,
+        )
+        fragments = Fragments(result)
+        stroked = (document.stroke is not None and document.stroke_width > 0) or any(
+            "sw" in a.scalars for a in self._animators
+        )
+        inks = tuple(fragment_ink(f, result.size, stroked=stroked) for f in fragments.items)
+        whole = whole_ink(inks)
+        margin = document.stroke_width / 2.0 + 1.0
+        bounds = whole.bounds()
+        if not bounds.isEmpty():
+            bounds = bounds.makeOutset(margin, margin)
+        return _Set(document, result, fragments, inks, whole, bounds)
+
+    # --- animators --------------------------------------------------------------------------
+
+    def _look(self, frame: float) -> list[Look] | None:
+        """Return every fragment's look at a frame, or ``None`` where nothing is changed."""
+        if not self._animators and self._follow is None:
+            return None
+        memo = self._looks
+        if memo is not None and memo[0] == frame:
+            return memo[1]
+        current = self._set(frame)
+        looks: list[Look] | None = [Look() for _ in current.fragments.items]
+        assert looks is not None  # noqa: S101 - narrows the type for what follows
+        document = current.document
+        for animator in self._animators:
+            animator.apply(looks, current.fragments, frame, document.fill, document.stroke)
+        _spread(looks, current)
+        if self._follow is None and all(look.still for look in looks):
+            looks = None
+        self._looks = (frame, looks)
+        return looks
+
+    def _matrix(
+        self, frame: float, current: _Set, fragment: Fragment, look: Look
+    ) -> tuple[float, float, float, float, float, float]:
+        x, y = self._pivot(frame, current, fragment)
+        at = (x + look.position[0], y + look.position[1])
+        turn = look.rotation
+        if self._follow is not None:
+            spot = self._follow.place(current.layout, fragment, look.position, frame)
+            if spot is not None:
+                x = fragment.x + fragment.width / 2.0
+                y = fragment.y
+                at, along = (spot[0], spot[1]), spot[2]
+                turn += along
+        return compose(
+            (x + look.anchor[0], y + look.anchor[1]),
+            at,
+            (look.scale[0] * 100.0, look.scale[1] * 100.0),
+            turn,
+            look.skew,
+            look.skew_axis,
+        )
+
+    def _pivot(self, frame: float, current: _Set, fragment: Fragment) -> tuple[float, float]:
+        """Return the point that a fragment turns and grows around (anchor point grouping)."""
+        left, right, y = fragment.x, fragment.x + fragment.width, fragment.y
+        items = current.fragments.items
+        if self._grouping == _BY_WORD:
+            group = [f for f in items if f.word == fragment.word and f.line == fragment.line]
+        elif self._grouping == _BY_LINE:
+            group = [f for f in items if f.line == fragment.line]
+        elif self._grouping == _BY_ALL:
+            group = list(items)
+            y = (items[0].y + items[-1].y) / 2.0
+        else:
+            group = []
+        group = [f for f in group if not f.white]
+        if group:
+            left = min(f.x for f in group)
+            right = max(f.x + f.width for f in group)
+        x = (left + right) / 2.0
+        if self._alignment is not None:
+            dx, dy = self._alignment.at(frame)[:2]
+            x += dx / 100.0 * (right - left) / 2.0
+            y += dy / 100.0 * _ascent(current)
+        return x, y
+
+    def _margin(self, document: TextDocument, look: Look) -> float:
+        width = max(document.stroke_width + look.stroke_width, 0.0)
+        return width / 2.0 + 1.0 + 3.0 * _BLUR_SIGMA * max(*look.blur, 0.0)
+
+    def _fragment(
+        self,
+        canvas: skia.Canvas,
+        document: TextDocument,
+        ink: Ink,
+        look: Look,
+    ) -> None:
+        blurred = max(look.blur) * _BLUR_SIGMA > 0.05
+        stroked = (look.stroke or document.stroke) is not None and (
+            document.stroke_width + look.stroke_width > 0
+        )
+        grouped = blurred or (look.opacity < 1.0 and (stroked or bool(ink.colored)))
+        alpha = look.opacity
+        if grouped:
+            paint = skia.Paint(Alphaf=alpha)
+            if blurred:
+                sx, sy = (max(v * _BLUR_SIGMA, 0.0) for v in look.blur)
+                paint.setImageFilter(skia.ImageFilters.Blur(sx, sy))
+            margin = self._margin(document, look)
+            canvas.saveLayer(ink.bounds().makeOutset(margin, margin), paint)
+            alpha = 1.0
+        _paint(canvas, ink, document, look, alpha)
+        if grouped:
+            canvas.restore()
+
+
+_STILL = Look()
+
+
+def _ascent(current: _Set) -> float:
+    style = current.layout.style
+    share = 0.75
+    if style.ascent is not None:
+        share = style.ascent
+    elif current.layout.placed:
+        share = current.layout.placed[0].cluster.face.ascent
+    return share * current.layout.size
+
+
+def _spread(looks: list[Look], current: _Set) -> None:
+    """Move fragments by what tracking and line spacing animators open up.
+
+    Tracking opens the space after each letter from left to right; the line keeps its alignment.
+    Joined letters take none.
+    """
+    if any(look.tracking for look in looks):
+        align = {1: 1.0, 2: 0.5, 4: 1.0, 5: 0.5}.get(current.document.style.justify, 0.0)
+        lines: dict[int, list[tuple[float, int]]] = {}
+        for n, item in enumerate(current.fragments.items):
+            lines.setdefault(item.line, []).append((item.x, n))
+        for members in lines.values():
+            opened = 0.0
+            shifts: list[tuple[int, float]] = []
+            for _, n in sorted(members):
+                shifts.append((n, opened))
+                if not current.fragments.items[n].joins:
+                    opened += looks[n].tracking
+            for n, shift in shifts:
+                looks[n].position[0] += shift - opened * align
+    if any(any(look.line_spacing) for look in looks):
+        totals: dict[int, list[float]] = {}
+        for look, item in zip(looks, current.fragments.items, strict=True):
+            entry = totals.setdefault(item.line, [0.0, 0.0, 0.0])
+            entry[0] += look.line_spacing[0]
+            entry[1] += look.line_spacing[1]
+            entry[2] += 1.0
+        moved = {}
+        x = y = 0.0
+        for line in sorted(totals):
+            sx, sy, count = totals[line]
+            if line > 0:
+                x, y = x + sx / count, y + sy / count
+            moved[line] = (x, y)
+        for look, item in zip(looks, current.fragments.items, strict=True):
+            look.position[0] += moved[item.line][0]
+            look.position[1] += moved[item.line][1]
+
+
+def _paint(canvas: skia.Canvas, ink: Ink, document: TextDocument, look: Look, alpha: float) -> None:
+    fill = look.fill or document.fill
+    stroke = look.stroke or document.stroke
+    width = document.stroke_width + look.stroke_width
+    line: skia.Paint | None = None
+    if stroke is not None and width > 0:
+        line = skia.Paint(
+            AntiAlias=True,
+            Style=skia.Paint.kStroke_Style,
+            StrokeWidth=width,
+            StrokeJoin=skia.Paint.kRound_Join,
+            Color4f=skia.Color4f(*stroke[:3], alpha * look.stroke_opacity),
+        )
+    if line is not None and not document.stroke_over:
+        canvas.drawPath(ink.path, line)
+    if fill is not None:
+        color = skia.Color4f(*fill[:3], alpha * look.fill_opacity)
+        canvas.drawPath(ink.path, skia.Paint(AntiAlias=True, Color4f=color))
+    if line is not None and document.stroke_over:
+        canvas.drawPath(ink.path, line)
+    for path, own in ink.colored:
+        r, g, b, a = own or (*(fill or (0.0, 0.0, 0.0))[:3], 1.0)
+        color = skia.Color4f(r, g, b, a * alpha * look.fill_opacity)
+        canvas.drawPath(path, skia.Paint(AntiAlias=True, Color4f=color))
