@@ -2,11 +2,15 @@
 
 A server waits for open connections before it ends the app's lifespan, so streams that wait for
 the lifespan would hold it up for ever. The serving process calls :meth:`Drain.begin` when it is
-told to stop (:class:`DrainingServer` does); every stream then ends by itself.
+told to stop (:class:`DrainingServer` does, :func:`drained_by_signals` where a supervisor makes
+the servers); every stream then ends by itself.
 """
 
 import asyncio
+import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -65,3 +69,33 @@ class DrainingServer(uvicorn.Server):
         """Stop; covers stops that come by no signal (a request limit, ``should_exit``)."""
         self._drain.begin()
         await super().shutdown(sockets)
+
+
+@contextmanager
+def drained_by_signals(drain: Drain) -> Iterator[None]:
+    """Begin ``drain`` when uvicorn is told to stop, while the block lasts.
+
+    For servers made by uvicorn itself (several worker processes): their signal handlers are in
+    place when the app starts, so ours goes before them. Anything else is left alone.
+    """
+    replaced: dict[signal.Signals, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            handler = signal.getsignal(number)
+            server = getattr(handler, "__self__", None)
+            if isinstance(server, uvicorn.Server) and not isinstance(server, DrainingServer):
+                replaced[number] = handler
+                signal.signal(number, _before(drain, handler))
+    try:
+        yield
+    finally:
+        for number, handler in replaced.items():
+            signal.signal(number, handler)
+
+
+def _before(drain: Drain, handler: Any) -> Any:
+    def handle(number: int, frame: FrameType | None) -> None:
+        drain.begin()
+        handler(number, frame)
+
+    return handle

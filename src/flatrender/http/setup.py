@@ -24,7 +24,7 @@ from flatrender.clock import Clock
 from flatrender.http.body import ApiRequest, request_class
 from flatrender.http.cors import CorsMiddleware
 from flatrender.http.cursors import CursorSigner
-from flatrender.http.drain import Drain
+from flatrender.http.drain import Drain, drained_by_signals
 from flatrender.http.idempotency.middleware import IdempotencyMiddleware
 from flatrender.http.idempotency.store import IdempotencyStore
 from flatrender.http.middleware import (
@@ -117,5 +117,6 @@ class HttpLayer:
     @asynccontextmanager
     async def lifespan(self, _app: Litestar) -> AsyncIterator[None]:
         """End live streams at the latest when the app's lifespan ends."""
-        yield
+        with drained_by_signals(self.drain):
+            yield
         self.drain.begin()
