@@ -83,10 +83,20 @@ def _cut_each(outline: Outline, ranges: list[tuple[float, float]]) -> Outline:
             joined = len(ranges) == 2 and measure.isClosed()
             for index, (a, b) in enumerate(ranges):
                 # Over the seam of a closed path the pieces are one line without caps.
-                measure.getSegment(a * length, b * length, out, not (joined and index == 1))
+                _append(out, measure, a * length, b * length, joined=joined and index == 1)
         if not measure.nextContour():
             break
     return Outline(path=out)
+
+
+def _append(
+    out: skia.Path, measure: skia.PathMeasure, start: float, end: float, *, joined: bool
+) -> None:
+    """Add a piece of the measured contour; skia-python's getSegment overwrites its target."""
+    piece = skia.Path()
+    if measure.getSegment(start, end, piece, True):
+        mode = skia.Path.kExtend_AddPathMode if joined else skia.Path.kAppend_AddPathMode
+        out.addPath(piece, mode)
 
 
 def _cut_lengths(outline: Outline, ranges: list[tuple[float, float]]) -> Outline:
@@ -104,7 +114,7 @@ def _cut_lengths(outline: Outline, ranges: list[tuple[float, float]]) -> Outline
             len(pieces) == 2 and measure.isClosed() and pieces[0][1] >= length and pieces[1][0] <= 0
         )
         for index, (a, b) in enumerate(pieces):
-            measure.getSegment(a, b, out, not (seam and index == 1))
+            _append(out, measure, a, b, joined=seam and index == 1)
         done += length
         if not measure.nextContour():
             break
