@@ -60,6 +60,15 @@ class InputBroken(EngineError):
     code = "input_broken"
 
 
+class FontFile(Struct, frozen=True, kw_only=True):
+    """A font on this machine, by the names that templates use for it."""
+
+    path: str
+    family: str
+    style: str = "Regular"
+    weight: int = 400
+
+
 class RenderSpec(Struct, frozen=True, kw_only=True):
     """Everything that decides the pixels of a render, with local paths.
 
@@ -75,7 +84,7 @@ class RenderSpec(Struct, frozen=True, kw_only=True):
     height: int
     watermark: bool = False
     assets: dict[str, str] = {}
-    fonts: list[str] = []
+    fonts: list[FontFile] = []
 
 
 class FrameSink(Protocol):
@@ -216,9 +225,10 @@ def still_key(name: str, version: str, spec: RenderSpec, frame: int) -> str:
     fonts by content, frame, size and watermark; not the sound, not where things happen to lie.
     """
     fonts = []
-    for path in spec.fonts:
-        with Path(path).open("rb") as stream:
-            fonts.append(hashlib.file_digest(stream, "sha256").hexdigest())
+    for font in spec.fonts:
+        with Path(font.path).open("rb") as stream:
+            content = hashlib.file_digest(stream, "sha256").hexdigest()
+        fonts.append((font.family, font.style, font.weight, content))
     scenes = [
         replace(
             scene,

@@ -33,9 +33,10 @@ def image_of(pixels: Pixels) -> skia.Image:
     info = skia.ImageInfo.Make(
         width, height, skia.kBGRA_8888_ColorType, skia.kPremul_AlphaType, skia.ColorSpace.MakeSRGB()
     )
-    return skia.Image.MakeRasterData(
-        info, skia.Data.MakeWithCopy(np.ascontiguousarray(pixels)), width * 4
-    )
+    # A snapshot of memory that Skia does not own is a copy; MakeRasterData of the binding keeps
+    # no hold on its data (seen: pictures full of other pictures).
+    surface = skia.Surface.MakeRasterDirect(info, np.ascontiguousarray(pixels))
+    return surface.makeImageSnapshot()
 
 
 def scaled(image: skia.Image, width: int, height: int) -> skia.Image:
@@ -175,7 +176,8 @@ def label_typeface(weight: int = 500) -> skia.Typeface:
     """Return the bundled Latin typeface: machines without any font draw the same letters."""
     fonts = [font for font in catalogue() if font.family == "Inter"]
     chosen = min(fonts, key=lambda font: abs(font.weight - weight))
-    return skia.Typeface.MakeFromFile(str(chosen.path))
+    # A font manager of its own: the default one would read the system's font configuration.
+    return skia.FontMgr.New_Custom_Empty().makeFromFile(str(chosen.path))
 
 
 def sheet_of(video: Path, output: Path, count: int = 6) -> None:

@@ -7,6 +7,7 @@ collects every problem and raises none.
 from collections.abc import Iterable, Sequence
 
 from flatrender.errors import FieldError
+from flatrender.fonts import catalogue
 from flatrender.template.animations import AnimationFacts, NotAnAnimation, SlotKind, read_facts
 from flatrender.template.archive import SafeArchive
 from flatrender.template.decode import escape
@@ -198,9 +199,10 @@ class Checker:
             for image in facts.images:
                 if f"i/{image}" not in self.archive:
                     self._add("entry_missing", "/assets", path, path=f"i/{image}")
-            families = {font.family for font in self.manifest.fonts}
+            families = {font.family.casefold() for font in self.manifest.fonts}
+            families |= {font.family.casefold() for font in catalogue()}
             for family in facts.fonts:
-                if family not in families:
+                if family.casefold() not in families:
                     self._warn("font_unlisted", "/fonts/list", path, family=family)
         return self.facts[name]
 

@@ -1,0 +1,195 @@
+"""How one scene gives way to the next.
+
+Owns the eight kinds of ``manifest.Transition``; each is a small function of progress (0..1). A
+direction says where the movement goes: ``start`` is left in a left-to-right video and right in a
+right-to-left one, as pages turn. Never knows what a scene is: it gets two functions that draw.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import skia
+
+from flatrender.template.manifest import Direction, TransitionKind
+
+Draw = Callable[[skia.Canvas], None]
+
+_VECTORS: dict[str, tuple[int, int]] = {
+    "left": (-1, 0),
+    "right": (1, 0),
+    "up": (0, -1),
+    "down": (0, 1),
+}
+_SOFT_EDGE = 0.12  # of the travelled side, for wipes
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What a transition is drawn on: size in the canvas's units, and both scenes."""
+
+    canvas: skia.Canvas
+    width: float
+    height: float
+    before: Draw
+    after: Draw
+    vector: tuple[int, int]
+    color: int
+
+    @property
+    def bounds(self) -> skia.Rect:
+        """The whole stage."""
+        return skia.Rect.MakeWH(self.width, self.height)
+
+
+def vector_of(direction: Direction, reading: Literal["rtl", "ltr"]) -> tuple[int, int]:
+    """Return the unit step of a movement, x to the right and y down."""
+    if direction in {"start", "end"}:
+        leftwards = (direction == "start") == (reading == "ltr")
+        return _VECTORS["left" if leftwards else "right"]
+    return _VECTORS[direction]
+
+
+def ease(progress: float) -> float:
+    """Ease in and out: slow, fast, slow (cubic), with f(0) = 0, f(1/2) = 1/2, f(1) = 1."""
+    if progress < 0.5:
+        return 4 * progress**3
+    return 1 - (2 - 2 * progress) ** 3 / 2
+
+
+def settle(progress: float) -> float:
+    """Start fast and come to rest (quartic out)."""
+    return 1 - (1 - progress) ** 4
+
+
+def draw_transition(stage: Stage, kind: TransitionKind, progress: float) -> None:
+    """Draw both scenes at ``progress``: 0 is all before, 1 all after."""
+    _KINDS[kind](stage, min(max(progress, 0.0), 1.0))
+
+
+def _faded(stage: Stage, draw: Draw, alpha: float) -> None:
+    """Draw a scene as one sheet of glass."""
+    if alpha <= 0:
+        return
+    stage.canvas.saveLayerAlpha(stage.bounds, round(255 * min(alpha, 1.0)))
+    draw(stage.canvas)
+    stage.canvas.restore()
+
+
+def _moved(stage: Stage, draw: Draw, dx: float, dy: float) -> None:
+    stage.canvas.save()
+    # Whole pixels: between them the edges of both scenes would let the ground shine through.
+    stage.canvas.translate(round(dx), round(dy))
+    stage.canvas.clipRect(stage.bounds)
+    draw(stage.canvas)
+    stage.canvas.restore()
+
+
+def _zoomed(stage: Stage, draw: Draw, scale: float, alpha: float) -> None:
+    stage.canvas.save()
+    stage.canvas.translate(stage.width / 2, stage.height / 2)
+    stage.canvas.scale(scale, scale)
+    stage.canvas.translate(-stage.width / 2, -stage.height / 2)
+    _faded(stage, draw, alpha)
+    stage.canvas.restore()
+
+
+def _cut(stage: Stage, progress: float) -> None:
+    (stage.before if progress <= 0 else stage.after)(stage.canvas)
+
+
+def _crossfade(stage: Stage, progress: float) -> None:
+    stage.before(stage.canvas)
+    _faded(stage, stage.after, ease(progress))
+
+
+def _slide(stage: Stage, progress: float) -> None:
+    """The new scene slides over the old one, which gives way a little and darkens."""
+    eased = settle(progress)
+    dx, dy = stage.vector[0] * stage.width, stage.vector[1] * stage.height
+    _moved(stage, stage.before, dx * eased * 0.25, dy * eased * 0.25)
+    shade = skia.Paint(Color=skia.ColorSetARGB(round(110 * eased), 0, 0, 0))
+    stage.canvas.drawRect(stage.bounds, shade)
+    _moved(stage, stage.after, dx * (eased - 1), dy * (eased - 1))
+
+
+def _push(stage: Stage, progress: float) -> None:
+    """The new scene pushes the old one out."""
+    eased = ease(progress)
+    dx, dy = stage.vector[0] * stage.width, stage.vector[1] * stage.height
+    _moved(stage, stage.before, dx * eased, dy * eased)
+    _moved(stage, stage.after, dx * (eased - 1), dy * (eased - 1))
+
+
+def _wipe(stage: Stage, progress: float) -> None:
+    """A soft edge travels over the picture and leaves the new scene behind it."""
+    stage.before(stage.canvas)
+    vx, vy = stage.vector
+    length = stage.width if vx else stage.height
+    soft = length * _SOFT_EDGE
+    # The edge starts and ends outside, so that both ends of the wipe are whole pictures.
+    edge = ease(progress) * (length + soft)
+    origin = 0.0 if vx + vy > 0 else length
+    head = origin + (vx + vy) * edge
+    tail = origin + (vx + vy) * (edge - soft)
+    points = [(tail, 0), (head, 0)] if vx else [(0, tail), (0, head)]
+    mask = skia.GradientShader.MakeLinear(
+        [skia.Point(*point) for point in points], [0xFFFFFFFF, 0x00FFFFFF]
+    )
+    stage.canvas.saveLayer(stage.bounds)
+    stage.after(stage.canvas)
+    stage.canvas.drawRect(stage.bounds, skia.Paint(Shader=mask, BlendMode=skia.BlendMode.kDstIn))
+    stage.canvas.restore()
+
+
+def _zoom(stage: Stage, progress: float) -> None:
+    """The camera flies into the old scene; the new one settles out of the flight."""
+    eased = ease(progress)
+    _zoomed(stage, stage.before, 1 + 0.6 * eased, 1.0)
+    _zoomed(stage, stage.after, 1 + 0.3 * (1 - settle(progress)), eased)
+
+
+def _iris(stage: Stage, progress: float) -> None:
+    """A circle opens from the middle, led by a ring of the transition's colour."""
+    stage.before(stage.canvas)
+    reach = math.hypot(stage.width, stage.height) / 2
+    radius = reach * ease(progress)
+    lead = min(reach * 0.06, radius * 0.5) * (1 - progress)
+    middle = (stage.width / 2, stage.height / 2)
+    stage.canvas.drawCircle(*middle, radius + lead, skia.Paint(Color=stage.color, AntiAlias=True))
+    stage.canvas.save()
+    stage.canvas.clipPath(skia.Path.Circle(*middle, radius), doAntiAlias=True)
+    stage.after(stage.canvas)
+    stage.canvas.restore()
+
+
+def _dip(stage: Stage, progress: float) -> None:
+    """Down to a colour and up again."""
+    (stage.before if progress < 0.5 else stage.after)(stage.canvas)
+    veil = 1 - abs(2 * ease(progress) - 1)
+    paint = skia.Paint(Color=stage.color)
+    paint.setAlpha(round(255 * veil))
+    stage.canvas.drawRect(stage.bounds, paint)
+
+
+_KINDS: dict[TransitionKind, Callable[[Stage, float], None]] = {
+    "cut": _cut,
+    "crossfade": _crossfade,
+    "slide": _slide,
+    "push": _push,
+    "wipe": _wipe,
+    "zoom": _zoom,
+    "iris": _iris,
+    "dip": _dip,
+}
+
+
+def parse_color(text: str | None, default: int = 0xFF000000) -> int:
+    """Return ``#rrggbb`` or ``#rrggbbaa`` as Skia's 32-bit ARGB."""
+    if not text:
+        return default
+    value = int(text[1:], 16)
+    if len(text) == 9:
+        return (value & 0xFF) << 24 | value >> 8
+    return 0xFF000000 | value
