@@ -79,24 +79,10 @@ def _cut_each(outline: Outline, ranges: list[tuple[float, float]]) -> Outline:
     measure = skia.PathMeasure(outline.path, False)
     while True:
         length = measure.getLength()
-        if length > 0:
-            joined = len(ranges) == 2 and measure.isClosed()
-            for index, (a, b) in enumerate(ranges):
-                # Over the seam of a closed path the pieces are one line without caps.
-                _append(out, measure, a * length, b * length, joined=joined and index == 1)
+        _add_pieces(out, measure, [(a * length, b * length) for a, b in ranges])
         if not measure.nextContour():
             break
     return Outline(path=out)
-
-
-def _append(
-    out: skia.Path, measure: skia.PathMeasure, start: float, end: float, *, joined: bool
-) -> None:
-    """Add a piece of the measured contour; skia-python's getSegment overwrites its target."""
-    piece = skia.Path()
-    if measure.getSegment(start, end, piece, True):
-        mode = skia.Path.kExtend_AddPathMode if joined else skia.Path.kAppend_AddPathMode
-        out.addPath(piece, mode)
 
 
 def _cut_lengths(outline: Outline, ranges: list[tuple[float, float]]) -> Outline:
@@ -109,13 +95,30 @@ def _cut_lengths(outline: Outline, ranges: list[tuple[float, float]]) -> Outline
     while True:
         length = measure.getLength()
         pieces = [(max(a - done, 0.0), min(b - done, length)) for a, b in ranges]
-        pieces = [(a, b) for a, b in pieces if b - a > 1e-6]
-        seam = (
-            len(pieces) == 2 and measure.isClosed() and pieces[0][1] >= length and pieces[1][0] <= 0
-        )
-        for index, (a, b) in enumerate(pieces):
-            _append(out, measure, a, b, joined=seam and index == 1)
+        _add_pieces(out, measure, pieces)
         done += length
         if not measure.nextContour():
             break
     return Outline(path=out)
+
+
+def _add_pieces(
+    out: skia.Path, measure: skia.PathMeasure, pieces: list[tuple[float, float]]
+) -> None:
+    """Append pieces of the measure's present contour to a path."""
+    length = measure.getLength()
+    pieces = [(a, b) for a, b in pieces if b - a > 1e-6]
+    # Over the seam of a closed path two pieces are one line without caps between.
+    seam = (
+        len(pieces) == 2
+        and measure.isClosed()
+        and pieces[0][1] >= length - 1e-6
+        and pieces[1][0] <= 1e-6
+    )
+    for index, (a, b) in enumerate(pieces):
+        piece = skia.Path()  # getSegment replaces what its target holds
+        measure.getSegment(a, b, piece, True)
+        if seam and index == 1:
+            out.addPath(piece, skia.Path.kExtend_AddPathMode)
+        else:
+            out.addPath(piece)
