@@ -153,7 +153,8 @@ def _box(obj: Obj) -> TextBox | None:
         return None
     at = numbers(obj, "ps", obj.raw["ps"]) if obj.has("ps") else ()
     x, y = at[:2] if len(at) >= 2 else (0.0, 0.0)
-    return TextBox(x, y, size[0], max(size[1], 0.0))
+    vertical = {0: 0.0, 1: 0.5, 2: 1.0}.get(obj.int("vj", -1))
+    return TextBox(x, y, size[0], max(size[1], 0.0), vertical)
 
 
 def _color(obj: Obj, key: str) -> Vector | None:

@@ -27,6 +27,7 @@ from .style import Justify, TextBox, TextStyle
 STEPS = 200  # scales tried are multiples of 1/200, finer than the eye
 AUTO_LEADING = 1.2
 ELLIPSIS = "…"
+_BELOW = 0.18  # em that letters hang below the last baseline, for the eye's middle of a text
 _MARK_GAP = 0.04  # em between ink of neighbouring lines where marks rise above the usual
 
 
@@ -280,7 +281,12 @@ class _Setter:
         )
 
     def _recentre(self, offsets: list[float], hang: float, scale: float) -> float:
-        if scale >= 1.0 or self.box is None or self.box.height <= 0:
+        if self.box is None or self.box.height <= 0:
+            return 0.0
+        if self.box.vertical is not None:
+            ink = (offsets[-1] + _BELOW) * self.size * scale
+            return (self.box.height - ink) * self.box.vertical
+        if scale >= 1.0:
             return 0.0
         room = self.box.height - (offsets[-1] + hang) * self.size * scale
         lost = offsets[-1] * self.size * (1.0 - scale)

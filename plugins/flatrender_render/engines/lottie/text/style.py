@@ -59,9 +59,14 @@ class TextStyle:
 
 @dataclass(frozen=True, slots=True)
 class TextBox:
-    """The paragraph box in layer pixels, from Lottie ``ps`` and ``sz``."""
+    """The paragraph box in layer pixels, from Lottie ``ps`` and ``sz``.
+
+    ``vertical`` says where the lines stand in the box: 0 top, 0.5 middle, 1 bottom (Lottie ``vj``);
+    None is After Effects' convention of the first baseline.
+    """
 
     x: float
     y: float
     width: float
     height: float
+    vertical: float | None = None
