@@ -1,0 +1,474 @@
+"""Render processes for an event loop: each piece of work in a process of its own.
+
+Owns starting, watching and ending the processes. A crash or a hang costs the one piece of work
+that met it; the next gets a fresh process. Only process trees started here are ended. The loop
+never blocks: it waits on pipes.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from flatrender.contracts.render import InspectionNote
+from flatrender_render.engines import RenderSpec
+from flatrender_render.engines.work import (
+    Answer,
+    Cancel,
+    Done,
+    DrawReference,
+    DrawStill,
+    Failed,
+    Halted,
+    Inspect,
+    JoinSegments,
+    MakePoster,
+    MakeSheet,
+    MixSound,
+    ProbeFile,
+    Progress,
+    ProveFile,
+    Ready,
+    RenderChunk,
+    Request,
+    SegmentReport,
+    Task,
+    Work,
+)
+from flatrender_render.engines.worker import LENGTH, MAX_MESSAGE
+from flatrender_render.media.audio import AudioSource, MixedAudio
+from flatrender_render.media.errors import ProofFailed, Stopped
+from flatrender_render.media.join import JoinedVideo, SegmentFile
+from flatrender_render.media.probe import MediaInfo
+from flatrender_render.media.proof import Expectation, Proof
+
+T = TypeVar("T")
+OnProgress = Callable[[Progress], None]
+
+
+class PoolLimits(Struct, frozen=True, kw_only=True):
+    """Watchdogs in seconds, memory in bytes of address space per process.
+
+    ``between`` is the least time without a sign of life that counts as a hang; where frames are
+    slow it grows to ``patience`` times the slowest seen. ``grace`` is how long a cancelled
+    process may take to stop by itself.
+    """
+
+    launch: float = 60.0
+    open: float = 120.0
+    between: float = 60.0
+    patience: float = 8.0
+    finish: float = 120.0
+    grace: float = 1.5
+    memory: int = 6 * 1024**3
+    nice: int = 5
+    works_per_process: int = 500  # then a fresh one, so that nothing piles up for weeks
+
+
+class PoolError(Exception):
+    """A piece of work failed. ``code`` is stable and feeds the farm's failure rules."""
+
+    code = "pool_error"
+
+
+class WorkFailed(PoolError):
+    """The process said why: an engine's, media's or package's ``code``; ``frame`` if known."""
+
+    def __init__(self, code: str, message: str, frame: int | None = None) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.frame = frame
+
+
+class WorkerCrashed(PoolError):
+    """The process died. ``status`` is its exit code (negative: the signal); ``log`` its end."""
+
+    code = "worker_crashed"
+
+    def __init__(self, status: int | None, log: str) -> None:
+        super().__init__(f"the render process ended with status {status}")
+        self.status = status
+        self.log = log
+
+
+class WorkerHung(PoolError):
+    """No sign of life; the process was ended. ``phase``: launch, open, frames or finish."""
+
+    code = "worker_hung"
+
+    def __init__(self, phase: str, seconds: float, log: str) -> None:
+        super().__init__(f"no sign of life for {seconds:.1f} s ({phase})")
+        self.phase = phase
+        self.log = log
+
+
+class _Watch:
+    """How long to wait for the next sign of life, by phase and by the frame times seen."""
+
+    def __init__(self, limits: PoolLimits) -> None:
+        self._limits = limits
+        self._slowest = 0.0
+        self._last: float | None = None
+        self._done = 0
+        self.phase = "open"
+
+    def sign(self, answer: Answer) -> None:
+        """Take note of an answer."""
+        now = asyncio.get_running_loop().time()
+        if isinstance(answer, Progress):
+            if self._last is not None and answer.done > self._done:
+                each = (now - self._last) / (answer.done - self._done)
+                self._slowest = max(self._slowest, each)
+            self._last, self._done = now, answer.done
+            self.phase = "finish" if answer.done == answer.total else "frames"
+        elif self.phase == "open":
+            self.phase = "frames"
+
+    @property
+    def seconds(self) -> float:
+        """The time that may pass."""
+        limits = self._limits
+        if self.phase == "open":
+            return limits.open
+        if self.phase == "finish":
+            return limits.finish
+        return max(limits.between, limits.patience * self._slowest)
+
+
+class _Worker:
+    """One process and its pipes."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.works = 0
+        self._decoder = msgspec.msgpack.Decoder(Answer)
+        self._log: deque[str] = deque(maxlen=40)
+        self._logger = asyncio.create_task(self._read_log())
+
+    @classmethod
+    async def start(cls, limits: PoolLimits, env: dict[str, str]) -> "_Worker":
+        """Start a process and wait until it is ready. Raises ``WorkerHung``, ``WorkerCrashed``."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-X",
+            "faulthandler",
+            "-m",
+            "flatrender_render.engines.worker",
+            f"--memory={limits.memory}",
+            f"--nice={limits.nice}",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=env,
+            start_new_session=True,  # a group of its own: its whole tree can be ended
+        )
+        worker = cls(process)
+        try:
+            async with asyncio.timeout(limits.launch):
+                if not isinstance(await worker.receive(), Ready):
+                    raise WorkerCrashed(None, worker.log)
+        except TimeoutError:
+            await worker.kill()
+            raise WorkerHung("launch", limits.launch, worker.log) from None
+        except BaseException:
+            await worker.kill()
+            raise
+        return worker
+
+    @property
+    def log(self) -> str:
+        """The last lines the process wrote to standard error."""
+        return "".join(self._log)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self.process.returncode is None
+
+    async def _read_log(self) -> None:
+        assert self.process.stderr is not None  # noqa: S101  # opened above
+        while line := await self.process.stderr.read(4096):
+            self._log.append(line.decode("utf-8", "replace"))
+
+    async def send(self, request: Request) -> None:
+        """Send a request. Raises ``WorkerCrashed``."""
+        assert self.process.stdin is not None  # noqa: S101  # opened above
+        body = msgspec.msgpack.encode(request)
+        try:
+            self.process.stdin.write(LENGTH.pack(len(body)) + body)
+            await self.process.stdin.drain()
+        except (ConnectionError, RuntimeError):
+            raise await self._crashed() from None
+
+    async def receive(self) -> Answer:
+        """Return the next answer. Raises ``WorkerCrashed``."""
+        assert self.process.stdout is not None  # noqa: S101  # opened above
+        try:
+            (length,) = LENGTH.unpack(await self.process.stdout.readexactly(LENGTH.size))
+            if length > MAX_MESSAGE:
+                raise WorkerCrashed(None, f"a message of {length} bytes")
+            answer: Answer = self._decoder.decode(await self.process.stdout.readexactly(length))
+        except (asyncio.IncompleteReadError, ConnectionError, msgspec.DecodeError):
+            raise await self._crashed() from None
+        return answer
+
+    async def _crashed(self) -> WorkerCrashed:
+        await self.kill()
+        return WorkerCrashed(self.process.returncode, self.log)
+
+    async def kill(self) -> None:
+        """End the process and everything it started."""
+        if self.alive:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                if hasattr(os, "killpg"):
+                    os.killpg(self.process.pid, signal.SIGKILL)
+                else:
+                    self.process.kill()
+        await self.process.wait()
+        await asyncio.wait([self._logger], timeout=1)
+        self._logger.cancel()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+
+
+class RenderPool:
+    """``size`` render processes. Use as an async context manager.
+
+    Work beyond ``size`` waits its turn. Snapshots that must be quick while videos render want a
+    pool of their own. ``env`` adds to the processes' environment.
+    """
+
+    def __init__(
+        self, size: int = 2, limits: PoolLimits | None = None, env: dict[str, str] | None = None
+    ) -> None:
+        self.limits = limits or PoolLimits()
+        # One thread each: processes are how the cores are shared.
+        self._env = os.environ | {"OMP_NUM_THREADS": "1"} | (env or {})
+        self._slots: asyncio.Queue[_Worker | None] = asyncio.Queue()
+        for _ in range(size):
+            self._slots.put_nowait(None)
+        self._workers: set[_Worker] = set()
+        self._ids = count(1)
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        """Return self; processes start when they are first needed."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End all processes."""
+        await self.close()
+
+    async def warm_up(self) -> None:
+        """Start all idle slots' processes now, so that the first frame does not wait for it."""
+        idle = []
+        while not self._slots.empty():
+            idle.append(self._slots.get_nowait())
+
+        async def warm(worker: _Worker | None) -> None:
+            try:
+                if worker is None or not worker.alive:
+                    worker = await self._start()
+            finally:
+                self._slots.put_nowait(worker)
+
+        await asyncio.gather(*(warm(worker) for worker in idle))
+
+    async def close(self) -> None:
+        """End all processes; what they do fails with ``WorkerCrashed``."""
+        self._closed = True
+        await asyncio.gather(*(worker.kill() for worker in list(self._workers)))
+        self._workers.clear()
+
+    async def render_chunk(
+        self,
+        work: RenderChunk,
+        on_progress: OnProgress | None = None,
+        cancel: asyncio.Event | None = None,
+    ) -> SegmentReport:
+        """Render a range into a segment file.
+
+        Raises ``WorkFailed``, ``WorkerCrashed``, ``WorkerHung``, or ``Stopped`` within two
+        seconds of ``cancel``; no file is left then (after a crash it may be: ignore it).
+        """
+        return await self._run(work, SegmentReport, on_progress, cancel)
+
+    async def snapshot(
+        self, engine: str, spec: RenderSpec, frame: int, *, width: int | None = None
+    ) -> bytes:
+        """Return a frame: PNG at the spec's size, or JPEG ``width`` pixels wide."""
+        work = DrawStill(
+            engine=engine,
+            spec=spec,
+            frame=frame,
+            format="png" if width is None else "jpeg",
+            width=width,
+        )
+        return await self._run(work, bytes)
+
+    async def reference(self, engine: str, spec: RenderSpec, frames: list[int]) -> dict[int, bytes]:
+        """Return thumbnails of frames of the video, to prove segments against."""
+        work = DrawReference(engine=engine, spec=spec, frames=frames)
+        return await self._run(work, dict[int, bytes])
+
+    async def mix(
+        self,
+        sources: list[AudioSource],
+        frames: int,
+        fps: int,
+        output: Path,
+        cancel: asyncio.Event | None = None,
+    ) -> MixedAudio:
+        """Mix the sound. See ``media.audio.mix``."""
+        work = MixSound(sources=sources, frames=frames, fps=fps, output=str(output))
+        return await self._run(work, MixedAudio, cancel=cancel)
+
+    async def join(
+        self,
+        segments: list[SegmentFile],
+        output: Path,
+        fps: int,
+        audio: Path | None = None,
+        cancel: asyncio.Event | None = None,
+    ) -> JoinedVideo:
+        """Join segments. See ``media.join.join``."""
+        work = JoinSegments(
+            segments=segments, output=str(output), fps=fps, audio=str(audio) if audio else None
+        )
+        return await self._run(work, JoinedVideo, cancel=cancel)
+
+    async def prove(self, path: Path, expected: Expectation) -> Proof:
+        """Prove a file. Raises ``ProofFailed``; see ``media.proof.prove``."""
+        return await self._run(ProveFile(path=str(path), expected=expected), Proof)
+
+    async def probe(self, path: Path) -> MediaInfo:
+        """Say what a media file is."""
+        return await self._run(ProbeFile(path=str(path)), MediaInfo)
+
+    async def sheet(self, video: Path, output: Path, count: int = 6) -> None:
+        """Write a contact sheet (PNG) of a video."""
+        await self._run(MakeSheet(video=str(video), output=str(output), count=count), int)
+
+    async def poster(self, video: Path, frame: int, width: int | None = None) -> bytes:
+        """Return a frame of a video as JPEG."""
+        return await self._run(MakePoster(video=str(video), frame=frame, width=width), bytes)
+
+    async def inspect(self, engine: str, package: Path) -> list[InspectionNote]:
+        """Return what an engine says of a package (``TemplateInspector``)."""
+        return await self._run(Inspect(engine=engine, package=str(package)), list[InspectionNote])
+
+    async def _start(self) -> _Worker:
+        worker = await _Worker.start(self.limits, dict(self._env))
+        self._workers.add(worker)
+        return worker
+
+    async def _run(
+        self,
+        work: Work,
+        kind: type[T],
+        on_progress: OnProgress | None = None,
+        cancel: asyncio.Event | None = None,
+    ) -> T:
+        if self._closed:
+            raise PoolError("the pool is closed")
+        worker = await self._slots.get()
+        healthy = False
+        try:
+            if cancel is not None and cancel.is_set():
+                healthy = True
+                raise Stopped
+            if worker is not None and (
+                not worker.alive or worker.works >= self.limits.works_per_process
+            ):
+                await self._drop(worker)
+                worker = None
+            if worker is None:
+                worker = await self._start()
+            worker.works += 1
+            answer = await self._converse(worker, work, on_progress, cancel)
+            healthy = True
+        finally:
+            if worker is not None and not healthy:
+                # Also when the caller was cancelled: nobody waits for what is being made.
+                await asyncio.shield(self._drop(worker))
+                worker = None
+            self._slots.put_nowait(worker)
+        return _result(answer, kind)
+
+    async def _drop(self, worker: _Worker) -> None:
+        self._workers.discard(worker)
+        await worker.kill()
+
+    async def _converse(
+        self,
+        worker: _Worker,
+        work: Work,
+        on_progress: OnProgress | None,
+        cancel: asyncio.Event | None,
+    ) -> Done | Failed | Halted:
+        """Send the work and wait for its end, with the watchdogs on."""
+        number = next(self._ids)
+        watch = _Watch(self.limits)
+        await worker.send(Task(number, work))
+        stopper = asyncio.create_task(cancel.wait()) if cancel is not None else None
+        deadline: float | None = None  # set once cancelled
+        loop = asyncio.get_running_loop()
+        incoming = asyncio.create_task(worker.receive())
+        try:
+            while True:
+                waits = {incoming} | ({stopper} if stopper is not None else set())
+                left = watch.seconds if deadline is None else max(0.0, deadline - loop.time())
+                done, _ = await asyncio.wait(
+                    waits, timeout=left, return_when=asyncio.FIRST_COMPLETED
+                )
+                if stopper is not None and stopper in done:
+                    stopper = None
+                    deadline = loop.time() + self.limits.grace
+                    await worker.send(Cancel(number))
+                if incoming in done:
+                    answer = incoming.result()
+                    if isinstance(answer, Done | Failed | Halted):
+                        return answer
+                    watch.sign(answer)
+                    if isinstance(answer, Progress) and on_progress is not None:
+                        on_progress(answer)
+                    incoming = asyncio.create_task(worker.receive())
+                elif deadline is not None and loop.time() >= deadline:
+                    await self._drop(worker)  # it does not listen: ended, as was asked
+                    return Halted(number)
+                elif not done:
+                    await worker.kill()
+                    raise WorkerHung(watch.phase, left, worker.log)
+        finally:
+            for task in (incoming, stopper):
+                if task is not None and not task.done():
+                    task.cancel()
+                    with contextlib.suppress(asyncio.CancelledError, PoolError):
+                        await task
+
+
+def _result(answer: Done | Failed | Halted, kind: type[T]) -> T:
+    if isinstance(answer, Halted):
+        raise Stopped
+    if isinstance(answer, Failed):
+        if answer.code == ProofFailed.code:
+            message = answer.message.removeprefix(f"{answer.kind}: ")
+            raise ProofFailed(answer.kind, message, tuple(answer.frames))
+        raise WorkFailed(answer.code, answer.message, answer.frame)
+    return msgspec.msgpack.decode(answer.result, type=kind)

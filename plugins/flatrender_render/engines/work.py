@@ -1,0 +1,372 @@
+"""The pieces of work that render processes do, as data, and the doing of each.
+
+Owns what goes over the pipe between ``pool`` (event loop) and ``worker`` (process): requests,
+answers and their functions. The functions block, draw and encode; they touch local files only.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from flatrender.contracts.render import InspectionNote
+from flatrender.template.package import TemplatePackage
+from flatrender_render.engines import InputBroken, Pixels, RenderSession, RenderSpec, engine
+from flatrender_render.media.audio import AudioSource, MixedAudio, mix
+from flatrender_render.media.encode import SegmentEncoder, VideoFormat
+from flatrender_render.media.join import JoinedVideo, SegmentFile, join
+from flatrender_render.media.pictures import jpeg, png, poster_of, preview, sheet_of
+from flatrender_render.media.probe import MediaInfo, probe
+from flatrender_render.media.proof import Expectation, Proof, prove, thumb_bytes, thumb_of_pixels
+
+_SESSIONS_KEPT = 2
+_PREVIEW_SECONDS = 2.0
+_REFERENCE_SIDE = 192  # short side of reference pictures, pixels
+
+
+class RenderChunk(Struct, frozen=True, kw_only=True, tag="chunk"):
+    """Render frames ``first`` to ``last`` (inclusive) into a segment at ``output``."""
+
+    engine: str
+    spec: RenderSpec
+    first: int
+    last: int
+    output: str
+    crf: int = 20
+    preset: str = "veryfast"
+    previews: bool = True
+
+
+class DrawStill(Struct, frozen=True, kw_only=True, tag="still"):
+    """Draw one frame as PNG or JPEG, scaled to ``width`` where given (JPEG only)."""
+
+    engine: str
+    spec: RenderSpec
+    frame: int
+    format: Literal["png", "jpeg"] = "png"
+    width: int | None = None
+
+
+class DrawReference(Struct, frozen=True, kw_only=True, tag="reference"):
+    """Draw frames small and return thumbnails for ``Expectation.reference``."""
+
+    engine: str
+    spec: RenderSpec
+    frames: list[int]
+
+
+class MixSound(Struct, frozen=True, kw_only=True, tag="mix"):
+    """Mix the sound of a video. See ``media.audio.mix``."""
+
+    sources: list[AudioSource]
+    frames: int
+    fps: int
+    output: str
+
+
+class JoinSegments(Struct, frozen=True, kw_only=True, tag="join"):
+    """Join segments and sound. See ``media.join.join``."""
+
+    segments: list[SegmentFile]
+    output: str
+    fps: int
+    audio: str | None = None
+
+
+class ProveFile(Struct, frozen=True, kw_only=True, tag="prove"):
+    """Prove a file. See ``media.proof.prove``."""
+
+    path: str
+    expected: Expectation
+
+
+class ProbeFile(Struct, frozen=True, kw_only=True, tag="probe"):
+    """Say what a media file is. See ``media.probe.probe``."""
+
+    path: str
+
+
+class MakeSheet(Struct, frozen=True, kw_only=True, tag="sheet"):
+    """Write a contact sheet of a video."""
+
+    video: str
+    output: str
+    count: int = 6
+
+
+class MakePoster(Struct, frozen=True, kw_only=True, tag="poster"):
+    """Return a frame of a video as JPEG."""
+
+    video: str
+    frame: int
+    width: int | None = None
+
+
+class Inspect(Struct, frozen=True, kw_only=True, tag="inspect"):
+    """Ask an engine about a package."""
+
+    engine: str
+    package: str
+
+
+Work = (
+    RenderChunk
+    | DrawStill
+    | DrawReference
+    | MixSound
+    | JoinSegments
+    | ProveFile
+    | ProbeFile
+    | MakeSheet
+    | MakePoster
+    | Inspect
+)
+
+
+class SegmentReport(Struct, frozen=True, kw_only=True):
+    """A rendered chunk: what proves the file, and where the seconds went."""
+
+    first: int
+    last: int
+    frames: int
+    packets: int
+    size: int
+    sha256: str
+    open_seconds: float
+    render_seconds: float
+    convert_seconds: float
+    encode_seconds: float
+
+
+class Task(Struct, frozen=True, tag="task"):
+    """To the process: do this."""
+
+    id: int
+    work: Work
+
+
+class Cancel(Struct, frozen=True, tag="cancel"):
+    """To the process: stop doing that."""
+
+    id: int
+
+
+class Ready(Struct, frozen=True, tag="ready"):
+    """From the process: it is up."""
+
+    pid: int
+
+
+class Alive(Struct, frozen=True, tag="alive"):
+    """From the process: still at it (work that has no frames)."""
+
+    id: int
+
+
+class Progress(Struct, frozen=True, kw_only=True, tag="progress"):
+    """From the process: ``done`` of ``total`` frames; ``frame`` is the latest of the video.
+
+    ``preview`` is a small JPEG as a data URL, at most one every two seconds.
+    """
+
+    id: int
+    frame: int
+    done: int
+    total: int
+    preview: str | None = None
+
+
+class Done(Struct, frozen=True, tag="done"):
+    """From the process: the work's result, encoded."""
+
+    id: int
+    result: msgspec.Raw
+
+
+class Failed(Struct, frozen=True, kw_only=True, tag="failed"):
+    """From the process: why it could not be done.
+
+    ``kind`` and ``frames`` come from a failed proof, ``frame`` from an engine.
+    """
+
+    id: int
+    code: str
+    message: str
+    frame: int | None = None
+    kind: str = ""
+    frames: list[int] = []
+
+
+class Halted(Struct, frozen=True, tag="halted"):
+    """From the process: stopped as told."""
+
+    id: int
+
+
+Request = Task | Cancel
+Answer = Ready | Alive | Progress | Done | Failed | Halted
+
+Result = (
+    SegmentReport
+    | bytes
+    | dict[int, bytes]
+    | MixedAudio
+    | JoinedVideo
+    | Proof
+    | MediaInfo
+    | list[InspectionNote]
+    | int
+)
+
+
+class Sessions:
+    """Open compositions of this process: chunks of one job follow each other."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[bytes, RenderSession] = OrderedDict()
+
+    def get(self, name: str, spec: RenderSpec) -> RenderSession:
+        """Return the session of a composition. Raises ``EngineError``."""
+        key = msgspec.msgpack.encode((name, spec), order="deterministic")
+        found = self._open.get(key)
+        if found is None:
+            found = self._open[key] = engine(name).open(spec)
+            if len(self._open) > _SESSIONS_KEPT:
+                self._open.popitem(last=False)[1].close()
+        else:
+            self._open.move_to_end(key)
+        return found
+
+
+class Doer:
+    """Does work. ``should_stop`` is asked often; ``report`` is told of every finished frame."""
+
+    def __init__(
+        self,
+        should_stop: Callable[[], bool],
+        report: Callable[[int, int, int, str | None], None],
+    ) -> None:
+        self._should_stop = should_stop
+        self._report = report
+        self._sessions = Sessions()
+
+    def do(self, work: Work) -> Result:
+        """Do one piece of work. Raises ``EngineError``, ``MediaError`` or ``Stopped``."""
+        match work:
+            case RenderChunk():
+                return self._chunk(work)
+            case DrawStill():
+                pixels = self._session(work, work.frame).still(work.frame)
+                return png(pixels) if work.format == "png" else jpeg(pixels, work.width)
+            case DrawReference():
+                return self._reference(work)
+            case MixSound():
+                return mix(
+                    work.sources, work.frames, work.fps, Path(work.output), self._should_stop
+                )
+            case JoinSegments():
+                audio = Path(work.audio) if work.audio else None
+                return join(work.segments, Path(work.output), work.fps, audio, self._should_stop)
+            case ProveFile():
+                return prove(Path(work.path), work.expected)
+            case ProbeFile():
+                return probe(Path(work.path))
+            case MakeSheet():
+                return sheet_of(Path(work.video), Path(work.output), work.count)
+            case MakePoster():
+                return poster_of(Path(work.video), work.frame, work.width)
+            case Inspect():
+                with TemplatePackage.open(Path(work.package)) as package:
+                    return engine(work.engine).inspect(package)
+
+    def _session(self, work: RenderChunk | DrawStill, *frames: int) -> RenderSession:
+        session = self._sessions.get(work.engine, work.spec)
+        if not 0 <= min(frames) <= frames[-1] < session.total_frames:
+            raise InputBroken(f"no frames {frames} in a video of {session.total_frames}")
+        return session
+
+    def _chunk(self, work: RenderChunk) -> SegmentReport:
+        started = time.perf_counter()
+        session = self._session(work, work.first, work.last)
+        form = VideoFormat(
+            width=session.width,
+            height=session.height,
+            fps=session.fps,
+            crf=work.crf,
+            preset=work.preset,
+        )
+        opened = time.perf_counter()
+        with SegmentEncoder(Path(work.output), form) as encoder:
+            sink = _Sink(encoder, work, self._report)
+            session.render_range(work.first, work.last, sink, self._should_stop)
+            written = time.perf_counter()
+            facts = encoder.finish()
+        spent = facts.convert_seconds + facts.encode_seconds
+        # What finishing took is in encode_seconds as well: only what lay before is subtracted.
+        before = spent - (time.perf_counter() - written)
+        return SegmentReport(
+            first=work.first,
+            last=work.last,
+            frames=facts.frames,
+            packets=facts.packets,
+            size=facts.size,
+            sha256=facts.sha256,
+            open_seconds=opened - started,
+            render_seconds=max(0.0, written - opened - before - sink.preview_seconds),
+            convert_seconds=facts.convert_seconds,
+            encode_seconds=facts.encode_seconds,
+        )
+
+    def _reference(self, work: DrawReference) -> dict[int, bytes]:
+        spec = work.spec
+        shrink = min(1.0, _REFERENCE_SIDE / min(spec.width, spec.height))
+        small = replace(
+            spec,
+            width=2 * max(8, round(spec.width * shrink / 2)),
+            height=2 * max(8, round(spec.height * shrink / 2)),
+        )
+        session = self._sessions.get(work.engine, small)
+        found = {}
+        for done, frame in enumerate(work.frames, 1):
+            self._should_stop()
+            found[frame] = thumb_bytes(thumb_of_pixels(session.still(frame)))
+            self._report(frame, done, len(work.frames), None)
+        return found
+
+
+class _Sink:
+    """Encodes what an engine draws, and tells of it."""
+
+    def __init__(
+        self,
+        encoder: SegmentEncoder,
+        work: RenderChunk,
+        report: Callable[[int, int, int, str | None], None],
+    ) -> None:
+        self._encoder = encoder
+        self._work = work
+        self._report = report
+        self._shown = 0.0
+        self.preview_seconds = 0.0
+
+    @property
+    def buffer(self) -> Pixels:
+        """See ``FrameSink``."""
+        return self._encoder.buffer
+
+    def put(self, frame: int) -> None:
+        """See ``FrameSink``."""
+        self._encoder.write()
+        picture = None
+        now = time.perf_counter()
+        if self._work.previews and now - self._shown >= _PREVIEW_SECONDS:
+            self._shown = now
+            picture = preview(self._encoder.buffer)
+            self.preview_seconds += time.perf_counter() - now
+        total = self._work.last - self._work.first + 1
+        self._report(frame, frame - self._work.first + 1, total, picture)
