@@ -120,15 +120,16 @@ class IdempotencyMiddleware:
     async def _first(
         self, store: IdempotencyStore, claim: Claim, held: "_HeldAnswer", act: Awaitable[None]
     ) -> None:
-        token = current_claim.set(claim)
         try:
-            await act
+            token = current_claim.set(claim)
+            try:
+                await act
+            finally:
+                current_claim.reset(token)  # the store's own transactions are not the act's
         except BaseException:
             # Nothing was answered; a lock that cannot be released now runs out by itself.
             await asyncio.shield(self._forget(store, claim.entry, claim.fence))
             raise
-        finally:
-            current_claim.reset(token)
         await asyncio.shield(self._keep(store, claim.entry, claim.fence, held))
         await held.deliver()
 

@@ -56,7 +56,11 @@ def openapi_config(
         summary="Multi-tenant, Persian-first template video.",
         description=_DESCRIPTION,
         contact=Contact(name="FlatRender"),
-        servers=[Server(url=settings.public_url.rstrip("/") or "/")],
+        servers=[
+            # The viewer may only talk to the host it came from, so that one stands first.
+            Server(url="/", description="This server"),
+            Server(url=settings.public_url, description="The public address"),
+        ],
         tags=list(tags),
         components=Components(security_schemes=dict(_schemes())),
         operation_id_creator=_unnamed,
