@@ -2,7 +2,7 @@
 
 Owns a shallow reading only: the drawing engine judges the rest. Slots are found where Bodymovin
 and dotLottie v2 write them (``sid``): ``layer.t.d`` text, ``assets[]`` image, ``g`` or ``g.k``
-gradient, ``c`` colour, any other property a number or colour.
+gradient, ``c`` colour, any other property a number or colour; a text that counts is a number.
 """
 
 import math
@@ -10,6 +10,8 @@ from typing import Literal
 
 import msgspec
 from msgspec import Struct
+
+from flatrender.template.counter import count_of
 
 SlotKind = Literal["text", "image", "gradient", "color", "property"]
 
@@ -94,7 +96,8 @@ def _slots(raw: object) -> dict[str, frozenset[SlotKind]]:
         elif isinstance(value, dict):
             sid = value.get("sid")
             if isinstance(sid, str) and sid:
-                found.setdefault(sid, set()).add(_kind(key, above))
+                counts = key == "d" and above == "t" and count_of(value) is not None
+                found.setdefault(sid, set()).add("property" if counts else _kind(key, above))
             stack += [
                 (item, name, key) for name, item in value.items() if isinstance(item, dict | list)
             ]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from flatrender.template.composition import ImageRef, SlotValue
+from flatrender.template.counter import count_of, counting
 from flatrender.template.manifest import GradientStop
 
 from .assets import AssetSource, ImageValue
@@ -73,7 +74,7 @@ def kind_of(holder: Raw, path: Path) -> Kind | None:
     if len(path) == 2 and path[0] == "assets":
         return "image"
     if path[-2:] == ("t", "d"):
-        return "text"
+        return "text" if count_of(holder) is None else "number"
     if path[-1] == "g" or path[-2:] == ("g", "k"):
         return "gradient"
     value: object = holder.get("k")
@@ -136,6 +137,8 @@ def _default(holder: Raw, kind: Kind) -> object:
         return holder.get("p")
     if isinstance(value, list) and value and isinstance(value[0], dict):
         value = value[0].get("s")
+    if kind == "number" and isinstance(value, dict):
+        return None  # a counting text: its last words are the number, but not as one
     if kind == "text":
         return value.get("t", "") if isinstance(value, dict) else ""
     if kind == "number" and isinstance(value, list):
@@ -242,6 +245,8 @@ def substitute(sid: str, kind: Kind | None, holder: Raw, value: Value, path: Pat
             raise LottieSlotError(f"slot {sid!r} takes a number")
         if not -MAX_NUMBER <= value <= MAX_NUMBER:  # not a number fails this as well
             raise LottieSlotError(f"slot {sid!r} takes a finite number")
+        if path[-2:] == ("t", "d"):
+            return counting(holder, value)
         return {"a": 0, "k": value, "sid": sid}
     if not isinstance(value, list) or len(value) < 2:
         raise LottieSlotError(f"slot {sid!r} takes a gradient of at least two stops")
