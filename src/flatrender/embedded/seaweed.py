@@ -27,6 +27,7 @@ from flatrender.embedded.server import find_binary
 
 _INTERNAL = ("s3_grpc", "master", "master_grpc", "volume", "volume_grpc", "filer", "filer_grpc",
              "admin", "admin_grpc")  # fmt: skip
+_FIRST_PROBE_SECONDS = 0.4
 _PROBE_BUCKET = "flatrender-probe"
 
 
@@ -41,6 +42,7 @@ class SeaweedS3:
         self._origins = allowed_origins
         self._durable = durable
         self._endpoint: S3Endpoint | None = None
+        self._patience = _FIRST_PROBE_SECONDS
 
     def endpoint(self, ports: Mapping[str, int]) -> S3Endpoint:
         """Return how to reach the store."""
@@ -76,6 +78,9 @@ class SeaweedS3:
             "-s3.allowDeleteBucketNotEmpty=false", f"-s3.allowedOrigins={self._origins}",
             "-s3.config=s3.json", "-filer.localSocket=filer.sock", "-s3.localSocket=s3.sock",
             "-webdav=false", "-volume.preStopSeconds=0",
+            # A capacity known from the first heartbeat, and a master that leads before it comes:
+            # otherwise the first write waits for a second heartbeat, five seconds later.
+            "-volume.max=1000", "-master.resumeState=false",
             f"-s3.port={ports['s3']}", f"-s3.port.grpc={ports['s3_grpc']}",
             f"-master.port={ports['master']}", f"-master.port.grpc={ports['master_grpc']}",
             f"-volume.port={ports['volume']}", f"-volume.port.grpc={ports['volume_grpc']}",
@@ -90,6 +95,8 @@ class SeaweedS3:
             env={"GOMEMLIMIT": "400MiB"},
             stop_signal=signal.SIGTERM if self._durable or IS_WINDOWS else signal.SIGKILL,
             death_signal=signal.SIGTERM if self._durable or IS_WINDOWS else signal.SIGKILL,
+            # Its data is on disk at once; what takes longer is waiting for idle connections.
+            grace=3.0,
         )
 
     def is_ready(self, process: ManagedProcess) -> bool:
@@ -100,7 +107,11 @@ class SeaweedS3:
         if self._call("GET", "/healthz", signed=False) != http.HTTPStatus.OK:
             return False
         stored = self._call("PUT", f"/{_PROBE_BUCKET}/ready", body=b"ready")
-        if stored == http.HTTPStatus.NOT_FOUND:
+        if stored == 0:
+            # A put that comes before the volumes have registered waits in a back-off of seconds;
+            # a new one is served as soon as they have.
+            self._patience = min(5.0, self._patience * 1.5)
+        elif stored == http.HTTPStatus.NOT_FOUND:
             self._call("PUT", f"/{_PROBE_BUCKET}")
             return False
         return stored == http.HTTPStatus.OK
@@ -108,15 +119,21 @@ class SeaweedS3:
     def _call(self, method: str, path: str, *, body: bytes = b"", signed: bool = True) -> int:
         """Return the HTTP status of one call, 0 when nobody answers."""
         assert self._endpoint is not None  # noqa: S101  prepare() comes first
-        return call(self._endpoint, method, path, body=body, signed=signed)
+        return call(self._endpoint, method, path, body=body, signed=signed, timeout=self._patience)
 
 
 def call(
-    endpoint: S3Endpoint, method: str, path: str, *, body: bytes = b"", signed: bool = True
+    endpoint: S3Endpoint,
+    method: str,
+    path: str,
+    *,
+    body: bytes = b"",
+    signed: bool = True,
+    timeout: float = 10.0,
 ) -> int:
     """Make one S3 call without an SDK and return its HTTP status, 0 when nobody answers."""
     headers = sign_v4(endpoint, method, path, body, SystemClock().now()) if signed else {}
-    connection = http.client.HTTPConnection(endpoint.host, timeout=5)
+    connection = http.client.HTTPConnection(endpoint.host, timeout=timeout)
     try:
         connection.request(method, path, body=body or None, headers=headers)
         response = connection.getresponse()
