@@ -37,6 +37,9 @@ are Persian or English by `Accept-Language`. A `POST` that makes something or co
 """
 
 
+_KERNEL_TAGS = (Tag(name="Health", description="Whether this process lives and can serve."),)
+
+
 class _SilentRouter(Router):
     """A router that stays empty: Litestar would fill it with its own viewers."""
 
@@ -61,7 +64,7 @@ def openapi_config(
             Server(url="/", description="This server"),
             Server(url=settings.public_url, description="The public address"),
         ],
-        tags=list(tags),
+        tags=[*tags, *_KERNEL_TAGS],
         components=Components(security_schemes=dict(_schemes())),
         operation_id_creator=_unnamed,
         use_handler_docstrings=True,
