@@ -1,5 +1,6 @@
 """The queue client: puts tasks and event deliveries where workers find them (arq on Valkey)."""
 
+import asyncio
 import traceback
 from datetime import datetime
 from typing import Any
@@ -52,6 +53,7 @@ class QueueClient:
         self._url = url
         self._prefix = prefix
         self._redis: ArqRedis | None = None
+        self._opening = asyncio.Lock()
 
     def queue_name(self, queue: QueueName, context: str) -> str:
         """Return the Valkey key of a queue."""
@@ -59,14 +61,15 @@ class QueueClient:
 
     async def redis(self) -> ArqRedis:
         """Return the open connection pool."""
-        if self._redis is None:
-            settings = RedisSettings.from_dsn(self._url)
-            settings.conn_retries = 1
-            settings.conn_timeout = 2
-            self._redis = await create_pool(
-                settings, job_serializer=serialize, job_deserializer=deserialize
-            )
-        return self._redis
+        async with self._opening:
+            if self._redis is None:
+                settings = RedisSettings.from_dsn(self._url)
+                settings.conn_retries = 1
+                settings.conn_timeout = 2
+                self._redis = await create_pool(
+                    settings, job_serializer=serialize, job_deserializer=deserialize
+                )
+            return self._redis
 
     async def enqueue(self, job: Job) -> None:
         """Put one job on its queue."""

@@ -1,0 +1,89 @@
+"""A node's local copies of packages and customers' files, addressed by content.
+
+A copy is verified when it arrives; files of a use are pinned while it lasts. Least recently used
+copies go when the byte budget is passed.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from flatrender.clock import random_token
+from flatrender.storage import ObjectStore
+
+DEFAULT_BUDGET = 4 * 2**30
+
+
+class CacheCorrupt(Exception):
+    """The object's bytes are not what its hash says."""
+
+    code = "node_cache_corrupt"
+
+
+class ContentCache:
+    """Files of one folder, named by their SHA-256. ``budget`` in bytes."""
+
+    def __init__(self, folder: Path, storage: ObjectStore, *, budget: int = DEFAULT_BUDGET) -> None:
+        self._folder = folder
+        self._storage = storage
+        self._budget = budget
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._pins: dict[str, int] = {}
+
+    @contextlib.asynccontextmanager
+    async def hold(self, wanted: dict[str, str]) -> AsyncIterator[dict[str, Path]]:
+        """Yield local paths for ``wanted`` (SHA-256 -> object key), pinned while the block lasts.
+
+        Raises ``ObjectMissing``, ``StoreError`` or :class:`CacheCorrupt`.
+        """
+        for digest in wanted:
+            self._pins[digest] = self._pins.get(digest, 0) + 1
+        try:
+            found = await asyncio.gather(*(self._fetch(d, key) for d, key in wanted.items()))
+            yield dict(zip(wanted, found, strict=True))
+        finally:
+            for digest in wanted:
+                self._pins[digest] -= 1
+                if not self._pins[digest]:
+                    del self._pins[digest]
+
+    async def _fetch(self, digest: str, key: str) -> Path:
+        lock = self._locks.setdefault(digest, asyncio.Lock())
+        async with lock:
+            path = self._folder / digest
+            if path.is_file():
+                os.utime(path)  # the clock of the least-recently-used order
+                return path
+            self._folder.mkdir(parents=True, exist_ok=True)
+            fresh = self._folder / f"{digest}.{random_token(6)}.part"
+            try:
+                await self._storage.download(key, fresh)
+                if await asyncio.to_thread(_digest, fresh) != digest:
+                    raise CacheCorrupt(f"{key} is not {digest}")
+                fresh.replace(path)
+            finally:
+                fresh.unlink(missing_ok=True)
+            await asyncio.to_thread(self._evict)
+            return path
+
+    def _evict(self) -> None:
+        files = [
+            (entry.stat().st_mtime, entry.stat().st_size, Path(entry.path))
+            for entry in os.scandir(self._folder)
+            if entry.is_file() and not entry.name.endswith(".part")
+        ]
+        total = sum(size for _, size, _ in files)
+        for _, size, path in sorted(files):
+            if total <= self._budget:
+                return
+            if path.name not in self._pins:
+                path.unlink(missing_ok=True)
+                total -= size
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

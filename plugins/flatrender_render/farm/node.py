@@ -1,0 +1,112 @@
+"""The node that this worker process is: registered on first use, alive by heartbeat."""
+
+import asyncio
+import os
+import platform
+import socket
+from uuid import UUID
+
+import structlog
+
+from flatrender import __version__
+from flatrender.clock import uuid7
+from flatrender.contracts.render import NodeOnline
+from flatrender.plugin import PluginContext
+from flatrender.security.principal import DEFAULT_TENANT_ID
+from flatrender_render.engines import engines
+
+log = structlog.get_logger(__name__)
+
+HEARTBEAT_SECONDS = 5.0
+OFFLINE_SECONDS = 30.0
+
+_REGISTER = """
+INSERT INTO render.nodes (id, name, kind, status, hostname, os, arch, cpu_cores, engines,
+    engine_versions, agent_version, slots, boot_id, last_heartbeat_at, started_at)
+VALUES ($1, $2, 'Worker', 'Idle', $3, $4, $5, $6, $7, $8, $9, $10, $1, now(), now())
+"""
+_BEAT = """
+UPDATE render.nodes SET last_heartbeat_at = now(), busy_slots = $2,
+    status = CASE WHEN status IN ('Draining', 'Quarantined') THEN status
+                  WHEN $2 > 0 THEN 'Busy' ELSE 'Idle' END
+WHERE id = $1
+"""
+_LEAVE = """
+UPDATE render.nodes SET status = 'Offline', status_reason = 'stopped', status_since = now(),
+    busy_slots = 0, deleted_at = now()
+WHERE id = $1
+"""
+#: Worker processes come and go; what stopped without a word is set aside after a day.
+_SILENT = """
+UPDATE render.nodes SET status = 'Offline', status_reason = 'silent', status_since = now(),
+    busy_slots = 0
+WHERE status NOT IN ('Offline', 'Quarantined') AND deleted_at IS NULL
+  AND last_heartbeat_at < now() - make_interval(secs => $1)
+"""
+
+
+class Node:
+    """This process as a node of the farm."""
+
+    def __init__(self, context: PluginContext) -> None:
+        self._context = context
+        self._id: UUID | None = None
+        self._lock = asyncio.Lock()
+        self._beating: asyncio.Task[None] | None = None
+        self.busy = 0
+
+    @property
+    def slots(self) -> int:
+        """How many frame jobs run here at once."""
+        return self._context.infra.settings.worker.render_slots or os.cpu_count() or 1
+
+    async def identity(self) -> UUID:
+        """Return this node's id, registering it on first use."""
+        async with self._lock:
+            if self._id is None:
+                node_id = uuid7()
+                name = f"{socket.gethostname()}-{os.getpid()}-{node_id.hex[-6:]}"
+                installed = engines()
+                async with self._context.db.system("node registers") as work:
+                    await work.execute(
+                        _REGISTER,
+                        node_id,
+                        name,
+                        socket.gethostname(),
+                        platform.system(),
+                        platform.machine(),
+                        os.cpu_count() or 1,
+                        list(installed),
+                        {key: found.version for key, found in installed.items()},
+                        __version__,
+                        self.slots,
+                    )
+                    work.emit(NodeOnline(node_id=node_id, name=name), tenant_id=DEFAULT_TENANT_ID)
+                self._id = node_id
+                self._beating = asyncio.create_task(self._beat(), name="node-heartbeat")
+            return self._id
+
+    async def leave(self) -> None:
+        """Tell the farm that this node stops."""
+        if self._beating is not None:
+            self._beating.cancel()
+        if self._id is not None:
+            async with self._context.db.system("node leaves") as work:
+                await work.execute(_LEAVE, self._id)
+
+    async def _beat(self) -> None:
+        scale = self._context.infra.settings.core.time_scale
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS * scale)
+            try:
+                async with self._context.db.system("node heartbeat") as work:
+                    await work.execute(_BEAT, self._id, self.busy)
+            except Exception as error:  # noqa: BLE001 - the database may be away; leases decide
+                log.warning("heartbeat_failed", error=repr(error))
+
+
+async def mark_silent(context: PluginContext) -> None:
+    """Set nodes offline that have not been heard for 30 s."""
+    scale = context.infra.settings.core.time_scale
+    async with context.db.system("silent nodes") as work:
+        await work.execute(_SILENT, OFFLINE_SECONDS * max(scale, 0.2))
