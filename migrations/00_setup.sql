@@ -156,7 +156,9 @@ LANGUAGE plpgsql
 AS $$
 BEGIN
   EXECUTE format('DROP POLICY IF EXISTS shared_read ON %s', tbl);
-  EXECUTE format('CREATE POLICY shared_read ON %s FOR SELECT USING (%s)', tbl, visible);
+  -- Without a tenant nothing is visible, not even what is shared with all.
+  EXECUTE format('CREATE POLICY shared_read ON %s FOR SELECT '
+                 'USING ((SELECT public.current_tenant()) IS NOT NULL AND (%s))', tbl, visible);
 END
 $$;
 COMMENT ON FUNCTION public.flatrender_shared_read(regclass, text) IS 'Let requests of other tenants read, never write, the rows for which the SQL condition holds.';

@@ -183,7 +183,7 @@ CREATE TABLE IF NOT EXISTS identity.webhook_attempts (
   status int,
   error text,
   response_excerpt text,
-  UNIQUE (delivery_id, attempt),
+  UNIQUE (tenant_id, delivery_id, attempt),
   FOREIGN KEY (tenant_id, delivery_id) REFERENCES identity.webhook_deliveries (tenant_id, id) ON DELETE CASCADE
 );
 COMMENT ON TABLE identity.webhook_attempts IS 'Every try of a delivery and what came back (the first kilobyte).';

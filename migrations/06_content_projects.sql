@@ -111,7 +111,6 @@ DO $do$ BEGIN PERFORM public.flatrender_shared_read('content.container_shares', 
 -- The sharing CHECK makes owner = default tenant a consequence, so the first arm needs no join.
 DO $do$ BEGIN PERFORM public.flatrender_shared_read('content.project_containers', $$
   published_at IS NOT NULL AND deleted_at IS NULL
-  AND (SELECT public.current_tenant()) IS NOT NULL
   AND (sharing = 'all' OR (sharing = 'chosen' AND EXISTS (
     SELECT FROM content.container_shares s
     WHERE s.shared_with = (SELECT public.current_tenant()) AND s.container_id = project_containers.id)))
