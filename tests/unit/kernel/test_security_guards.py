@@ -1,0 +1,128 @@
+"""Guards: who may pass, decided from the principal alone."""
+
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from flatrender.errors import DomainError
+from flatrender.security.guards import (
+    Guard,
+    requires_node,
+    requires_role,
+    requires_scope,
+    requires_step_up,
+    requires_system,
+    requires_user,
+    same_origin_cookie,
+)
+from flatrender.security.principal import DEFAULT_TENANT_ID, Principal, anonymous
+from flatrender.testing.clock import HeldClock
+
+CLOCK = HeldClock()
+NOW = int(CLOCK.now().timestamp())
+ORIGIN = "https://app.example.ir"
+
+
+def person(role: Any = "user", mfa_at: int = 0) -> Principal:
+    return Principal(
+        kind="user",
+        tenant_id=DEFAULT_TENANT_ID,
+        user_id=UUID(int=1),
+        role=role,
+        session_id=UUID(int=2),
+        mfa_at=mfa_at,
+    )
+
+
+def other(kind: Any, *scopes: str) -> Principal:
+    return Principal(kind=kind, tenant_id=DEFAULT_TENANT_ID, scopes=frozenset(scopes))
+
+
+def code(guard: Guard, principal: Principal | None, headers: dict[str, str] | None = None) -> str:
+    connection: Any = SimpleNamespace(
+        scope={} if principal is None else {"user": principal}, headers=headers or {}
+    )
+    try:
+        guard(connection, None)  # type: ignore[arg-type]  # no guard looks at the handler
+    except DomainError as error:
+        return error.code
+    return "passes"
+
+
+STEP_UP = requires_step_up(clock=CLOCK)
+
+
+@pytest.mark.parametrize(
+    ("guard", "principal", "expected"),
+    [
+        (requires_user, None, "unauthorized"),
+        (requires_user, anonymous(), "unauthorized"),
+        (requires_user, person(), "passes"),
+        (requires_user, other("api_key"), "wrong_credential"),
+        (requires_role("admin"), None, "unauthorized"),
+        (requires_role("admin"), person(), "forbidden"),
+        (requires_role("admin"), person("moderator", NOW), "forbidden"),
+        (requires_role("admin"), person("admin"), "mfa_required"),
+        (requires_role("admin"), person("admin", 1), "passes"),
+        (requires_role("moderator"), person("admin", 1), "passes"),
+        (requires_role("moderator"), person("moderator"), "mfa_required"),
+        (requires_role("moderator"), other("api_key", "admin"), "wrong_credential"),
+        (requires_role("user"), person(), "passes"),
+        (STEP_UP, person(), "step_up_required"),
+        (STEP_UP, person(mfa_at=NOW - 901), "step_up_required"),
+        (STEP_UP, person(mfa_at=NOW - 900), "passes"),
+        (STEP_UP, person(mfa_at=NOW + 59), "passes"),
+        (STEP_UP, person(mfa_at=NOW + 61), "step_up_required"),
+        (STEP_UP, other("api_key"), "wrong_credential"),
+        (requires_scope("renders:write"), other("api_key", "renders:read"), "scope_required"),
+        (requires_scope("renders:write"), other("api_key", "renders:write"), "passes"),
+        (requires_scope("renders:write"), person(), "passes"),
+        (requires_scope("renders:write"), other("node", "renders:write"), "wrong_credential"),
+        (requires_node, other("node"), "passes"),
+        (requires_node, person("admin", NOW), "wrong_credential"),
+        (requires_system, other("system"), "passes"),
+        (requires_system, person("admin", NOW), "wrong_credential"),
+    ],
+)
+def test_guards(guard: Guard, principal: Principal | None, expected: str) -> None:
+    assert code(guard, principal) == expected
+
+
+def test_step_up_names_the_methods() -> None:
+    guard = requires_step_up(methods=["totp"], clock=CLOCK)
+    connection: Any = SimpleNamespace(scope={"user": person()}, headers={})
+    with pytest.raises(DomainError) as caught:
+        guard(connection, None)  # type: ignore[arg-type]  # no guard looks at the handler
+    assert caught.value.status == 403
+    assert caught.value.extra == {"methods": ["totp"], "max_age_seconds": 900}
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, "passes"),
+        ({"origin": "https://evil.example"}, "passes"),  # no cookie: nothing to abuse
+        ({"cookie": "r=1"}, "passes"),
+        ({"cookie": "r=1", "origin": ORIGIN}, "passes"),
+        ({"cookie": "r=1", "origin": ORIGIN, "content-type": "application/json"}, "passes"),
+        ({"cookie": "r=1", "origin": "https://evil.example"}, "foreign_origin"),
+        ({"cookie": "r=1", "origin": "null"}, "foreign_origin"),
+        ({"cookie": "r=1", "origin": f"{ORIGIN}.evil.example"}, "foreign_origin"),
+        ({"cookie": "r=1", "origin": "http://app.example.ir"}, "foreign_origin"),
+        ({"cookie": "r=1", "sec-fetch-site": "cross-site"}, "foreign_origin"),
+        ({"cookie": "r=1", "sec-fetch-site": "same-site"}, "foreign_origin"),
+        (
+            {"cookie": "r=1", "content-type": "application/x-www-form-urlencoded"},
+            "foreign_origin",
+        ),
+        ({"cookie": "r=1", "origin": ORIGIN, "content-type": "text/plain"}, "foreign_origin"),
+        (
+            {"cookie": "r=1", "origin": ORIGIN, "content-type": "multipart/form-data; boundary=x"},
+            "foreign_origin",
+        ),
+    ],
+)
+def test_a_cookie_is_believed_from_our_pages_only(headers: dict[str, str], expected: str) -> None:
+    assert code(same_origin_cookie([ORIGIN]), None, headers) == expected
