@@ -7,8 +7,7 @@ only because every origin is named.
 
 from collections.abc import Iterable
 
-from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+Headers = list[tuple[bytes, bytes]]
 
 _METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 _REQUEST_HEADERS = (
@@ -23,60 +22,30 @@ _EXPOSED = (
 _MAX_AGE = b"600"
 
 
-class CorsMiddleware:
-    """Answers preflights and marks answers for origins of the list; ``*`` is no origin."""
+class CorsPolicy:
+    """Marks answers and preflights for origins of the list; ``*`` is no origin."""
 
-    def __init__(self, app: ASGIApp, *, origins: Iterable[str]) -> None:
-        self.app = app
+    def __init__(self, origins: Iterable[str]) -> None:
         self._origins = frozenset(origin.encode("ascii") for origin in origins)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the app; answer a preflight without it."""
-        if scope["type"] != ScopeType.HTTP:
-            await self.app(scope, receive, send)
-            return
-        origin = asked = None
-        for name, value in scope["headers"]:
-            if name == b"origin":
-                origin = value
-            elif name == b"access-control-request-method":
-                asked = value
-        allowed = origin is not None and origin in self._origins
-        if scope["method"] == "OPTIONS" and origin is not None and asked is not None:
-            await self._preflight(origin if allowed else None, send)
-            return
+    def mark(self, headers: Headers, origin: bytes | None) -> None:
+        """Add to an answer's headers what ``origin`` may know; Vary names Origin to caches."""
+        for index, (name, value) in enumerate(headers):
+            if name.lower() == b"vary":
+                headers[index] = (b"vary", value + b", Origin")
+                break
+        else:
+            headers.append((b"vary", b"Origin"))
+        if origin is not None and origin in self._origins:
+            headers.append((b"access-control-allow-origin", origin))
+            headers.append((b"access-control-allow-credentials", b"true"))
+            headers.append((b"access-control-expose-headers", _EXPOSED))
 
-        async def send_marked(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = list(message.get("headers", ()))
-                _vary(headers)
-                if allowed and origin is not None:
-                    headers.append((b"access-control-allow-origin", origin))
-                    headers.append((b"access-control-allow-credentials", b"true"))
-                    headers.append((b"access-control-expose-headers", _EXPOSED))
-                message["headers"] = headers
-            await send(message)
-
-        await self.app(scope, receive, send_marked)
-
-    async def _preflight(self, origin: bytes | None, send: Send) -> None:
-        headers = [
-            (b"vary", b"Origin, Access-Control-Request-Method, Access-Control-Request-Headers")
-        ]
-        if origin is not None:
-            headers += [
-                (b"access-control-allow-origin", origin),
-                (b"access-control-allow-credentials", b"true"),
-                (b"access-control-allow-methods", _METHODS),
-                (b"access-control-allow-headers", _REQUEST_HEADERS),
-                (b"access-control-max-age", _MAX_AGE),
-            ]
-        await send({"type": "http.response.start", "status": 204, "headers": headers})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-def _vary(headers: list[tuple[bytes, bytes]]) -> None:
-    """Add Origin to the Vary header, joined with what the answer varies on already."""
-    values = [value for name, value in headers if name.lower() == b"vary"]
-    headers[:] = [header for header in headers if header[0].lower() != b"vary"]
-    headers.append((b"vary", b", ".join([*values, b"Origin"])))
+    def preflight(self, origin: bytes) -> Headers:
+        """Return the headers of the answer to a preflight; a stranger learns nothing."""
+        headers = [(b"vary", b"Access-Control-Request-Method, Access-Control-Request-Headers")]
+        if origin in self._origins:
+            headers.append((b"access-control-allow-methods", _METHODS))
+            headers.append((b"access-control-allow-headers", _REQUEST_HEADERS))
+            headers.append((b"access-control-max-age", _MAX_AGE))
+        return headers

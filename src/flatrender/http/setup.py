@@ -22,16 +22,11 @@ from litestar.openapi.spec import Tag
 
 from flatrender.clock import Clock
 from flatrender.http.body import ApiRequest, request_class
-from flatrender.http.cors import CorsMiddleware
 from flatrender.http.cursors import CursorSigner
 from flatrender.http.drain import Drain, drained_by_signals
 from flatrender.http.idempotency.middleware import IdempotencyMiddleware
 from flatrender.http.idempotency.store import IdempotencyStore
-from flatrender.http.middleware import (
-    LastNetMiddleware,
-    RequestContextMiddleware,
-    SecurityHeadersMiddleware,
-)
+from flatrender.http.middleware import EdgeMiddleware
 from flatrender.http.openapi import openapi_config
 from flatrender.http.openapi.viewer import docs_router
 from flatrender.http.pages import PAGE_DEPENDENCIES
@@ -105,12 +100,12 @@ class HttpLayer:
         return [docs_router()] if self.settings.docs_enabled else []
 
     def install(self, app: Litestar) -> Litestar:
-        """Put the outer layers around ``app``; they see unknown routes and crashes as well."""
-        inner = LastNetMiddleware(app.asgi_handler)
-        marked = CorsMiddleware(inner, origins=self.settings.cors_origins)
-        covered = SecurityHeadersMiddleware(marked, hsts_seconds=self.settings.hsts_seconds)
-        app.asgi_handler = RequestContextMiddleware(
-            covered, trusted_proxies=self.settings.trusted_proxies
+        """Put the outermost layer around ``app``; it sees unknown routes and crashes as well."""
+        app.asgi_handler = EdgeMiddleware(
+            app.asgi_handler,
+            trusted_proxies=self.settings.trusted_proxies,
+            cors_origins=self.settings.cors_origins,
+            hsts_seconds=self.settings.hsts_seconds,
         )
         return app
 

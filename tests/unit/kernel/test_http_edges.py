@@ -12,7 +12,7 @@ from litestar import Response, get
 from litestar.types import Receive, Scope, Send
 
 from flatrender.http import context
-from flatrender.http.middleware import LastNetMiddleware, RequestContextMiddleware
+from flatrender.http.middleware import EdgeMiddleware
 from flatrender.http.negotiate import preferred_language
 from flatrender.http.proxies import ProxyTrust, limit_key, normalise
 from flatrender.http.settings import HttpSettings
@@ -260,7 +260,7 @@ async def test_the_last_net_answers_what_the_app_lets_through(
     async def broken(_scope: Scope, _receive: Receive, _send: Send) -> None:
         raise RuntimeError("hidden words")
 
-    app: Any = RequestContextMiddleware(LastNetMiddleware(broken))
+    app: Any = EdgeMiddleware(broken)
     transport = httpx.ASGITransport(app)
     with caplog.at_level(logging.ERROR):
         async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
@@ -283,5 +283,5 @@ async def test_a_half_sent_answer_is_cut_and_not_mended() -> None:
 
     scope: Any = {"type": "http", "path": "/", "headers": [], "query_string": b""}
     with pytest.raises(RuntimeError, match="late"):
-        await LastNetMiddleware(half)(scope, None, send)  # type: ignore[arg-type] # never received from
+        await EdgeMiddleware(half)(scope, None, send)  # type: ignore[arg-type] # never received from
     assert [message["type"] for message in sent] == ["http.response.start"]
