@@ -103,6 +103,11 @@ class SafeArchive:
         self._zip.close()
         self._stream.close()
 
+    def __del__(self) -> None:
+        """Release the file of an archive that was dropped unclosed (a cache that forgot it)."""
+        if hasattr(self, "_stream"):
+            self.close()
+
 
 def _refuse(reason: PackageProblem) -> Never:
     raise PackageRefused([reason])
