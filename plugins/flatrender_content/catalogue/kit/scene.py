@@ -6,9 +6,11 @@ be made along with the layer that shows it. Writes no files.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 
+from flatrender.template.counter import MEMBER, Count, counting
 from flatrender.template.manifest import (
     ImageSlot,
     NumberSlot,
@@ -36,7 +38,7 @@ from flatrender_content.catalogue.lottie_dsl.text import (
     paint,
     text_member,
 )
-from flatrender_content.catalogue.lottie_dsl.values import Json, Slotted, Value
+from flatrender_content.catalogue.lottie_dsl.values import Json, Slotted, Value, frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,47 @@ class SceneBuilder:
                 masks=clip,
             )
         )
+
+    def counter(
+        self,
+        amount: Amount,
+        box: Box,
+        face: Face,
+        size: float,
+        *,
+        at: float,
+        length: float = 1.3,
+        color: str = "ink",
+        align: Align = "center",
+        parent: Layer | None = None,
+        moves: Sequence[Json] = (),
+        numerals: Literal["fa", "en"] = "en",
+        prefix: str = "",
+        suffix: str = "",
+    ) -> Layer:
+        """Show a number slot as text that counts up to it."""
+        slot = self.amount(amount)
+        count = Count(
+            first=frames(at),
+            last=frames(at + length),
+            numerals=numerals,
+            prefix=prefix,
+            suffix=suffix,
+        )
+        doc = document(
+            count.text(amount.default),
+            face,
+            size,
+            align=align,
+            area=(-box.w / 2, -box.h / 2, box.w, box.h),
+            sid=slot.sid,
+        )
+        doc[MEMBER] = {"count": msgspec.to_builtins(count)}
+        doc = counting(doc, amount.default)
+        self.animation.use([face])
+        member = text_member(doc, [paint(self.palette[color]), *moves])
+        body = text_body(member)
+        return self.comp.add(Layer(amount.id, body, position=box.middle, parent=parent))
 
     def picture(
         self, picture: Picture, size: tuple[float, float], *, name: str | None = None
