@@ -6,7 +6,7 @@ from typing import Any
 import skia
 
 from .assets import AssetSource
-from .builder import Builder, Parts, Sources, check_header
+from .builder import Builder, Parts, Reading, Sources, check_header
 from .composition import Composition
 from .errors import InvalidLottieError, Unsupported
 from .limits import Limits
@@ -20,6 +20,7 @@ from .slots import (
     fill,
     find_uses,
 )
+from .text import FontBook
 from .upgrade import upgrade, version_of
 
 
@@ -79,10 +80,15 @@ class Animation:
         data: bytes | Mapping[str, Any],
         *,
         assets: AssetSource | None = None,
-        fonts: Any = None,
+        fonts: FontBook | None = None,
         limits: Limits = Limits(),  # noqa: B008 - frozen
+        direction: Reading = "ltr",
     ) -> "Animation":
-        """Read a file. Raises subclasses of ``LottieError`` and nothing else."""
+        """Read a file. Raises subclasses of ``LottieError`` and nothing else.
+
+        ``fonts`` are looked up for text (``None``: the bundled ones); ``direction`` is that of
+        paragraphs without strong letters.
+        """
         raw = dict(data) if isinstance(data, Mapping) else decode(data, limits)
         check_bounds(raw, limits)
         raw = upgrade(raw)
@@ -90,7 +96,8 @@ class Animation:
         raw = apply_file_slots(raw, uses)
         if "slots" in raw:  # their values may be anything
             check_bounds(raw, limits)
-        return cls(raw, uses, Sources(assets, fonts), limits=limits)
+        sources = Sources(assets, fonts if fonts is not None else FontBook(), direction)
+        return cls(raw, uses, sources, limits=limits)
 
     def with_slots(self, values: Mapping[str, Value]) -> "Animation":
         """Return the animation with values filled in; what they do not touch is shared.
@@ -99,9 +106,8 @@ class Animation:
         ``LottieLimitError`` for pictures.
         """
         raw, images = fill(self._raw, self._uses, values, self._sources.assets)
-        sources = Sources(
-            self._sources.assets, self._sources.fonts, {**self._sources.images, **images}
-        )
+        held = self._sources
+        sources = Sources(held.assets, held.fonts, held.direction, {**held.images, **images})
         made = Animation(raw, self._uses, sources, limits=self._limits, parts=self._parts)
         made.unsupported = list(dict.fromkeys([*self.unsupported, *made.unsupported]))
         return made

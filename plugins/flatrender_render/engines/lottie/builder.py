@@ -6,21 +6,26 @@ object, so that an animation with other slot values shares what did not change.
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from .assets import AssetSource, ImageValue, picture
 from .blend import blend_mode
 from .composition import Composition
-from .content import Content, ImageContent, PrecompContent, SolidContent
+from .content import Content, ImageContent, PrecompContent, SolidContent, TextContent
 from .effects import Effects, parse_effects, parse_styles
 from .errors import InvalidLottieError, LottieLimitError, PrecompCycleError
 from .layers import Layer
 from .masks import Masks, parse_masks
 from .mattes import Matte, matte_mode
 from .properties import scalar
+from .raster import Stills
 from .reader import Document, Obj
 from .shapes.content import ShapeContent
+from .stillness import STILL, Stillness, together
+from .text import FontBook, TextContext, TextLayer
 from .transform import Transform
+
+Reading = Literal["ltr", "rtl"]
 
 PRECOMP, SOLID, IMAGE, NULL, SHAPE, TEXT, AUDIO, CAMERA = 0, 1, 2, 3, 4, 5, 6, 13
 
@@ -37,6 +42,7 @@ class Parts:
     masks: Masks | None
     effects: Effects | None
     styles: Effects | None
+    motion: Stillness
 
 
 @dataclass(slots=True)
@@ -44,7 +50,8 @@ class Sources:
     """Where an animation's fonts and pictures come from."""
 
     assets: AssetSource | None
-    fonts: Any
+    fonts: FontBook
+    direction: Reading
     images: dict[str, ImageValue] = field(default_factory=dict)
 
 
@@ -62,6 +69,10 @@ class Builder:
         self.compositions: dict[str, tuple[Composition, int]] = {}
         self.pictures: dict[int, Content] = {}
         self.open: list[str] = []
+        self.stills = Stills()
+        self.own_motions: dict[int, Stillness] = {}
+        self.motions: dict[int, Stillness] = {}
+        self.text = TextContext(root, sources.fonts, direction=sources.direction)
 
     def build(self) -> Composition:
         """Build the main composition."""
@@ -87,8 +98,8 @@ class Builder:
         self._link_parents(objs, layers, by_index)
         total = self._link_mattes(objs, layers, by_index, costs)
         for layer in layers:
-            layer.settle()
-        return Composition(layers, width, height), total
+            self._settle(layer)
+        return Composition(layers, width, height, self.stills), total
 
     def _layer(self, obj: Obj) -> tuple[Layer, int]:
         parts = self._parts(obj)
@@ -100,13 +111,35 @@ class Builder:
         layer.blend = blend_mode(obj)
         layer.masks, layer.effects, layer.styles = parts.masks, parts.effects, parts.styles
         layer.content = parts.content
+        motion = parts.motion
         cost = 1
         if obj.int("ty") == PRECOMP:
             inside, inner_cost = self._precomp(obj)
             cost += inner_cost
+            self.doc.motions = []
             remap = scalar(obj, "tm") if obj.has("tm") else None
-            layer.content = PrecompContent(obj, inside, remap, (layer.first, layer.last))
+            remapped = Stillness(self.doc.motions)
+            content = PrecompContent(obj, inside, remap, remapped)
+            layer.content = content
+            motion = together((motion, content.motion(remapped)))
+        self.own_motions[id(layer)] = motion
         return layer, cost
+
+    def _settle(self, layer: Layer) -> Stillness:
+        """Tell a layer when it looks different; its parents and its matte count as well."""
+        known = self.motions.get(id(layer))
+        if known is not None:
+            return known
+        edges = Stillness([(layer.first, layer.first), (layer.last, layer.last)])
+        parts = [edges, self.own_motions[id(layer)]]
+        step = layer.parent
+        while step is not None:
+            parts.append(self.own_motions[id(step)])
+            step = step.parent
+        if layer.matte is not None:
+            parts.append(self._settle(layer.matte.source))
+        layer.motion = self.motions[id(layer)] = together(parts)
+        return layer.motion
 
     def _parts(self, obj: Obj) -> Parts:
         known = self.parts.get(id(obj.raw))
@@ -114,6 +147,7 @@ class Builder:
             return known
         raw: Any = obj.raw
         kind = obj.int("ty", -1)
+        self.doc.motions = []
         parts = Parts(
             raw,
             Transform(obj.child("ks"), obj.flag("ao")),
@@ -121,7 +155,9 @@ class Builder:
             parse_masks(obj),
             parse_effects(obj),
             parse_styles(obj),
+            STILL,
         )
+        parts.motion = Stillness(self.doc.motions)
         if kind != IMAGE:  # a picture's value may change while its layer does not
             self.parts[id(raw)] = parts
         return parts
@@ -154,8 +190,12 @@ class Builder:
         return known
 
     def _text(self, obj: Obj) -> Content | None:
-        obj.report("text layer")
-        return None
+        text = obj.need("t")
+        content = TextContent(TextLayer.parse(text, self.text))
+        # Documents change at once at their times.
+        for key in text.need("d").objects("k"):
+            self.doc.motions.append((key.num("t"), key.num("t")))
+        return content
 
     def _asset(self, obj: Obj) -> Obj:
         name = obj.text("refId")
@@ -190,16 +230,18 @@ class Builder:
                     obj.report("parent that does not exist")
                 else:
                     layer.parent = layers[place]
-        clear: set[int] = set()
         for obj, layer in zip(objs, layers, strict=True):
             path: set[int] = set()
             step: Layer | None = layer
-            while step is not None and id(step) not in clear:
+            depth = 0
+            while step is not None:
+                depth += 1
                 if id(step) in path:
                     raise PrecompCycleError("layers are each other's parents", obj.pointer)
+                if depth > self.doc.limits.parents:
+                    raise LottieLimitError("a chain of parents is too long", obj.pointer)
                 path.add(id(step))
                 step = step.parent
-            clear |= path
 
     def _link_mattes(
         self,
@@ -229,6 +271,8 @@ class Builder:
                 if step in seen:
                     raise PrecompCycleError("layers are each other's mattes", obj.pointer)
                 seen.add(step)
+                if len(seen) > self.doc.limits.comp_depth:
+                    raise LottieLimitError("a chain of mattes is too long", obj.pointer)
                 total += costs[step]
                 if total > limit:
                     raise LottieLimitError(f"more than {limit} layers to draw", obj.pointer)

@@ -1,37 +1,74 @@
 """A composition: layers drawn from the last to the first (Lottie "Composition")."""
 
+from collections.abc import Sequence
+
 import skia
 
 from .blend import NORMAL
 from .layers import Layer
+from .raster import Stills
+from .stillness import Span, together
+
+WORTH_FRAMES = 8  # a still picture pays from this many frames on
+MANY_LAYERS = 20  # plain layers that together are worth a picture
 
 
 class Composition:
     """The main composition, or a precomposition. Layers come in the file's order, first on top."""
 
-    __slots__ = ("blends", "drawn", "height", "layers", "width")
+    __slots__ = ("_stills", "blends", "drawn", "height", "layers", "motion", "width")
 
-    def __init__(self, layers: list[Layer], width: float, height: float) -> None:
+    def __init__(self, layers: list[Layer], width: float, height: float, stills: Stills) -> None:
         self.layers = layers
         self.width = width
         self.height = height
         self.drawn = [layer for layer in reversed(layers) if not layer.hidden and layer.content]
         self.blends = any(layer.blend != NORMAL for layer in self.drawn)
-
-    def static_over(self, first: float, last: float) -> bool:
-        """Whether every frame from first to last looks the same."""
-        return all(
-            layer.static
-            and (layer.matte is None or layer.matte.source.static)
-            and not any(first < edge <= last for edge in (layer.first, layer.last))
-            for layer in self.layers
-        )
+        self.motion = together(layer.motion for layer in self.drawn)
+        self._stills = stills
 
     def draw(self, canvas: skia.Canvas, frame: float) -> None:
-        """Draw all visible layers at a frame of this composition."""
+        """Draw all visible layers at a frame of this composition.
+
+        Neighbouring layers that stand still for a while are drawn by one remembered picture.
+        """
+        run: list[Layer] = []
+        gaps: list[Span] = []
         for layer in self.drawn:
-            if layer.first <= frame < layer.last:
+            if not layer.first <= frame < layer.last:
+                continue
+            gap = layer.motion.gap(frame) if layer.blend == NORMAL else None
+            if gap is not None and gap[1] - gap[0] >= WORTH_FRAMES:
+                run.append(layer)
+                gaps.append(gap)
+                continue
+            if run:
+                self._draw_run(canvas, frame, run, gaps)
+                run, gaps = [], []
+            layer.draw(canvas, frame)
+        if run:
+            self._draw_run(canvas, frame, run, gaps)
+
+    def _draw_run(
+        self, canvas: skia.Canvas, frame: float, run: Sequence[Layer], gaps: Sequence[Span]
+    ) -> None:
+        lasting = min(g[1] for g in gaps) - max(g[0] for g in gaps)
+        worth = len(run) > MANY_LAYERS or any(layer.heavy for layer in run)
+        if lasting < WORTH_FRAMES or not worth:
+            for layer in run:
                 layer.draw(canvas, frame)
+            return
+        box = skia.Rect.MakeEmpty()
+        for layer in run:
+            box.join(layer.bounds(frame))
+
+        def drawer(target: skia.Canvas) -> None:
+            for layer in run:
+                layer.draw(target, frame)
+
+        # A layer looks the same throughout a gap of its motion.
+        variant = tuple([(id(layer), gap[0]) for layer, gap in zip(run, gaps, strict=True)])
+        self._stills.draw(canvas, variant, box, drawer)
 
     def bounds(self, frame: float) -> skia.Rect:
         """Return a box around all visible layers."""

@@ -11,6 +11,8 @@ import skia
 from .assets import Picture
 from .properties import Property, hex_color
 from .reader import Obj
+from .stillness import STILL, Stillness
+from .text import TextLayer
 
 if TYPE_CHECKING:
     from .composition import Composition
@@ -22,6 +24,11 @@ class Content(Protocol):
     @property
     def static(self) -> bool:
         """Whether every frame looks the same."""
+        ...
+
+    @property
+    def heavy(self) -> bool:
+        """Whether drawing costs so much that a still picture of it is worth keeping."""
         ...
 
     def draw(self, canvas: skia.Canvas, frame: float, alpha: float) -> None:
@@ -37,6 +44,7 @@ class SolidContent:
     """A rectangle of one colour (Lottie "Solid Layer")."""
 
     static = True
+    heavy = False
 
     def __init__(self, layer: Obj) -> None:
         self.rect = skia.Rect.MakeWH(max(layer.num("sw"), 0.0), max(layer.num("sh"), 0.0))
@@ -61,6 +69,7 @@ class ImageContent:
     """A picture (Lottie "Image Layer", "Image" asset)."""
 
     static = True
+    heavy = True
 
     def __init__(self, picture: Picture) -> None:
         self.picture = picture
@@ -90,6 +99,24 @@ class ImageContent:
         return self.rect
 
 
+class TextContent:
+    """Text (Lottie "Text Layer"); the setting of it is ``text``'s."""
+
+    heavy = True
+
+    def __init__(self, layer: TextLayer) -> None:
+        self.layer = layer
+        self.static = layer.static
+
+    def draw(self, canvas: skia.Canvas, frame: float, alpha: float) -> None:
+        """Draw the text."""
+        self.layer.draw(canvas, frame, alpha)
+
+    def bounds(self, frame: float) -> skia.Rect:
+        """Return a box around the text."""
+        return self.layer.bounds(frame)
+
+
 class PrecompContent:
     """A composition within a composition (Lottie "Precomposition Layer").
 
@@ -102,7 +129,7 @@ class PrecompContent:
         layer: Obj,
         inside: "Composition",
         remap: Property[float] | None,
-        shown: tuple[float, float],
+        remap_motion: Stillness = STILL,
     ) -> None:
         self.inside = inside
         self.remap = remap
@@ -114,11 +141,14 @@ class PrecompContent:
         )
         # Collapsed transformations draw straight into the outer composition, uncut.
         self.collapsed = layer.flag("ct")
-        if remap is None:
-            first, last = (self.inner_frame(f) for f in shown)
-            self.static = inside.static_over(min(first, last), max(first, last))
-        else:
-            self.static = remap.static and inside.static_over(*(2 * (remap.at(0.0) * self.fps,)))
+        self.heavy = any(part.heavy for part in inside.drawn)
+        self.static = not self.motion(remap_motion).spans
+
+    def motion(self, remap: Stillness) -> Stillness:
+        """Return when the picture changes, in the layer's time."""
+        if self.remap is not None:  # while the remapped time stands, so does all inside
+            return remap
+        return self.inside.motion.mapped(self.stretch, self.start)
 
     def inner_frame(self, frame: float) -> float:
         """Return the frame of the inner composition."""
@@ -138,7 +168,8 @@ class PrecompContent:
         canvas.restoreToCount(count)
 
     def bounds(self, frame: float) -> skia.Rect:
-        """Return the composition's rectangle, or what is drawn where it is not cut to that."""
-        if not self.collapsed:
-            return self.rect
-        return self.inside.bounds(self.inner_frame(frame))
+        """Return what is drawn, cut to the composition's rectangle where that cuts."""
+        box = self.inside.bounds(self.inner_frame(frame))
+        if not self.collapsed and not box.intersect(self.rect):
+            return skia.Rect.MakeEmpty()
+        return box

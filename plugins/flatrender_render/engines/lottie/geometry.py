@@ -60,6 +60,15 @@ def scale_of(m: Matrix) -> float:
     return math.sqrt(abs(m[0] * m[3] - m[1] * m[2]))
 
 
+def is_similarity(m: Matrix) -> bool:
+    """Whether shapes keep their form: circles stay circles."""
+    a, b, c, d = m[:4]
+    size = max(abs(a), abs(b), abs(c), abs(d))
+    return abs(a * c + b * d) < 1e-3 * size * size and (
+        abs(a * a + b * b - c * c - d * d) < 1e-3 * size * size
+    )
+
+
 def apply(m: Matrix, x: float, y: float) -> tuple[float, float]:
     """Map one point."""
     return (m[0] * x + m[2] * y + m[4], m[1] * x + m[3] * y + m[5])

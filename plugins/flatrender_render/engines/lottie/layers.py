@@ -10,9 +10,12 @@ import skia
 from .blend import NORMAL
 from .content import Content
 from .effects import Effects
-from .geometry import IDENTITY, Matrix, multiply, to_skia
+from .effects.base import SoftEffect
+from .geometry import IDENTITY, Matrix, from_skia, is_similarity, multiply, scale_of, to_skia
 from .masks import Masks
 from .mattes import Matte
+from .raster import draw_soft, has_pixels, soft_share
+from .stillness import STILL
 from .transform import Transform
 
 
@@ -30,9 +33,9 @@ class Layer:
         "last",
         "masks",
         "matte",
+        "motion",
         "name",
         "parent",
-        "static",
         "styles",
         "transform",
         "vector",
@@ -53,27 +56,9 @@ class Layer:
         self.styles: Effects | None = None
         self.matte: Matte | None = None
         self.blend = NORMAL
-        self.static = False
+        # When the layer looks different: its own parts, its parents, its matte.
+        self.motion = STILL
         self._world: tuple[float, Matrix] | None = None
-
-    def settle(self) -> None:
-        """Note whether anything moves; called once when parents and mattes are known."""
-        parts = (self.content, self.masks, self.effects, self.styles)
-        self.static = (
-            self.world_static
-            and self.transform.opacity.static
-            and all(p is None or p.static for p in parts)
-        )
-
-    @property
-    def world_static(self) -> bool:
-        """Whether the layer and its parents stand still."""
-        layer: Layer | None = self
-        while layer is not None:
-            if not layer.transform.static:
-                return False
-            layer = layer.parent
-        return True
 
     def visible(self, frame: float) -> bool:
         """Whether the layer is on at a frame."""
@@ -116,46 +101,110 @@ class Layer:
         if content is None or alpha <= 0.0 or not self.visible(frame):
             return
         world = self.world(frame)
-        effects = self.effects.filter(frame) if self.effects is not None else None
-        styles = self.styles.filter(frame) if self.styles is not None else None
         count = canvas.save()
-        if effects is None and styles is None and blend == NORMAL:
+        if self.effects is None and self.styles is None and blend == NORMAL:
             if world != IDENTITY:
                 canvas.concat(to_skia(world))
-            if self.masks is None or self.masks.clip(canvas, frame):
-                content.draw(canvas, frame, alpha)
-            else:
-                box = content.bounds(frame)
-                canvas.saveLayer(box, skia.Paint(Alphaf=alpha))
-                content.draw(canvas, frame, 1.0)
-                self.masks.apply(canvas, frame, box)
-            canvas.restoreToCount(count)
+            self._draw_content(canvas, frame, alpha)
+        elif not self._draw_simply(canvas, frame, world, alpha, blend):
+            self._draw_filtered(canvas, frame, world, alpha, blend)
+        canvas.restoreToCount(count)
+
+    def _draw_content(self, canvas: skia.Canvas, frame: float, alpha: float) -> None:
+        """Draw content and masks in the layer's own space. Leaves clips and layers open."""
+        content = self.content
+        if content is None:
             return
+        if self.masks is None or self.masks.clip(canvas, frame):
+            content.draw(canvas, frame, alpha)
+            return
+        box = content.bounds(frame)
+        canvas.saveLayer(box, skia.Paint(Alphaf=alpha))
+        content.draw(canvas, frame, 1.0)
+        self.masks.apply(canvas, frame, box)
+
+    def _draw_simply(
+        self,
+        canvas: skia.Canvas,
+        frame: float,
+        world: Matrix,
+        alpha: float,
+        blend: skia.BlendMode,
+    ) -> bool:
+        """Draw a layer whose only effect is one wide blur or one drop shadow; false if it is not.
+
+        Wide blurs are drawn small (see ``raster``), which needs the effect to be alone.
+        """
+        stacks = [s for s in (self.effects, self.styles) if s is not None]
+        if len(stacks) != 1 or len(stacks[0].effects) != 1 or self.content is None:
+            return False
+        effect = stacks[0].effects[0]
+        if not isinstance(effect, SoftEffect) or not has_pixels(canvas):
+            return False
         # Layer styles, and the effects of vector layers, work in the composition's space.
-        outer = styles
+        within = IDENTITY if self.vector or stacks[0] is self.styles else world
+        soft = effect.soft(frame)
+        space = multiply(from_skia(canvas.getTotalMatrix()), within)
+        size = scale_of(space)
+        if soft is None or not is_similarity(space) or soft_share(soft.sigma * size) < 2:
+            return False
+        box = self.bounds(frame)
+        if alpha < 1.0 or blend != NORMAL:
+            canvas.saveLayer(box, skia.Paint(Alphaf=alpha, BlendMode=blend))
+        inner = to_skia(world).mapRect(self.content.bounds(frame))
+
+        def drawer(target: skia.Canvas) -> None:
+            target.concat(to_skia(world))
+            self._draw_content(target, frame, 1.0)
+
+        dx, dy = soft.shift
+        shift = (space[0] * dx + space[2] * dy, space[1] * dx + space[3] * dy)
+        draw_soft(canvas, inner, soft.sigma * size, drawer, tint=soft.tint, shift=shift)
+        if soft.sharp:
+            drawer(canvas)
+        return True
+
+    def _draw_filtered(
+        self,
+        canvas: skia.Canvas,
+        frame: float,
+        world: Matrix,
+        alpha: float,
+        blend: skia.BlendMode,
+    ) -> None:
+        """Draw through layers with image filters."""
+        content = self.content
+        if content is None:
+            return
+        effects = self.effects.filter(frame) if self.effects is not None else None
+        outer = self.styles.filter(frame) if self.styles is not None else None
         if self.vector and effects is not None:
-            outer = skia.ImageFilters.Compose(styles, effects) if styles else effects
+            outer = skia.ImageFilters.Compose(outer, effects) if outer else effects
             effects = None
         box = content.bounds(frame)
-        mapped = to_skia(world).mapRect(box)
         paint = skia.Paint(Alphaf=alpha, BlendMode=blend)
         if outer is not None:
             paint.setImageFilter(outer)
         if outer is not None or effects is None:
-            canvas.saveLayer(mapped, paint)
+            canvas.saveLayer(to_skia(world).mapRect(box), paint)
             paint = skia.Paint()
         if world != IDENTITY:
             canvas.concat(to_skia(world))
         if effects is not None:
             paint.setImageFilter(effects)
             canvas.saveLayer(box, paint)
-        if self.masks is not None and not self.masks.clip(canvas, frame):
-            canvas.saveLayer(box)
-            content.draw(canvas, frame, 1.0)
-            self.masks.apply(canvas, frame, box)
-        else:
-            content.draw(canvas, frame, 1.0)
-        canvas.restoreToCount(count)
+        self._draw_content(canvas, frame, 1.0)
+
+    @property
+    def heavy(self) -> bool:
+        """Whether drawing costs so much that a still picture of it is worth keeping."""
+        return (
+            self.effects is not None
+            or self.styles is not None
+            or self.matte is not None
+            or (self.masks is not None and not self.masks.clips)
+            or (self.content is not None and self.content.heavy)
+        )
 
     def bounds(self, frame: float) -> skia.Rect:
         """Return a box in the composition around all that the layer may paint."""

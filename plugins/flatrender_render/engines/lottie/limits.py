@@ -18,7 +18,8 @@ class Limits:
     shapes: int = 100_000  # shape items in the file
     keyframes: int = 500_000
     vertices: int = 1_000_000  # over all stored paths and path keyframes
-    comp_depth: int = 32  # precomps within precomps
+    parents: int = 100  # parents of parents of a layer
+    comp_depth: int = 32  # precomps within precomps, mattes of mattes
     comp_draws: int = 20_000  # layers met when every precomp is opened where it is used
     dimension: int = 8192  # width or height of a composition, pixels
     image_pixels: int = 50_000_000  # one picture

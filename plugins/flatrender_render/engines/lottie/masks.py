@@ -96,6 +96,8 @@ class Masks:
     def __init__(self, masks: list[Mask]) -> None:
         self.masks = masks
         self.static = all(m.static for m in masks)
+        # Meaningful for masks that do not move: whether they only cut.
+        self.clips = all(m.hard(0.0) for m in masks)
 
     def clip(self, canvas: skia.Canvas, frame: float) -> bool:
         """Clip the canvas if the masks only cut; otherwise return false and do nothing.

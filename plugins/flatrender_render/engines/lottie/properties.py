@@ -408,7 +408,23 @@ def _keyframes(
     if not segments:
         return Static(value)
     segments.sort(key=lambda s: s.time)
+    obj.doc.motions += _motions(segments, value)
     return Keyframed(segments, value, max(f.num("t") for f in frames))
+
+
+def _motions(segments: list[Segment[T]], final: T) -> list[tuple[float, float]]:
+    """Return the spans of time in which the value changes; jumps have no length."""
+    spans: list[tuple[float, float]] = []
+    for index, segment in enumerate(segments):
+        end = segment.time + max(segment.length, 0.0)
+        if not segment.hold and (
+            segment.start != segment.end or isinstance(segment, SpatialSegment)
+        ):
+            spans.append((segment.time, end))
+        after = segments[index + 1].start if index + 1 < len(segments) else final
+        if (segment.start if segment.hold else segment.end) != after:
+            spans.append((end, end))
+    return spans
 
 
 def _segment(

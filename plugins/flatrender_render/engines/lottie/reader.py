@@ -63,7 +63,7 @@ def check_bounds(raw: object, limits: Limits) -> None:
 class Document:
     """What is shared while one file is read: limits, running counts, the report."""
 
-    __slots__ = ("_seen", "counts", "fps", "limits", "unsupported", "version")
+    __slots__ = ("_seen", "counts", "fps", "limits", "motions", "unsupported", "version")
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -72,6 +72,8 @@ class Document:
         self._seen: set[tuple[str, str]] = set()
         self.version: tuple[int, ...] = ()
         self.fps = 60.0
+        # Spans of motion of the properties read since the last reset (see ``stillness``).
+        self.motions: list[tuple[float, float]] = []
 
     def count(self, what: str, amount: int, limit: int, where: "Obj") -> None:
         """Add to a running count; raise ``LottieLimitError`` beyond ``limit``."""

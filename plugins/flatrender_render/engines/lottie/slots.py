@@ -19,13 +19,25 @@ from flatrender.template.manifest import GradientStop
 from .assets import AssetSource, ImageValue
 from .errors import LottieAssetError, LottieSlotError
 from .reader import MAX_NUMBER
+from .text import fill_text
 
 Kind = Literal["text", "color", "image", "gradient", "number"]
 Path = tuple[str | int, ...]
 Raw = dict[str, Any]
-Value = SlotValue | ImageValue | bytes
 
 HEX_LENGTHS = (4, 7, 9)  # with the leading #
+
+
+@dataclass(frozen=True, slots=True)
+class TextValue:
+    """Words for a text slot, with the slot's own bounds (``TextSlot`` of the manifest)."""
+
+    text: str
+    max_lines: int | None = None
+    min_scale: float = 0.4
+
+
+Value = SlotValue | ImageValue | TextValue | bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +168,8 @@ def replace(raw: Raw, changes: Mapping[Path, Raw]) -> Raw:
     if not changes:
         return raw
     copied: dict[Path, Any] = {(): dict(raw)}
-    for path, new in changes.items():
+    # Outer objects first: what lies within them is then put into their new form.
+    for path, new in sorted(changes.items(), key=lambda change: len(change[0])):
         for depth in range(1, len(path)):
             if path[:depth] in copied:
                 continue
@@ -211,6 +224,10 @@ def fill(
                 images[sid] = image_value(sid, value, assets)
                 # A new object, so that what was read from the old one is not used again.
                 changes[use.path] = dict(holder)
+            elif use.kind == "text":
+                # The slot stands on the documents; the text layer's data is around them.
+                place = use.path[:-1]
+                changes[place] = text_value(sid, value, at_path(raw, place))
             else:
                 changes[use.path] = substitute(sid, use.kind, holder, value, use.path)
     return replace(raw, changes), images
@@ -230,12 +247,17 @@ def image_value(sid: str, value: Value, assets: AssetSource | None) -> ImageValu
     raise LottieSlotError(f"slot {sid!r} takes a picture")
 
 
+def text_value(sid: str, value: Value, data: Raw) -> Raw:
+    """Return a text layer's data holding the words."""
+    if isinstance(value, str):
+        value = TextValue(value)
+    if not isinstance(value, TextValue):
+        raise LottieSlotError(f"slot {sid!r} takes text")
+    return fill_text(data, value.text, max_lines=value.max_lines, min_scale=value.min_scale)
+
+
 def substitute(sid: str, kind: Kind | None, holder: Raw, value: Value, path: Path) -> Raw:
     """Return the object of a slot holding the value."""
-    if kind == "text":
-        if not isinstance(value, str):
-            raise LottieSlotError(f"slot {sid!r} takes text")
-        return _with_text(holder, value)
     if kind == "color":
         if not isinstance(value, str) or not _is_hex(value):
             raise LottieSlotError(f"slot {sid!r} takes a colour #rrggbb")
@@ -281,17 +303,3 @@ def _gradient(sid: str, stops: Sequence[GradientStop]) -> list[float]:
     colors = [_channels(s.color) for s in ordered]
     flat = [v for s, c in zip(ordered, colors, strict=True) for v in (s.at, *c[:3])]
     return flat + [v for s, c in zip(ordered, colors, strict=True) for v in (s.at, c[3])]
-
-
-def _with_text(holder: Raw, text: str) -> Raw:
-    """Replace the words of every text document; its looks stay."""
-    frames = holder.get("k")
-    if not isinstance(frames, list):
-        return holder
-    out = [
-        {**f, "s": {**f["s"], "t": text}}
-        if isinstance(f, dict) and isinstance(f.get("s"), dict)
-        else f
-        for f in frames
-    ]
-    return {**holder, "k": out}

@@ -1,6 +1,7 @@
 """What layer effects share: reading their values, and the protocol of a filter."""
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import skia
 
@@ -33,6 +34,28 @@ class Effect(Protocol):
 
     def outset(self, frame: float) -> float:
         """Return how far the effect paints beyond its input."""
+        ...
+
+
+@dataclass(slots=True)
+class Soft:
+    """An effect that is one wide blur: its sigma, its colour, where it falls.
+
+    ``sharp`` tells whether the layer itself is drawn on top. Lengths are of the effect's space.
+    """
+
+    sigma: float
+    tint: skia.ColorFilter | None
+    shift: tuple[float, float]
+    sharp: bool
+
+
+@runtime_checkable
+class SoftEffect(Protocol):
+    """An effect that may be drawn as one blur, without an image filter."""
+
+    def soft(self, frame: float) -> Soft | None:
+        """Return the blur of a frame, or ``None`` where the filter has to be used."""
         ...
 
 

@@ -4,7 +4,7 @@ import skia
 
 from flatrender_render.engines.lottie.reader import Obj
 
-from .base import Values, all_static, sigma
+from .base import Soft, Values, all_static, sigma
 
 
 class GaussianBlur:
@@ -31,3 +31,9 @@ class GaussianBlur:
     def outset(self, frame: float) -> float:
         """Return three sigmas."""
         return 3 * sigma(self.size.at(frame)) + 1
+
+    def soft(self, frame: float) -> Soft | None:
+        """Return the blur where it goes both ways and fades at its edges."""
+        if round(self.dimensions.at(frame)) in {2, 3} or self.wrap.at(frame):
+            return None
+        return Soft(sigma(self.size.at(frame)), None, (0.0, 0.0), sharp=False)

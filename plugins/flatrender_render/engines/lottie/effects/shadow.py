@@ -9,7 +9,7 @@ from flatrender_render.engines.lottie.properties import Mapped, Property, Vector
 from flatrender_render.engines.lottie.reader import Obj
 from flatrender_render.engines.lottie.shapes.gradients import argb
 
-from .base import Values, all_static, sigma
+from .base import Soft, Values, all_static, sigma
 
 
 class DropShadow:
@@ -27,9 +27,26 @@ class DropShadow:
         self.distance: Property[float] = values.number(3)
         self.softness: Property[float] = values.number(4)
         self.only: Property[float] = values.number(5)
-        self.blend = NORMAL
         self.static = all_static(
             self.color, self.opacity, self.angle, self.distance, self.softness, self.only
+        )
+
+    def _shift(self, frame: float) -> tuple[float, float]:
+        angle, distance = math.radians(self.angle.at(frame)), self.distance.at(frame)
+        return (math.sin(angle) * distance, -math.cos(angle) * distance)
+
+    def _tint(self, frame: float) -> int:
+        r, g, b = self.color.at(frame)[:3]
+        return argb(r, g, b, min(max(self.opacity.at(frame), 0.0), 1.0))
+
+    def soft(self, frame: float) -> Soft | None:
+        """Return the shadow as one blur."""
+        tint = skia.ColorFilters.Blend(self._tint(frame), skia.BlendMode.kSrcIn)
+        return Soft(
+            sigma(self.softness.at(frame)),
+            tint,
+            self._shift(frame),
+            sharp=self.only.at(frame) == 0,
         )
 
     def filter(self, frame: float, below: skia.ImageFilter | None) -> skia.ImageFilter | None:
@@ -38,17 +55,10 @@ class DropShadow:
         only = self.only.at(frame) != 0
         if alpha <= 0 and not only:
             return below
-        angle, distance = math.radians(self.angle.at(frame)), self.distance.at(frame)
-        dx, dy = math.sin(angle) * distance, -math.cos(angle) * distance
+        dx, dy = self._shift(frame)
         s = sigma(self.softness.at(frame))
-        r, g, b = self.color.at(frame)[:3]
-        tint = argb(r, g, b, alpha)
-        if not only and self.blend == NORMAL:
-            return skia.ImageFilters.DropShadow(dx, dy, s, s, tint, below)
-        shadow = skia.ImageFilters.DropShadowOnly(dx, dy, s, s, tint, below)
-        if only:
-            return shadow
-        return skia.ImageFilters.Merge([shadow, below])
+        make = skia.ImageFilters.DropShadowOnly if only else skia.ImageFilters.DropShadow
+        return make(dx, dy, s, s, self._tint(frame), below)
 
     def outset(self, frame: float) -> float:
         """Return distance and three sigmas."""
@@ -67,7 +77,6 @@ class DropShadowStyle(DropShadow):
         self.distance = scalar(obj, "d", 5.0)
         self.softness = scalar(obj, "s", 5.0)
         self.only = Mapped(scalar(obj, "ignored"), lambda _: 0.0)
-        self.blend = NORMAL
         if blend_mode(obj) not in {NORMAL, skia.BlendMode.kMultiply}:
             obj.report("blend mode of a layer style")
         if obj.has("ch") and scalar(obj, "ch").at(0.0) != 0:

@@ -6,6 +6,8 @@ from flatrender_render.engines.lottie.reader import Obj
 
 from .tree import Group, paint_all, union_bounds
 
+MANY_ITEMS = 30  # from here on a still picture is cheaper to draw than the items
+
 
 class ShapeContent:
     """All shapes of one layer. A static one is recorded once and played back."""
@@ -13,6 +15,7 @@ class ShapeContent:
     def __init__(self, layer: Obj) -> None:
         self.root = Group(layer, "shapes", modified_later=False)
         self.static = self.root.static
+        self.heavy = self.root.gradients or self.root.count > MANY_ITEMS
         self._picture: skia.Picture | None = None
         self._bounds: skia.Rect | None = None
 

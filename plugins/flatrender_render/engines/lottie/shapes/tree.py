@@ -254,6 +254,11 @@ class Group:
             else:
                 item.report(f"shape {kind!r}" if kind else "shape without a type")
         self.items.reverse()
+        groups = [i for i in self.items if isinstance(i, Group)]
+        self.count: int = len(self.items) + sum(g.count for g in groups)
+        self.gradients: bool = any(
+            i.gradient is not None for i in self.items if isinstance(i, Style)
+        ) or any(g.gradients for g in groups)
         self.modified_later = modified_later
         self.inner_later = later
         self.static: bool = all(i.static for i in self.items) and (

@@ -1,0 +1,169 @@
+"""Drawing by way of small or remembered pictures, where that is cheaper than drawing directly.
+
+Owns two devices. ``Stills`` keeps pictures of layers that stand, at the canvas's own pixels.
+``draw_soft`` draws what will be blurred at a fraction of its size, because a wide blur leaves no
+fine detail. Both depend on nothing but the frame and the canvas's matrix, so that any range of
+frames, rendered anywhere, has the same bytes.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import skia
+from numpy.typing import NDArray
+
+# A blur of this many pixels can be drawn at 1/n where n keeps the sigma at or above it.
+SMALL_SIGMA = 2.0
+MAX_PIXELS = 40_000_000  # of one remembered picture
+KEPT_PIXELS = 24_000_000  # of all remembered pictures of an animation, 4 bytes each
+LINEAR = skia.SamplingOptions(skia.FilterMode.kLinear)
+
+Pixels = NDArray[np.uint8]
+Drawer = Callable[[skia.Canvas], None]
+
+
+def has_pixels(canvas: skia.Canvas) -> bool:
+    """Whether the canvas draws into pixels; a recording does not."""
+    return bool(canvas.imageInfo().colorType() != skia.kUnknown_ColorType)
+
+
+def device_clip(canvas: skia.Canvas) -> skia.Rect:
+    """Return the clip in pixels of the canvas's surface."""
+    return skia.Rect.Make(canvas.getDeviceClipBounds())
+
+
+def matrix_key(matrix: skia.Matrix) -> tuple[float, ...]:
+    """Return the nine numbers of a matrix."""
+    return tuple(matrix.get(n) for n in range(9))
+
+
+def surface_like(canvas: skia.Canvas, width: int, height: int) -> tuple[skia.Surface, Pixels]:
+    """Return an empty surface with the canvas's pixel order, and its pixels."""
+    kind = canvas.imageInfo().colorType()
+    if kind not in {skia.kBGRA_8888_ColorType, skia.kRGBA_8888_ColorType}:
+        kind = skia.kBGRA_8888_ColorType
+    pixels = np.zeros((height, width, 4), np.uint8)
+    info = skia.ImageInfo.Make(width, height, kind, skia.kPremul_AlphaType)
+    return skia.Surface.MakeRasterDirect(info, pixels), pixels
+
+
+class Stills:
+    """Pictures of things that look the same for a while; one store for an animation.
+
+    The oldest are let go beyond a budget of pixels. That costs time and changes nothing else.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[object, tuple[skia.Image | None, int, int]] = {}
+        self._pixels = 0
+
+    def draw(self, canvas: skia.Canvas, variant: object, box: skia.Rect, drawer: Drawer) -> None:
+        """Draw by the remembered picture of ``variant``, which names what is drawn and how."""
+        size = canvas.getBaseLayerSize()
+        matrix = canvas.getTotalMatrix()
+        if not has_pixels(canvas) or matrix.hasPerspective():
+            drawer(canvas)
+            return
+        key = (variant, matrix_key(matrix), size.width(), size.height())
+        kept = self._kept.get(key)
+        if kept is None:
+            area = matrix.mapRect(box)
+            if not area.intersect(skia.Rect.MakeWH(size.width(), size.height())):
+                return
+            kept = _picture(canvas, area.roundOut(), matrix, drawer)
+            self._keep(key, kept)
+        image, x, y = kept
+        if image is not None:
+            canvas.save()
+            canvas.resetMatrix()
+            canvas.drawImage(image, x, y)
+            canvas.restore()
+
+    def _keep(self, key: object, kept: tuple[skia.Image | None, int, int]) -> None:
+        self._kept[key] = kept
+        self._pixels += _area(kept[0])
+        while self._pixels > KEPT_PIXELS and len(self._kept) > 1:
+            oldest = next(iter(self._kept))
+            self._pixels -= _area(self._kept.pop(oldest)[0])
+
+
+def _area(image: skia.Image | None) -> int:
+    return 0 if image is None else int(image.width() * image.height())
+
+
+def _picture(
+    canvas: skia.Canvas, area: skia.IRect, matrix: skia.Matrix, drawer: Drawer
+) -> tuple[skia.Image | None, int, int]:
+    width, height = area.width(), area.height()
+    if width <= 0 or height <= 0 or width * height > MAX_PIXELS:
+        return (None, 0, 0)
+    surface, pixels = surface_like(canvas, width, height)
+    inner = surface.getCanvas()
+    inner.translate(-area.left(), -area.top())
+    inner.concat(matrix)
+    drawer(inner)
+    kind = surface.imageInfo().colorType()
+    # An opaque picture is copied instead of blended.
+    alpha = skia.kOpaque_AlphaType if pixels[..., 3].min() == 255 else skia.kPremul_AlphaType
+    info = skia.ImageInfo.Make(width, height, kind, alpha)
+    image = skia.Image.MakeRasterCopy(skia.Pixmap(info, pixels, width * 4))
+    return (image, area.left(), area.top())
+
+
+def soft_share(sigma: float) -> int:
+    """Return by how much a picture may be shrunk before a blur of this many pixels."""
+    return max(int(sigma / SMALL_SIGMA), 1)
+
+
+def draw_soft(
+    canvas: skia.Canvas,
+    box: skia.Rect,
+    sigma: float,
+    drawer: Drawer,
+    *,
+    tint: skia.ColorFilter | None = None,
+    shift: tuple[float, float] = (0.0, 0.0),
+) -> None:
+    """Draw something blurred by ``sigma`` pixels of the surface, moved by ``shift`` pixels.
+
+    ``box`` bounds what ``drawer`` draws, in the canvas's present space; ``tint`` recolours it.
+    Meant for sigmas of ``2 * SMALL_SIGMA`` and more.
+    """
+    share = soft_share(sigma)
+    reach = math.ceil(3 * sigma) + 2 * share
+    matrix = canvas.getTotalMatrix()
+    area = matrix.mapRect(box)
+    area.outset(reach, reach)
+    clip = device_clip(canvas)
+    clip.offset(-shift[0], -shift[1])
+    clip.outset(reach, reach)
+    if not area.intersect(clip):
+        return
+    # The grid starts at whole steps, so that it stays put while its content moves.
+    left = math.floor(area.left() / share) * share
+    top = math.floor(area.top() / share) * share
+    width = math.ceil((area.right() - left) / share)
+    height = math.ceil((area.bottom() - top) / share)
+    if width <= 0 or height <= 0 or width * height > MAX_PIXELS:
+        return
+    surface, _ = surface_like(canvas, width, height)
+    inner = surface.getCanvas()
+    # Shrinking (a box) and enlarging again (a triangle) blur as well: 1/12 and 1/6 of a step.
+    small = math.sqrt(max((sigma / share) ** 2 - (0.25 if share > 1 else 0.0), 0.01))
+    # Recoloured while small: with a colour filter the enlarging would cost seven times as much.
+    blur = skia.Paint(ImageFilter=skia.ImageFilters.Blur(small, small))
+    if tint is not None:
+        blur.setColorFilter(tint)
+    inner.saveLayer(None, blur)
+    inner.scale(1 / share, 1 / share)
+    inner.translate(-left, -top)
+    inner.concat(matrix)
+    drawer(inner)
+    inner.restoreToCount(1)
+    image = surface.makeImageSnapshot()
+    target = skia.Rect.MakeXYWH(left + shift[0], top + shift[1], width * share, height * share)
+    canvas.save()
+    canvas.resetMatrix()
+    canvas.drawImageRect(image, target, LINEAR)
+    canvas.restore()
