@@ -190,7 +190,7 @@ def _detail(error: DomainError, language: str) -> str:
 def handle_expected(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Answer a refusal that has a name."""
     refusal = to_domain_error(error)
-    if refusal.status >= 500 and not isinstance(error, DomainError):
+    if isinstance(refusal, InternalError) and not isinstance(error, DomainError):
         return handle_unexpected(_request, error)
     return problem_response(refusal)
 

@@ -13,6 +13,7 @@ from litestar.exceptions import (
     HTTPException,
     NotAuthorizedException,
     PermissionDeniedException,
+    ServiceUnavailableException,
     TooManyRequestsException,
 )
 from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
@@ -92,6 +93,7 @@ async def fail(kind: FromPath[str]) -> None:
         "429": TooManyRequestsException(headers={"retry-after": "7"}),
         "418": HTTPException(status_code=418, detail="internal words"),
         "500": HTTPException(status_code=500, detail="internal words"),
+        "503": ServiceUnavailableException("internal words"),
         "bug": RuntimeError("password=hunter2"),
         "group": ExceptionGroup("tasks", [ExceptionGroup("inner", [QualityLocked(limit="1")])]),
         "outage": asyncpg.CannotConnectNowError("starting up"),
@@ -179,6 +181,7 @@ async def test_named_fields_reach_the_caller(client: httpx.AsyncClient) -> None:
         ("403", 403, "forbidden"),
         ("429", 429, "too_many_requests"),
         ("418", 418, "bad_request"),
+        ("503", 503, "unavailable"),
         ("broken", 409, "broken_detail"),
         ("group", 403, "quality_locked"),
     ],
