@@ -165,13 +165,13 @@ def stuck_valkey(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 async def test_a_cancelled_start_leaves_nothing(folder: Path, stuck_valkey: Path) -> None:
-    stack = EmbeddedStack(folder, postgres=False, s3=False, ports={})
+    stack = EmbeddedStack(folder, postgres=False, s3=False, ports={}, start_timeout=40)
     start = asyncio.ensure_future(stack.start_async())
     pid = int(await asyncio.to_thread(stuck_valkey.read_text))
     watched = os.pidfd_open(pid)
     start.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await start
+    with pytest.raises(asyncio.CancelledError):  # long before the start would give up by itself
+        await asyncio.wait_for(start, 20)
     assert wait_gone(watched, 0)
     stack.folder.lock()  # the folder is free again
     stack.folder.unlock()
@@ -233,10 +233,20 @@ def test_a_child_outlives_the_thread_that_asked_for_it(
     """PR_SET_PDEATHSIG looks at the forking thread: a fork from a worker thread would end here."""
     command, server = echo
     made: list[ManagedProcess] = []
-    thread = threading.Thread(target=lambda: made.append(ManagedProcess.spawn(command)))
+    running = threading.Event()
+
+    def ask() -> None:
+        made.append(ManagedProcess.spawn(command))
+        running.wait(20)
+
+    thread = threading.Thread(target=ask)
     thread.start()
     peer, _ = server.accept()
+    running.set()
     thread.join()
+    # join() returns a little before the kernel's thread ends and its children are told.
+    while Path(f"/proc/self/task/{thread.native_id}").exists():
+        pass
     with peer:
         peer.settimeout(20)
         peer.sendall(b"alive")
