@@ -19,6 +19,7 @@ from flatrender_content.catalogue.lottie_dsl.shapes import (
     group,
     path,
     rect,
+    repeater,
     rosette,
     stroke,
 )
@@ -71,6 +72,23 @@ def tile_star(
     )
 
 
+def tile_band(b: SceneBuilder, color: Color, y: float, *, opacity: float = 22.0) -> Layer:
+    """Lay a border of small tiles across the stage; it stands still."""
+    pitch = 72.0
+    count = int(b.stage.w / pitch) + 2
+    tile = [
+        group([rosette(8, 20), stroke(color, 3)]),
+        group([diamond(7), fill(color)]),
+        group([diamond(5), fill(color)], position=(pitch / 2, 0)),
+    ]
+    return b.shapes(
+        "tile band",
+        [group([group(tile), repeater(count, position=(pitch, 0))])],
+        position=(b.stage.cx - pitch * (count - 1) / 2, y),
+        opacity=opacity,
+    )
+
+
 def diamond(size: float) -> Json:
     """Return a small square on its tip."""
     return path(bezier([(0, -size), (size, 0), (0, size), (-size, 0)]))
@@ -98,13 +116,17 @@ def framed(
     *,
     at: float,
     zoom: tuple[float, float] = (116.0, 104.0),
+    shift: float = 0.0,
     reveal_from: Json | None = None,
     reveal: float = 1.0,
 ) -> Layer:
-    """Show a picture in an outline (around the box's middle); the camera goes on inside it."""
+    """Show a picture in an outline (around the box's middle); the camera goes on inside it.
+
+    ``shift`` moves the picture sideways in its frame, in pixels: its zoom must leave room for it.
+    """
     inside = Comp(round(box.w), round(box.h), b.seconds)
     image = b.picture(picture, (box.w, box.h))
-    image.position = (inside.width / 2, inside.height / 2)
+    image.position = (inside.width / 2 + shift, inside.height / 2)
     low, high = zoom
     image.scale = keys(
         (at, (low + 8, low + 8)),

@@ -68,9 +68,9 @@ def bars(stage: Stage, palette: Palette, transition: Transition) -> Shot:
     paper(b)
     top = _heading(
         b,
-        "Where our customers are",
+        "How regions adopted it",
         top=stage.pick(96, 80, 210),
-        note="Share of active users by region, percent",
+        note="Stores that use the new service, percent",
     )
     floor = stage.h - stage.pick(170, 160, 420)
     ceiling = top + stage.pick(110, 90, 150)
@@ -280,18 +280,18 @@ def stats(stage: Stage, palette: Palette, transition: Transition) -> Shot:
         outro=0.7,
     )
     paper(b, (0.5, 0.0))
-    top = _heading(b, "Three numbers to remember", top=stage.pick(130, 84, 230))
+    top = _heading(b, "Three numbers to remember", top=stage.pick(140, 84, 230))
     data = (
-        ("Orders delivered", 48_250.0, "", "+", 10_000_000.0),
-        ("Cities served", 126.0, "", "", 100_000.0),
-        ("Happy customers", 97.0, "", "%", 100.0),
+        ("Orders delivered", 48_250.0, "since May", 10_000_000.0),
+        ("Cities served", 126.0, "in 9 regions", 100_000.0),
+        ("Happy customers", 97.0, "percent", 100.0),
     )
     gap = stage.pick(40, 28, 36)
     usable = stage.w - 2 * stage.margin
-    for i, (label, value, prefix, suffix, most) in enumerate(data):
+    for i, (label, value, unit, most) in enumerate(data):
         n = i + 1
         if stage.wide:
-            w, h = (usable - 2 * gap) / 3, 460.0
+            w, h = (usable - 2 * gap) / 3, 500.0
             box = Box(stage.margin + i * (w + gap), top + 90, w, h)
         else:
             h = (stage.h - top - stage.pick(0, 90, 330) - 2 * gap - 40) / 3
@@ -301,9 +301,8 @@ def stats(stage: Stage, palette: Palette, transition: Transition) -> Shot:
             box,
             Amount(f"number_{n}", f"عدد {n}", f"Number {n}", value, 0, most, ""),
             Words(f"label_{n}", f"برچسب {n}", f"Label {n}", label, 34, 2),
+            Words(f"unit_{n}", f"واحد {n}", f"Unit {n}", unit, 20),
             begin=0.35 + 0.16 * i,
-            prefix=prefix,
-            suffix=suffix,
             color=("accent", "second", "accent")[i],
         )
     b.sound("swish", 0.3, -12)
@@ -316,10 +315,9 @@ def _card(
     box: Box,
     amount: Amount,
     label: Words,
+    unit: Words,
     *,
     begin: float,
-    prefix: str,
-    suffix: str,
     color: str,
 ) -> None:
     stage, palette = b.stage, b.palette
@@ -362,14 +360,22 @@ def _card(
         amount,
         Box(x, -box.h / 2 + edge, inner, (box.h - 2 * edge) * split),
         BLACK,
-        stage.pick(132, 96, 140),
+        stage.pick(122, 92, 130),
         at=begin + 0.2,
         length=1.4,
         align="left",
         parent=holder,
-        prefix=prefix,
-        suffix=suffix,
         moves=[rise(begin, 0.4, 20)],
+    )
+    b.words(
+        unit,
+        Box(-box.w / 2 + edge + 130, -box.h / 2 + edge - 27, box.w - 2 * edge - 130, 54),
+        BOLD,
+        stage.pick(36, 30, 38),
+        color="accent",
+        align="right",
+        parent=holder,
+        moves=[rise(begin + 0.4, 0.6, 24)],
     )
     b.words(
         label,
@@ -395,7 +401,7 @@ def compare(stage: Stage, palette: Palette, transition: Transition) -> Shot:
         stage, palette, key="compare", fa="مقایسه", en="Compare", seconds=4.0, intro=2.1, outro=0.7
     )
     paper(b, (0.9, 0.9))
-    top = _heading(b, "Faster from order to door", top=stage.pick(140, 96, 260))
+    top = _heading(b, "Faster from order to door", top=stage.pick(170, 96, 260))
     width = stage.w - 2 * stage.margin
     thick = stage.pick(116, 96, 130)
     step = stage.pick(240, 226, 330)
@@ -438,14 +444,22 @@ def compare(stage: Stage, palette: Palette, transition: Transition) -> Shot:
         )
         b.counter(
             amount,
-            Box(stage.margin + long + 24, y - thick / 2, width - long - 24, thick),
+            Box(stage.margin + long + 24, y - thick / 2 - 8, width - long - 24, thick * 0.68),
             BLACK,
             stage.pick(92, 64, 68),
             at=begin,
             length=1.3,
             align="right",
-            suffix=" h",
             moves=[rise(begin, 0.4, 20)],
+        )
+        b.words(
+            Words("unit", "واحد", "Unit", "hours", 12),
+            Box(stage.margin + long + 24, y + thick * 0.17, width - long - 24, thick * 0.36),
+            BOLD,
+            stage.pick(36, 30, 36),
+            color="soft",
+            align="right",
+            moves=[rise(begin + 0.2, 0.5, 20)],
         )
     y = first + step + thick / 2
     b.words(

@@ -45,7 +45,7 @@ def paper(b: SceneBuilder, corner: tuple[float, float] = (0.85, 0.1)) -> None:
             )
         ],
         position=(step / 2, step / 2),
-        opacity=11,
+        opacity=17,
     )
 
 

@@ -81,8 +81,8 @@ def scenes(stage: Stage) -> list[Shot]:
         outro=0.8,
         longest=10.0,
     )
-    centre = (stage.cx, stage.pick(430.0, 430.0, 760.0))
-    size = stage.pick(360.0, 360.0, 420.0)
+    centre = (stage.cx, stage.pick(385.0, 385.0, 740.0))
+    size = stage.pick(380.0, 360.0, 460.0)
     ground(b)
     glow(b, PALETTE["halo"], centre, stage.pick(1500, 1300, 1700), 85)
     _flash(b, centre)
@@ -102,7 +102,7 @@ def scenes(stage: Stage) -> list[Shot]:
     _petals(b, centre, size)
     _shock(b, centre, size)
     _logo(b, centre, size, camera)
-    _type(b, centre[1] + size / 2 + stage.pick(70, 70, 110), camera)
+    _type(b, centre[1] + size / 2 + stage.pick(110, 104, 130), camera)
     b.sound("riser", 0.0, -7)
     b.sound("hit", HIT - 0.03, -4)
     b.sound("shimmer", 1.75, -9)
@@ -146,7 +146,7 @@ def _lines(b: SceneBuilder, centre: tuple[float, float]) -> None:
 
 def _orbits(b: SceneBuilder, centre: tuple[float, float], size: float, camera: Layer) -> None:
     """Two thin circles with a bead each: what still moves while the logo rests."""
-    for i, (radius, color, period) in enumerate(((0.86, "accent", 70.0), (1.08, "spice", -50.0))):
+    for i, (radius, color, period) in enumerate(((0.65, "accent", 70.0), (0.76, "spice", -50.0))):
         r = size * radius
         b.shapes(
             f"orbit {i + 1}",

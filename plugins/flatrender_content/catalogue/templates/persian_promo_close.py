@@ -5,7 +5,13 @@ import math
 from flatrender.template.manifest import Transition
 from flatrender_content.catalogue.kit.design import Box, Palette, Stage, vazirmatn
 from flatrender_content.catalogue.kit.moves import appear, grow, pop, rise, settle, strike
-from flatrender_content.catalogue.kit.ornaments import framed, glow, ground, sparks, tile_star
+from flatrender_content.catalogue.kit.ornaments import (
+    framed,
+    glow,
+    ground,
+    sparks,
+    tile_star,
+)
 from flatrender_content.catalogue.kit.package import Shot
 from flatrender_content.catalogue.kit.scene import Amount, Picture, SceneBuilder, Words
 from flatrender_content.catalogue.lottie_dsl.layers import Mask
@@ -32,7 +38,7 @@ BLACK, BOLD, MEDIUM = vazirmatn("Black"), vazirmatn("Bold"), vazirmatn("Medium")
 
 
 def _quote_mark(size: float) -> Json:
-    """Return one guillemet stroke pair as a path, opening towards the right."""
+    """Return one stroke of a guillemet that opens to the right for a positive size."""
     s = size
     return path(bezier([(s, -s), (0, 0), (s, s)], closed=False))
 
@@ -54,12 +60,16 @@ def quote(stage: Stage, palette: Palette, transition: Transition) -> Shot:
             group(
                 [
                     group(
-                        [_quote_mark(34), trim(0, strike(0.2, 0.8)), stroke(palette["accent"], 16)],
+                        [
+                            _quote_mark(stage.sign * 34),
+                            trim(0, strike(0.2, 0.8)),
+                            stroke(palette["accent"], 16),
+                        ],
                         position=(-36, 0),
                     ),
                     group(
                         [
-                            _quote_mark(34),
+                            _quote_mark(stage.sign * 34),
                             trim(0, strike(0.35, 0.8)),
                             stroke(palette["accent"], 16),
                         ],
@@ -72,7 +82,7 @@ def quote(stage: Stage, palette: Palette, transition: Transition) -> Shot:
         scale=settle(0.2, 60, 100, 0.9),
     )
     area = (
-        Box(260, 250, 1400, 420)
+        Box(220, 236, 1480, 440)
         if stage.wide
         else Box(90, 400, 900, 860)
         if stage.tall
@@ -91,7 +101,7 @@ def quote(stage: Stage, palette: Palette, transition: Transition) -> Shot:
         ),
         area,
         BOLD,
-        stage.pick(84, 68, 86),
+        stage.pick(96, 72, 92),
         align="center",
         leading=1.4,
         moves=[rise(0.35, 1.5, 60)],
@@ -162,7 +172,7 @@ def price(stage: Stage, palette: Palette, transition: Transition) -> Shot:
         stage.pick(62, 56, 62),
         color="on_accent",
         align="center",
-        moves=[rise(0.3, 0.8, 40)],
+        moves=[rise(0.12, 0.8, 40)],
     )
     old_y = stage.pick(292, 270, 540)
     b.words(
@@ -172,14 +182,14 @@ def price(stage: Stage, palette: Palette, transition: Transition) -> Shot:
         64,
         color="on_accent",
         align="center",
-        opacity=keys((0.6, 100.0), (1.2, 72.0)),
-        moves=[rise(0.45, 0.7, 40)],
+        opacity=keys((0.7, 100.0), (1.1, 78.0)),
+        moves=[rise(0.25, 0.6, 40)],
     )
     b.shapes(
         "strike",
         [
             line((-stage.sign * 170, 14), (stage.sign * 170, -14)),
-            trim(0, strike(0.95, 0.5, "expo_in_out")),
+            trim(0, strike(0.55, 0.5, "expo_in_out")),
             stroke(palette["on_accent"], 9),
         ],
         position=(stage.cx, old_y + 48),
@@ -191,7 +201,7 @@ def price(stage: Stage, palette: Palette, transition: Transition) -> Shot:
         stage.pick(250, 200, 210),
         color="on_accent",
         align="center",
-        moves=[grow(1.0, 0.7, 30)],
+        moves=[grow(0.6, 0.7, 30)],
         scale=keys(
             (1.0, (100.0, 100.0)), (1.9, (100.0, 100.0)), (b.seconds, (104.0, 104.0), "sine_in_out")
         ),
@@ -203,13 +213,13 @@ def price(stage: Stage, palette: Palette, transition: Transition) -> Shot:
         58,
         color="on_accent",
         align="center",
-        moves=[rise(1.25, 0.6, 30)],
+        moves=[rise(0.9, 0.6, 30)],
     )
     _burst(b)
-    _stock(b, Box(stage.cx - 360, stage.pick(832, 800, 1220), 720, 26))
-    b.sound("tally", 0.5, -12)
-    b.sound("hit", 1.1, -9)
-    b.sound("pop", 1.4, -10)
+    _stock(b, Box(stage.cx - 400, stage.pick(820, 780, 1160), 800, 34))
+    b.sound("tally", 0.15, -13)
+    b.sound("hit", 0.68, -9)
+    b.sound("pop", 1.1, -10)
     return Shot.of(b, b.finish(transition, removable=True))
 
 
@@ -218,13 +228,13 @@ def _burst(b: SceneBuilder) -> None:
     at = (
         (stage.side(1560), 320.0)
         if stage.wide
-        else (stage.side(820), 1500.0)
+        else (stage.cx, 1560.0)
         if stage.tall
         else (stage.side(905), 200.0)
     )
     size = stage.pick(190, 138, 190)
     holder = b.null(
-        "burst", position=at, scale=pop(1.3, 0.7), rotation=wiggle(0.9, -9.0, -3.0, b.seconds)
+        "burst", position=at, scale=pop(1.0, 0.7), rotation=wiggle(0.9, -9.0, -3.0, b.seconds)
     )
     b.shapes(
         "burst star",
@@ -265,23 +275,23 @@ def _stock(b: SceneBuilder, box: Box) -> None:
                 [
                     line(start, end),
                     trim(0.0, sold),
-                    trim(0.0, strike(1.2, 1.2, "quint_out")),
+                    trim(0.0, strike(0.9, 1.2, "quint_out")),
                     stroke(palette["on_accent"], box.h),
                 ]
             ),
             group([line(start, end), stroke(palette["on_accent"], box.h, opacity=18)]),
         ],
         position=box.middle,
-        opacity=appear(1.0, 0.3),
+        opacity=appear(0.7, 0.3),
     )
     b.words(
         Words("sold_label", "برچسب فروش", "Sold label", "۶۸٪ فروخته شد", 40),
-        Box(box.x - 100, box.y + 40, box.w + 200, 64),
+        Box(box.x - 100, box.y + 52, box.w + 200, 76),
         BOLD,
-        38,
+        48,
         color="on_accent",
         align="center",
-        moves=[rise(1.45, 0.6, 24)],
+        moves=[rise(1.15, 0.6, 24)],
     )
 
 
@@ -291,7 +301,7 @@ def closing(stage: Stage, palette: Palette, transition: Transition) -> Shot:
         stage, palette, key="closing", fa="پایان", en="Closing", seconds=4.4, intro=2.3, outro=0.5
     )
     ground(b)
-    y = stage.pick(310, 310, 620)
+    y = stage.pick(300, 300, 680)
     glow(b, palette["surface"], (stage.cx, y), stage.h * 1.5)
     tile_star(
         b,
@@ -324,7 +334,7 @@ def closing(stage: Stage, palette: Palette, transition: Transition) -> Shot:
     b.comp.add(logo)
     ring = [
         (stage.cx + math.cos(a) * 250, y + math.sin(a) * 250, 11.0 if i % 2 else 16.0)
-        for i, a in enumerate(math.radians(30 + 60 * k) for k in range(6))
+        for i, a in enumerate(math.radians(180 + 36 * k) for k in range(6))
     ]
     sparks(b, palette["accent"], ring)
     wide = min(stage.w - 2 * stage.margin, 1300)
@@ -333,7 +343,7 @@ def closing(stage: Stage, palette: Palette, transition: Transition) -> Shot:
         Words("brand", "نام برند", "Brand", "خانهٔ نقش", 40, 1, True),
         Box(left, y + 196, wide, stage.pick(160, 150, 170)),
         BLACK,
-        stage.pick(128, 112, 132),
+        stage.pick(140, 116, 150),
         align="center",
         moves=[rise(0.75, 0.9, 90)],
     )

@@ -9,6 +9,7 @@ from flatrender_content.catalogue.kit.ornaments import (
     glow,
     ground,
     sparks,
+    tile_band,
     tile_star,
 )
 from flatrender_content.catalogue.kit.package import Shot
@@ -42,6 +43,7 @@ def opener(stage: Stage, palette: Palette, transition: Transition) -> Shot:
     ground(b)
     frame = _opener_frame(stage)
     glow(b, palette["surface"], frame.middle, frame.h * 1.9)
+    tile_band(b, palette["accent"], stage.h - 44)
     tile_star(b, palette["accent"], frame.middle, frame.h * 0.66, opacity=30, turn=30)
     lift = frame.h * 0.06
     b.shapes(
@@ -143,7 +145,15 @@ def _opener_words(b: SceneBuilder) -> None:
         moves=[rise(0.55, 0.8, 36)],
     )
     b.words(
-        Words("title", "عنوان", "Title", "سفر به رنگ و نقش", 60, 3 if not stage.wide else 2, True),
+        Words(
+            "title",
+            "عنوان",
+            "Title",
+            "هنر ایران، در خانهٔ شما",
+            60,
+            3 if not stage.wide else 2,
+            True,
+        ),
         title,
         BLACK,
         sizes[1],
@@ -172,21 +182,22 @@ def feature(stage: Stage, palette: Palette, transition: Transition) -> Shot:
     ground(b)
     if stage.wide:
         card = stage.box(150, 150, 760, 780)
-        heading = stage.box(1040, 318, 760, 230)
-        text = stage.box(1040, 590, 760, 250)
-        sizes, radius = (94.0, 46.0), 56.0
+        heading = stage.box(1030, 250, 770, 280)
+        text = stage.box(1030, 612, 770, 270)
+        sizes, radius = (112.0, 50.0), 56.0
     elif stage.tall:
         card = Box(110, 200, 860, 880)
-        heading, text = Box(90, 1190, 900, 200), Box(90, 1430, 900, 240)
-        sizes, radius = (92.0, 46.0), 60.0
+        heading, text = Box(90, 1170, 900, 220), Box(90, 1466, 900, 260)
+        sizes, radius = (108.0, 50.0), 60.0
     else:
         card = Box(90, 84, 900, 520)
-        heading, text = Box(80, 662, 920, 130), Box(80, 822, 920, 150)
-        sizes, radius = (76.0, 40.0), 48.0
+        heading, text = Box(80, 650, 920, 130), Box(80, 838, 920, 150)
+        sizes, radius = (84.0, 42.0), 48.0
     away = -stage.sign * 420 if not stage.tall else 0.0
     fall = 420.0 if stage.tall else 0.0
     glow(b, palette["surface"], card.middle, card.w * 2.0)
-    tile_star(b, palette["spice"], (stage.side(0), stage.h), stage.h * 0.42, opacity=26, turn=-26)
+    tile_band(b, palette["accent"], stage.h - 44)
+    tile_star(b, palette["spice"], (stage.side(0), 0.0), stage.h * 0.40, opacity=30, turn=-26)
     b.shapes(
         "card behind",
         [rect((card.w, card.h), radius=radius), fill(palette["accent"])],
@@ -270,7 +281,7 @@ def feature(stage: Stage, palette: Palette, transition: Transition) -> Shot:
 
 def _underline(b: SceneBuilder, heading: Box, align: str, at: float) -> None:
     width = 120.0
-    y = heading.y + heading.h + 14
+    y = heading.y + heading.h + 34
     x = heading.cx - width / 2
     if align == "right":
         x = heading.x + heading.w - width
@@ -299,10 +310,11 @@ def picture_card(stage: Stage, palette: Palette, transition: Transition) -> Shot
         whole,
         box_shape(stage.w, stage.h),
         at=0.0,
-        zoom=(112.0, 100.0),
+        zoom=(126.0, 120.0) if stage.wide else (112.0, 100.0),
+        shift=stage.sign * 180 if stage.wide else 0.0,
     )
     card = (
-        stage.box(120, 660, 1060, 300)
+        stage.box(120, 650, 900, 300)
         if stage.wide
         else Box(70, 1320, 940, 380)
         if stage.tall

@@ -17,7 +17,6 @@ from flatrender_content.catalogue.lottie_dsl.shapes import (
     path,
     rect,
     rounded,
-    smooth,
     stroke,
     trim,
 )
@@ -72,19 +71,16 @@ def _pen_line(b: SceneBuilder, box: Box, begin: float, color: str = "accent") ->
     """An underline as a pen draws it, in reading direction."""
     s = b.stage.sign
     w = box.w / 2
-    points = [
-        (-s * w, 4.0),
-        (-s * w * 0.45, -9.0),
-        (0.0, 5.0),
-        (s * w * 0.5, -7.0),
-        (s * w, 3.0),
-        (s * w * 0.55, 14.0),
-        (s * w * 0.05, 17.0),
-    ]
+    swoosh = bezier(
+        [(-s * w, 3.0), (s * w, -4.0), (-s * w * 0.1, 16.0)],
+        ins=[(0, 0), (-s * w * 0.5, -5.0), (s * w * 0.4, -3.0)],
+        outs=[(s * w * 0.6, -11.0), (-s * w * 0.3, 4.0), (0, 0)],
+        closed=False,
+    )
     b.shapes(
         "pen",
         [
-            smooth(points, tension=0.9),
+            path(swoosh),
             trim(0, strike(begin, 0.9, "cubic_in_out")),
             stroke(b.palette[color], 9),
         ],
@@ -102,11 +98,11 @@ def cover(stage: Stage, palette: Palette, transition: Transition) -> Shot:
     photo = Box(0, 0, stage.w, tall)
     b.shapes(
         "sun",
-        [ellipse((stage.pick(0, 380, 460),) * 2), fill(palette["accent"])],
+        [ellipse((stage.pick(0, 250, 320),) * 2), fill(palette["accent"])],
         position=keys(
-            (0.2, (stage.side(170), tall + 260)),
-            (1.5, (stage.side(170), tall + 10), "expo_out"),
-            (b.seconds, (stage.side(170), tall - 18), "sine_in_out"),
+            (0.2, (stage.side(stage.w - 210), tall + 220)),
+            (1.5, (stage.side(stage.w - 210), tall - 44), "expo_out"),
+            (b.seconds, (stage.side(stage.w - 210), tall - 66), "sine_in_out"),
         ),
     )
     framed(
@@ -140,11 +136,11 @@ def cover(stage: Stage, palette: Palette, transition: Transition) -> Shot:
         vertical="center",
         moves=[rise(0.85, 1.2, 120)],
     )
-    _pen_line(b, stage.box(76, title.y + title.h + 10, 430, 30), 1.3)
+    _pen_line(b, stage.box(76, title.y + title.h + 12, 430, 30), 1.3)
     b.words(
         Words("text", "متن", "Text", "از تپه‌های شنی تا آسمان پرستاره", 90, 2),
         stage.box(
-            76, title.y + title.h + stage.pick(0, 44, 66), stage.w - 152, stage.pick(0, 120, 150)
+            76, title.y + title.h + stage.pick(0, 56, 74), stage.w - 152, stage.pick(0, 120, 150)
         ),
         MEDIUM,
         stage.pick(0, 44, 50),
@@ -232,10 +228,10 @@ def prints(stage: Stage, palette: Palette, transition: Transition) -> Shot:
     )
     if stage.tall:
         back, front = Box(330, 190, 620, 700), Box(110, 640, 640, 700)
-        heading, text = stage.box(76, 1440, 928, 150), stage.box(76, 1624, 928, 150)
+        heading, text = stage.box(76, 1420, 928, 150), stage.box(76, 1640, 928, 160)
     else:
         back, front = Box(560, 120, 400, 430), Box(130, 150, 440, 470)
-        heading, text = stage.box(76, 734, 928, 110), stage.box(76, 876, 928, 130)
+        heading, text = stage.box(76, 716, 928, 110), stage.box(76, 886, 928, 130)
     _print(
         b,
         Picture("photo_back", "عکس پشت", "Back picture", "street.jpg"),
@@ -260,7 +256,7 @@ def prints(stage: Stage, palette: Palette, transition: Transition) -> Shot:
         stage.pick(0, 88, 104),
         moves=[rise(0.85, 1.0, 90)],
     )
-    _pen_line(b, stage.box(76, heading.y + heading.h + 6, 340, 30), 1.25)
+    _pen_line(b, stage.box(76, heading.y + heading.h + 8, 340, 30), 1.25)
     b.words(
         Words("text", "متن", "Text", "کوچه‌پس‌کوچه‌های شهر قدیمی، وقتی چراغ‌ها روشن می‌شوند.", 110, 2),
         text,
@@ -322,10 +318,10 @@ def moment(stage: Stage, palette: Palette, transition: Transition) -> Shot:
         "strip edge",
         [rect((16, strip.h - 80), radius=8), fill(palette["accent"])],
         parent=holder,
-        position=(stage.sign * (strip.w / 2 - 44), 0),
+        position=(-stage.sign * (strip.w / 2 - 44), 0),
         scale=keys((0.9, (100.0, 0.0)), (1.6, (100.0, 100.0), "expo_out")),
     )
-    left = -strip.w / 2 + (90 if stage.rtl else 60)
+    left = -strip.w / 2 + (60 if stage.rtl else 90)
     b.words(
         Words("when", "زمان", "When", "روز دوم، ساعت ۶ صبح", 40),
         Box(left, -strip.h / 2 + 34, strip.w - 150, 60),
@@ -495,7 +491,7 @@ def ending(stage: Stage, palette: Palette, transition: Transition) -> Shot:
         moves=[rise(0.8, 1.0, 90)],
     )
     b.words(
-        Words("handle", "شناسه", "Handle", "safarname.sara@", 40),
+        Words("handle", "شناسه", "Handle", "@safarname.sara", 40),
         stage.box(60, base + stage.pick(0, 134, 186), stage.w - 120, 76),
         BOLD,
         stage.pick(0, 46, 54),
