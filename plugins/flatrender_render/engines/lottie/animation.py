@@ -8,8 +8,8 @@ import skia
 from .assets import AssetSource
 from .builder import Builder, Parts, Reading, Sources, check_header
 from .composition import Composition
-from .errors import InvalidLottieError, Unsupported
-from .limits import Limits
+from .errors import InvalidLottieError, LottieLimitError, Unsupported
+from .limits import Deadline, Limits
 from .reader import Document, Obj, check_bounds, decode
 from .slots import (
     SlotInfo,
@@ -47,10 +47,12 @@ class Animation:
         sources: Sources,
         *,
         limits: Limits,
-        parts: dict[int, Parts] | None = None,
+        sibling: "Animation | None" = None,
     ) -> None:
         """Build from a checked and upgraded file; callers use ``parse``."""
-        document = Document(limits)
+        # Parts shared with a sibling watch its deadline, so both watch the same.
+        document = Document(limits, sibling._deadline if sibling is not None else None)
+        self._deadline: Deadline = document.deadline
         root = Obj(raw, document)
         check_header(root)
         document.version = version_of(raw)
@@ -61,13 +63,16 @@ class Animation:
         self.in_frame = root.num("ip")
         self.out_frame = root.num("op")
         self.slots = describe(raw, uses)
-        builder = Builder(root, sources, parts)
-        self._composition: Composition = builder.build()
+        builder = Builder(root, sources, sibling._parts if sibling is not None else None)
+        try:
+            self._composition: Composition = builder.build()
+        except RecursionError:
+            raise LottieLimitError("nested too deep") from None
         self._raw = raw
         self._uses = uses
         self._sources = sources
         self._limits = limits
-        self._parts = builder.parts
+        self._parts: dict[int, Parts] = builder.parts
         for use in uses:
             if use.kind is None:
                 document.report(f"slot {use.sid!r} on a property of several numbers", root)
@@ -108,15 +113,23 @@ class Animation:
         raw, images = fill(self._raw, self._uses, values, self._sources.assets)
         held = self._sources
         sources = Sources(held.assets, held.fonts, held.direction, {**held.images, **images})
-        made = Animation(raw, self._uses, sources, limits=self._limits, parts=self._parts)
+        made = Animation(raw, self._uses, sources, limits=self._limits, sibling=self)
         made.unsupported = list(dict.fromkeys([*self.unsupported, *made.unsupported]))
         return made
 
     def draw(self, canvas: skia.Canvas, frame: float) -> None:
-        """Draw a frame at the animation's own size; scale the canvas for another."""
+        """Draw a frame at the animation's own size; scale the canvas for another.
+
+        Raises ``LottieLimitError`` for a frame that takes longer than the limits allow.
+        """
         if not -1e7 < frame < 1e7:
             raise InvalidLottieError(f"there is no frame {frame}")
+        self._deadline.start()
         count = canvas.save()
-        canvas.clipRect(self._clip)
-        self._composition.draw(canvas, frame)
-        canvas.restoreToCount(count)
+        try:
+            canvas.clipRect(self._clip)
+            self._composition.draw(canvas, frame)
+        except RecursionError:
+            raise LottieLimitError("nested too deep") from None
+        finally:
+            canvas.restoreToCount(count)

@@ -100,29 +100,42 @@ def even(c: Cubic) -> Cubic:
 class ArcLength:
     """Walks one cubic by length instead of parameter (motion along a spatial path)."""
 
-    __slots__ = ("cubic", "lengths", "straight", "total")
+    __slots__ = ("_lengths", "cubic", "straight")
 
     STEPS = 128
 
     def __init__(self, cubic: Cubic) -> None:
         self.cubic = cubic
         self.straight = is_line(cubic)
+        self._lengths: list[float] | None = None
+
+    @property
+    def lengths(self) -> list[float]:
+        """Lengths from the start to each step; measured when first needed."""
+        if self._lengths is not None:
+            return self._lengths
+        cubic = self.cubic
         points = [point_at(cubic, i / self.STEPS) for i in range(self.STEPS + 1)]
         lengths = [0.0]
         for (ax, ay), (bx, by) in pairwise(points):
             lengths.append(lengths[-1] + math.hypot(bx - ax, by - ay))
-        self.lengths = lengths
-        self.total = lengths[-1]
+        self._lengths = lengths
+        return lengths
+
+    @property
+    def total(self) -> float:
+        """Length of the curve."""
+        return self.lengths[-1]
 
     def parameter(self, fraction: float) -> float:
         """Return the curve parameter at a fraction of the length."""
-        target = fraction * self.total
-        if target <= 0 or self.total <= 0:
+        lengths = self.lengths
+        target = fraction * lengths[-1]
+        if target <= 0 or lengths[-1] <= 0:
             return 0.0
-        if target >= self.total:
+        if target >= lengths[-1]:
             return 1.0
         low, high = 0, self.STEPS
-        lengths = self.lengths
         while high - low > 1:
             middle = (low + high) // 2
             if lengths[middle] <= target:

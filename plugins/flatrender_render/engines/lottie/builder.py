@@ -21,7 +21,7 @@ from .properties import scalar
 from .raster import Stills
 from .reader import Document, Obj
 from .shapes.content import ShapeContent
-from .stillness import STILL, Stillness, together
+from .stillness import STILL, Stillness, stillness, together
 from .text import FontBook, TextContext, TextLayer
 from .transform import Transform
 
@@ -99,7 +99,7 @@ class Builder:
         total = self._link_mattes(objs, layers, by_index, costs)
         for layer in layers:
             self._settle(layer)
-        return Composition(layers, width, height, self.stills), total
+        return Composition(layers, (width, height), self.stills, self.doc.deadline), total
 
     def _layer(self, obj: Obj) -> tuple[Layer, int]:
         parts = self._parts(obj)
@@ -118,7 +118,7 @@ class Builder:
             cost += inner_cost
             self.doc.motions = []
             remap = scalar(obj, "tm") if obj.has("tm") else None
-            remapped = Stillness(self.doc.motions)
+            remapped = stillness(self.doc.motions)
             content = PrecompContent(obj, inside, remap, remapped)
             layer.content = content
             motion = together((motion, content.motion(remapped)))
@@ -157,7 +157,7 @@ class Builder:
             parse_styles(obj),
             STILL,
         )
-        parts.motion = Stillness(self.doc.motions)
+        parts.motion = stillness(self.doc.motions)
         if kind != IMAGE:  # a picture's value may change while its layer does not
             self.parts[id(raw)] = parts
         return parts

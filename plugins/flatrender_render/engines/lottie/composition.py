@@ -6,6 +6,7 @@ import skia
 
 from .blend import NORMAL
 from .layers import Layer
+from .limits import Deadline
 from .raster import Stills
 from .stillness import Span, together
 
@@ -16,16 +17,22 @@ MANY_LAYERS = 20  # plain layers that together are worth a picture
 class Composition:
     """The main composition, or a precomposition. Layers come in the file's order, first on top."""
 
-    __slots__ = ("_stills", "blends", "drawn", "height", "layers", "motion", "width")
+    __slots__ = ("_deadline", "_stills", "blends", "drawn", "height", "layers", "motion", "width")
 
-    def __init__(self, layers: list[Layer], width: float, height: float, stills: Stills) -> None:
+    def __init__(
+        self,
+        layers: list[Layer],
+        size: tuple[float, float],
+        stills: Stills,
+        deadline: Deadline,
+    ) -> None:
         self.layers = layers
-        self.width = width
-        self.height = height
+        self.width, self.height = size
         self.drawn = [layer for layer in reversed(layers) if not layer.hidden and layer.content]
         self.blends = any(layer.blend != NORMAL for layer in self.drawn)
         self.motion = together(layer.motion for layer in self.drawn)
         self._stills = stills
+        self._deadline = deadline
 
     def draw(self, canvas: skia.Canvas, frame: float) -> None:
         """Draw all visible layers at a frame of this composition.
@@ -37,6 +44,7 @@ class Composition:
         for layer in self.drawn:
             if not layer.first <= frame < layer.last:
                 continue
+            self._deadline.check()
             gap = layer.motion.gap(frame) if layer.blend == NORMAL else None
             if gap is not None and gap[1] - gap[0] >= WORTH_FRAMES:
                 run.append(layer)

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from .errors import InvalidLottieError, LottieLimitError, Unsupported
-from .limits import Limits
+from .limits import Deadline, Limits
 
 # Skia computes in 32-bit floats: beyond this a coordinate means nothing and overflows follow.
 MAX_NUMBER = 1e7
@@ -63,10 +63,20 @@ def check_bounds(raw: object, limits: Limits) -> None:
 class Document:
     """What is shared while one file is read: limits, running counts, the report."""
 
-    __slots__ = ("_seen", "counts", "fps", "limits", "motions", "unsupported", "version")
+    __slots__ = (
+        "_seen",
+        "counts",
+        "deadline",
+        "fps",
+        "limits",
+        "motions",
+        "unsupported",
+        "version",
+    )
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, deadline: Deadline | None = None) -> None:
         self.limits = limits
+        self.deadline = deadline or Deadline(limits.frame_seconds)
         self.counts: dict[str, int] = {}
         self.unsupported: list[Unsupported] = []
         self._seen: set[tuple[str, str]] = set()

@@ -6,9 +6,11 @@ of what stands instead of drawing it again for every frame. Answers depend on th
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 Span = tuple[float, float]
+
+MAX_SPANS = 200  # more than a drawn scene has; a file with more only loses speed
 
 ALWAYS: Span = (-math.inf, math.inf)
 
@@ -69,4 +71,9 @@ STILL = Stillness()
 def together(parts: Iterable[Stillness]) -> Stillness:
     """Return when any of several moves."""
     spans = {span for part in parts for span in part.spans}
-    return Stillness(spans) if spans else STILL
+    return stillness(spans) if spans else STILL
+
+
+def stillness(spans: Collection[Span]) -> Stillness:
+    """Return the stillness of these spans; very many count as always moving."""
+    return Stillness(spans) if len(spans) <= MAX_SPANS else MOVING

@@ -25,6 +25,7 @@ class Style:
     def __init__(self, obj: Obj, *, gradient: bool) -> None:
         self.opacity = scalar(obj, "o", 100.0)
         self.blend = blend_mode(obj)
+        self.deadline = obj.doc.deadline
         self.gradient = Gradient(obj) if gradient else None
         self.color = Static((0.0, 0.0, 0.0, 1.0)) if gradient else color(obj, "c")
         source = self.gradient or self.color
@@ -35,6 +36,7 @@ class Style:
 
     def prepare(self, frame: float, alpha: float) -> skia.Paint | None:
         """Return the paint at a frame, or ``None`` where nothing would show."""
+        self.deadline.check()
         alpha *= min(max(self.opacity.at(frame) / 100.0, 0.0), 1.0)
         if alpha <= 0.0:
             return None
