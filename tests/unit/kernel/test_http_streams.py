@@ -111,11 +111,17 @@ async def test_a_draining_server_ends_streams() -> None:
     await drain.wait()  # at once, once it has begun
 
 
-async def test_leaving_a_stream_closes_its_source() -> None:
+@pytest.mark.parametrize("waiting", [True, False])
+async def test_leaving_a_stream_closes_its_source(waiting: bool) -> None:
     source = Source()
     chunks: Any = stream(source.events(), drain=Drain(), heartbeat=0.001)
     await anext(chunks)
-    await anext(chunks)
+    if not waiting:  # left between two events: nothing is awaited that could be cancelled
+        source.queue.put_nowait(Event(data="x"))
+        while (await anext(chunks)).startswith(b":"):
+            pass
+    else:
+        await anext(chunks)
     await chunks.aclose()
     assert source.closed.is_set()
 
