@@ -528,7 +528,7 @@ BEGIN
       tenant_id uuid,
       payload jsonb NOT NULL,
       error text NOT NULL,
-      attempts int,
+      attempts int NOT NULL DEFAULT 0 CHECK (attempts >= 0),
       failed_at timestamptz NOT NULL DEFAULT now(),
       replayed_at timestamptz
     )

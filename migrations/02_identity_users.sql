@@ -5,6 +5,7 @@ CREATE TABLE IF NOT EXISTS identity.users (
   tenant_id uuid NOT NULL REFERENCES identity.tenants (id),
   register_mode text NOT NULL CHECK (register_mode IN ('Email', 'Mobile', 'Google', 'Telegram', 'SSO', 'Reseller')),
   email text CHECK (length(email) <= 254),
+  email_key text GENERATED ALWAYS AS (lower(email)) STORED,
   email_verified_at timestamptz,
   mobile text CHECK (mobile ~ '^\+[1-9][0-9]{6,14}$'),
   mobile_verified_at timestamptz,
@@ -51,6 +52,7 @@ CREATE TABLE IF NOT EXISTS identity.users (
   UNIQUE (tenant_id, id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS users_email ON identity.users (tenant_id, lower(email)) WHERE email IS NOT NULL AND deleted_at IS NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS users_email_key ON identity.users (tenant_id, email_key) WHERE email_key IS NOT NULL AND deleted_at IS NULL;
 CREATE UNIQUE INDEX IF NOT EXISTS users_mobile ON identity.users (tenant_id, mobile) WHERE mobile IS NOT NULL AND deleted_at IS NULL;
 CREATE UNIQUE INDEX IF NOT EXISTS users_external ON identity.users (tenant_id, external_id) WHERE external_id IS NOT NULL AND deleted_at IS NULL;
 CREATE UNIQUE INDEX IF NOT EXISTS users_referral ON identity.users (tenant_id, referral_code) WHERE referral_code IS NOT NULL;
@@ -59,6 +61,7 @@ CREATE INDEX IF NOT EXISTS users_staff ON identity.users (tenant_id, role) WHERE
 CREATE INDEX IF NOT EXISTS users_deletion ON identity.users (deletion_due_at) WHERE deletion_due_at IS NOT NULL AND deleted_at IS NULL;
 COMMENT ON TABLE identity.users IS 'People of a tenant. E-mail, mobile and external id are unique per tenant.';
 COMMENT ON COLUMN identity.users.email IS 'As typed; compared in lower case.';
+COMMENT ON COLUMN identity.users.email_key IS 'lower(email), for requests to look up by: lower() is not leakproof, so under row-level security its index would not be used.';
 COMMENT ON COLUMN identity.users.mobile IS 'E.164 with the plus.';
 COMMENT ON COLUMN identity.users.external_id IS 'The reseller''s own id of its customer.';
 COMMENT ON COLUMN identity.users.password_hash IS 'argon2id; NULL for people who never set a password.';

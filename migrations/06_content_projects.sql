@@ -5,6 +5,7 @@ CREATE TABLE IF NOT EXISTS content.project_containers (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
   tenant_id uuid NOT NULL,
   slug text NOT NULL CHECK (slug ~ '^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$' AND length(slug) <= 80),
+  slug_key text GENERATED ALWAYS AS (lower(slug)) STORED,
   name_fa text NOT NULL,
   name_en text NOT NULL,
   description_fa text NOT NULL DEFAULT '',
@@ -56,7 +57,7 @@ CREATE TABLE IF NOT EXISTS content.project_containers (
   CONSTRAINT project_containers_sharing CHECK (sharing = 'none' OR tenant_id = '00000000-0000-0000-0000-000000000001'),
   CONSTRAINT project_containers_publishable CHECK (published_at IS NULL OR package_sha256 IS NOT NULL)
 );
-CREATE UNIQUE INDEX IF NOT EXISTS project_containers_slug ON content.project_containers (tenant_id, lower(slug)) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS project_containers_slug ON content.project_containers (tenant_id, slug_key) WHERE deleted_at IS NULL;
 CREATE INDEX IF NOT EXISTS project_containers_newest ON content.project_containers (tenant_id, published_at DESC, id DESC) WHERE published_at IS NOT NULL AND deleted_at IS NULL;
 CREATE INDEX IF NOT EXISTS project_containers_popular ON content.project_containers (tenant_id, render_count DESC, id DESC) WHERE published_at IS NOT NULL AND deleted_at IS NULL;
 CREATE INDEX IF NOT EXISTS project_containers_category ON content.project_containers (tenant_id, category_id, published_at DESC, id DESC) WHERE published_at IS NOT NULL AND deleted_at IS NULL;
@@ -65,6 +66,7 @@ CREATE INDEX IF NOT EXISTS project_containers_admin ON content.project_container
 CREATE INDEX IF NOT EXISTS project_containers_search ON content.project_containers USING gin (search);
 COMMENT ON TABLE content.project_containers IS 'The sellable template: names, taxonomy, package and what is counted of it.';
 COMMENT ON COLUMN content.project_containers.slug IS 'Unique per owner, without regard to case.';
+COMMENT ON COLUMN content.project_containers.slug_key IS 'lower(slug), unique per owner and what a request looks up by: lower() is not leakproof, so under row-level security its index would not be used.';
 COMMENT ON COLUMN content.project_containers.tag_ids IS 'Tags; container_tags follows it by trigger for filtering.';
 COMMENT ON COLUMN content.project_containers.aspects IS 'Aspects that have a live project; follows content.projects by trigger.';
 COMMENT ON COLUMN content.project_containers.sharing IS 'Who else sees it once published: all tenants, those in container_shares, or none. When left out: all for the default tenant, none for others.';
@@ -108,12 +110,26 @@ COMMENT ON COLUMN content.container_shares.shared_with IS 'The tenant that may s
 DO $do$ BEGIN PERFORM public.flatrender_tenant_table('content.container_shares'); END $do$;
 DO $do$ BEGIN PERFORM public.flatrender_shared_read('content.container_shares', 'shared_with = (SELECT public.current_tenant())'); END $do$;
 
--- The sharing CHECK makes owner = default tenant a consequence, so the first arm needs no join.
+-- A function and not a subquery: it is only called for templates shared with chosen tenants, and the
+-- plans of all other reads stay small.
+CREATE OR REPLACE FUNCTION content.chosen_for_tenant(container uuid) RETURNS boolean
+LANGUAGE plpgsql STABLE SECURITY DEFINER COST 1000
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN EXISTS (
+    SELECT FROM content.container_shares s
+    WHERE s.shared_with = public.current_tenant() AND s.container_id = container);
+END
+$$;
+REVOKE ALL ON FUNCTION content.chosen_for_tenant(uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION content.chosen_for_tenant(uuid) TO flatrender_content, flatrender_content_system;
+COMMENT ON FUNCTION content.chosen_for_tenant(uuid) IS 'Whether a template was shared with the tenant of this session by name.';
+
+-- The sharing CHECK makes owner = default tenant a consequence, so nothing is joined.
 DO $do$ BEGIN PERFORM public.flatrender_shared_read('content.project_containers', $$
   published_at IS NOT NULL AND deleted_at IS NULL
-  AND (sharing = 'all' OR (sharing = 'chosen' AND EXISTS (
-    SELECT FROM content.container_shares s
-    WHERE s.shared_with = (SELECT public.current_tenant()) AND s.container_id = project_containers.id)))
+  AND (sharing = 'all' OR (sharing = 'chosen' AND content.chosen_for_tenant(id)))
 $$); END $do$;
 
 CREATE TABLE IF NOT EXISTS content.container_versions (
@@ -299,8 +315,8 @@ BEGIN
   FROM content.project_containers c
   WHERE c.search @@ wanted AND c.deleted_at IS NULL
     AND (c.tenant_id = tenant
-      OR (c.published_at IS NOT NULL AND (c.sharing = 'all' OR (c.sharing = 'chosen' AND EXISTS (
-        SELECT FROM content.container_shares s WHERE s.shared_with = tenant AND s.container_id = c.id)))))
+      OR (c.published_at IS NOT NULL
+        AND (c.sharing = 'all' OR (c.sharing = 'chosen' AND content.chosen_for_tenant(c.id)))))
   ORDER BY 2 DESC, c.published_at DESC NULLS LAST, c.id
   LIMIT least(greatest(max_results, 0), 2000);
 END

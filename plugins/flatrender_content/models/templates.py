@@ -30,6 +30,7 @@ class ProjectContainer(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     tenant_id: Mapped[UUID]
     slug: Mapped[str]
+    slug_key: Mapped[str | None] = mapped_column(Computed("by the database", persisted=True))
     name_fa: Mapped[str]
     name_en: Mapped[str]
     description_fa: Mapped[str] = mapped_column(server_default=FetchedValue())

@@ -22,6 +22,7 @@ class User(Base):
     tenant_id: Mapped[UUID]
     register_mode: Mapped[str]
     email: Mapped[str | None]
+    email_key: Mapped[str | None] = mapped_column(Computed("by the database", persisted=True))
     email_verified_at: Mapped[datetime | None]
     mobile: Mapped[str | None]
     mobile_verified_at: Mapped[datetime | None]
