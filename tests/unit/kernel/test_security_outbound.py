@@ -133,7 +133,8 @@ async def test_special_addresses_are_refused_as_literals_and_behind_names(
     ):
         with pytest.raises(DestinationRefused) as caught:
             await door.request("GET", url, purpose="test")
-        assert "innocent.example" not in url or literal not in str(caught.value)
+        if "innocent" in url:  # what a name points to inside is not told
+            assert literal not in str(caught.value)
         with pytest.raises(DestinationRefused):
             await door.check_url(url)
         with pytest.raises(DestinationRefused):

@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
+from argon2 import PasswordHasher
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from flatrender.errors import Invalid, Unavailable
-from flatrender.security import passwords as module
 from flatrender.security.passwords import MAX_BYTES, Passwords, check_policy, is_common
 from flatrender.security.settings import SecuritySettings
 
@@ -119,13 +119,13 @@ async def test_an_unknown_person_costs_the_same_work(
     passwords: Passwords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[str] = []
-    real = module.PasswordHasher.verify
+    real = PasswordHasher.verify
 
     def watched(self: object, stored: str, password: str) -> bool:
         done.append(stored.rsplit("$", 2)[0])  # algorithm and parameters
         return bool(real(self, stored, password))  # type: ignore[arg-type]  # the patched class itself
 
-    monkeypatch.setattr(module.PasswordHasher, "verify", watched)
+    monkeypatch.setattr(PasswordHasher, "verify", watched)
     stored = await passwords.hash("known password")
     await passwords.verify(stored, "wrong")
     await passwords.verify(None, "wrong")
