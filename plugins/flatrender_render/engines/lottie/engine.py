@@ -14,7 +14,7 @@ import skia
 
 from flatrender.contracts.render import InspectionNote
 from flatrender.template.composition import ImageRef, SceneInstance
-from flatrender.template.manifest import ImageSlot, Scene
+from flatrender.template.manifest import ImageSlot, Scene, TextSlot
 from flatrender.template.package import PackageRefused, TemplatePackage
 from flatrender_render.engines import (
     EngineError,
@@ -34,7 +34,7 @@ from flatrender_render.engines.lottie.errors import (
     LottieLimitError,
     LottieSlotError,
 )
-from flatrender_render.engines.lottie.slots import Value
+from flatrender_render.engines.lottie.slots import TextValue, Value
 from flatrender_render.engines.lottie.text.book import FontBook
 from flatrender_render.engines.lottie.text.errors import BadFontError
 from flatrender_render.engines.lottie.timeline import Timeline
@@ -196,6 +196,8 @@ def slot_values(
         if isinstance(slot, ImageSlot):
             if (picture := _picture(use, slot, value, assets)) is not None:
                 filled[key] = picture
+        elif isinstance(slot, TextSlot) and isinstance(value, str):
+            filled[key] = TextValue(value, slot.max_lines, slot.min_scale)
         elif value is not None:
             filled[key] = value  # type: ignore[assignment]  # the composition's own type says so
     return filled

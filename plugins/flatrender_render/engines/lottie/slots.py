@@ -5,7 +5,7 @@ of the file that shares everything they do not touch, so that reading it again i
 
 Colour on ``c.sid`` of fills and strokes (and of any property that holds a colour), text on
 ``t.d.sid`` of a text layer, image on ``assets[i].sid``, gradient on ``g.sid`` or ``g.k.sid``,
-number on any property's ``sid``.
+number on any property's ``sid``. A layer may accompany a text slot and go with it when it is empty.
 """
 
 from collections.abc import Mapping, Sequence
@@ -230,7 +230,31 @@ def fill(
                 changes[place] = text_value(sid, value, at_path(raw, place))
             else:
                 changes[use.path] = substitute(sid, use.kind, holder, value, use.path)
-    return replace(raw, changes), images
+    return _hide_companions(replace(raw, changes), values), images
+
+
+def _hide_companions(raw: Raw, values: Mapping[str, Value]) -> Raw:
+    """Hide the layers that only accompany a text (a button, a badge) where that text is empty.
+
+    A layer names the slot it accompanies: ``"flatrender": {"with": sid}``.
+    """
+    words = {k: v.text if isinstance(v, TextValue) else v for k, v in values.items()}
+    empty = {k for k, v in words.items() if isinstance(v, str) and not v.strip()}
+    if not empty:
+        return raw
+    hidden: dict[Path, Raw] = {}
+    stacks: list[tuple[Path, object]] = [(("layers",), raw.get("layers"))]
+    assets = raw.get("assets")
+    for number, asset in enumerate(assets if isinstance(assets, list) else []):
+        if isinstance(asset, dict):
+            stacks.append((("assets", number, "layers"), asset.get("layers")))
+    for path, layers in stacks:
+        for number, layer in enumerate(layers if isinstance(layers, list) else []):
+            told = layer.get("flatrender") if isinstance(layer, dict) else None
+            slot = told.get("with") if isinstance(told, dict) else None
+            if isinstance(slot, str) and slot in empty:
+                hidden[*path, number] = {**layer, "hd": True}
+    return replace(raw, hidden)
 
 
 def image_value(sid: str, value: Value, assets: AssetSource | None) -> ImageValue:
