@@ -180,7 +180,7 @@ def write_png(pixels: NDArray[np.uint8], output: Path) -> None:
     )
     image = skia.Image.MakeRasterCopy(skia.Pixmap(info, pixels, pixels.shape[1] * 4))
     encoded = image.encodeToData(skia.EncodedImageFormat.kPNG, 100)
-    output.write_bytes(bytes(encoded))
+    output.write_bytes(encoded.bytes())
 
 
 def write_mp4(
@@ -199,13 +199,8 @@ def write_mp4(
     spec = VideoFormat(width=width, height=height, fps=fps)
     opaque = 0xFF000000 if background is None else 0xFF000000 | background
     try:
-        with (
-            SegmentEncoder(output, spec) as encoder,
-            click.progressbar(
-                range(count), label="frames", file=click.get_text_stream("stderr")
-            ) as bar,
-        ):
-            for number in bar:
+        with SegmentEncoder(output, spec) as encoder:
+            for number in range(count):
                 frame = animation.in_frame + number * animation.fps / fps
                 paint(animation, frame, encoder.buffer, opaque)
                 encoder.write()
@@ -215,7 +210,9 @@ def write_mp4(
     return count
 
 
-def _size(_context: object, _parameter: object, text: str | None) -> tuple[int, int] | None:
+def _size(
+    _context: click.Context, _parameter: click.Parameter, text: str | None
+) -> tuple[int, int] | None:
     if text is None:
         return None
     width, _, height = text.lower().partition("x")
@@ -227,7 +224,7 @@ def _size(_context: object, _parameter: object, text: str | None) -> tuple[int, 
     return size
 
 
-def _color(_context: object, _parameter: object, text: str | None) -> int | None:
+def _color(_context: click.Context, _parameter: click.Parameter, text: str | None) -> int | None:
     if text is None:
         return None
     digits = text.removeprefix("#")
