@@ -93,7 +93,8 @@ class Engine:
     def open(self, spec):
         if spec.package == "stuck":
             threading.Event().wait()
-        return FrameSourceSession(Source(spec.package))
+        kind = DeafSession if spec.package == "deaf" else FrameSourceSession
+        return kind(Source(spec.package))
 """
 
 
