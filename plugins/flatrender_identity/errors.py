@@ -120,3 +120,11 @@ class UnknownUser(DomainError):
     code = "unknown_user"
     title_fa = "چنین کاربری نیست"
     title_en = "There is no such user"
+
+
+class AddressTaken(Conflict):
+    """The command line may be told what the API never tells: the address has an account."""
+
+    code = "address_taken"
+    title_fa = "این نشانی حساب دارد"
+    title_en = "This address has an account"

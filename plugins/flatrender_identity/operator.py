@@ -6,9 +6,10 @@ from msgspec import Struct
 
 from flatrender.db import UnitOfWork
 from flatrender.plugin import PluginContext
-from flatrender.security.principal import DEFAULT_TENANT_ID
+from flatrender.security.principal import DEFAULT_TENANT_ID, Role
 from flatrender_identity.domain import normalise_email
-from flatrender_identity.errors import UnknownUser
+from flatrender_identity.errors import AddressTaken, UnknownUser
+from flatrender_identity.services.accounts import AccountService
 from flatrender_identity.services.plans import PlanService
 
 
@@ -35,6 +36,42 @@ async def find_user(
     if found is None:
         raise UnknownUser()
     return found
+
+
+async def create_user(
+    context: PluginContext,
+    email: str,
+    password: str,
+    *,
+    role: Role,
+    display_name: str = "",
+    tenant_id: UUID = DEFAULT_TENANT_ID,
+) -> UUID:
+    """Make a verified user. Raises :class:`AddressTaken` or :class:`UnknownUser` (no address)."""
+    address = normalise_email(email)
+    if address is None:
+        raise UnknownUser()
+    hashed = await context.infra.security.passwords.hash(password)
+    made = await context.get(AccountService).create(
+        tenant_id,
+        email=address,
+        hashed=hashed,
+        display_name=display_name,
+        locale="fa",
+        role=role,
+        verified=True,
+    )
+    if made is None:
+        raise AddressTaken()
+    async with context.db.unit_of_work(tenant_id) as work:
+        await audit(
+            work,
+            action="user.create",
+            target_id=str(made),
+            after={"role": role},
+            reason="made by the operator",
+        )
+    return made
 
 
 async def grant_plan(

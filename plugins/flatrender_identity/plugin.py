@@ -1,8 +1,38 @@
 """The identity context's manifest: what it owns, offers and needs."""
 
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
+import click
+from litestar.di import Provide
+
+from flatrender.contracts import identity as contract
+from flatrender.contracts.notification import MessageRequested
 from flatrender.plugin import FlatRenderPlugin, Manifest
+from flatrender.security.ports import SessionLedger, TenantResolver
+from flatrender.security.tokens import KeySource
+from flatrender_identity.cli import user
+from flatrender_identity.controllers.auth import AuthController, JwksController
+from flatrender_identity.controllers.me import MeController, PlanController
+from flatrender_identity.handlers import SUBSCRIPTIONS
+from flatrender_identity.models import Base
+from flatrender_identity.services.accounts import AccountService
+from flatrender_identity.services.directory import DirectoryService
+from flatrender_identity.services.entitlements import EntitlementService
+from flatrender_identity.services.keys import KeyService
+from flatrender_identity.services.listing import ListingService
+from flatrender_identity.services.mfa import MfaService
+from flatrender_identity.services.sessions import SessionService
+from flatrender_identity.tasks import SCHEDULES, TASKS
+
+_SERVICES: dict[str, type[Any]] = {
+    "accounts": AccountService,
+    "sessions": SessionService,
+    "mfa": MfaService,
+    "keys": KeyService,
+    "listing": ListingService,
+    "entitlements": EntitlementService,
+}
 
 
 class IdentityPlugin(FlatRenderPlugin):
@@ -12,4 +42,53 @@ class IdentityPlugin(FlatRenderPlugin):
         name="identity",
         schema="identity",
         summary="Accounts, sessions, second factors, plans and what a render may cost.",
+        controllers=(AuthController, JwksController, MeController, PlanController),
+        tasks=TASKS,
+        schedules=SCHEDULES,
+        subscriptions=SUBSCRIPTIONS,
+        offers=(
+            KeySource,
+            SessionLedger,
+            TenantResolver,
+            contract.RenderEntitlements,
+            contract.UserDirectory,
+            contract.TenantDirectory,
+        ),
+        emits=(
+            contract.UserRegistered,
+            contract.UserEmailVerified,
+            contract.UserBanned,
+            contract.TenantCreated,
+            contract.TenantSuspended,
+            contract.PlanActivated,
+            contract.PlanExpired,
+            contract.PaymentSucceeded,
+            contract.PaymentFailed,
+            contract.PaymentRefunded,
+            contract.ApiKeyCreated,
+            contract.ApiKeyRevoked,
+            MessageRequested,
+        ),
+        metadata=Base.metadata,
     )
+
+    def dependencies(self) -> dict[str, Provide]:
+        """Return identity's services by the names handlers use."""
+        return self.provide(_SERVICES)
+
+    def ports(self) -> Mapping[type[Any], Any]:
+        """Return the implementations of what identity offers."""
+        directory = self.context.get(DirectoryService)
+        return {
+            KeySource: self.context.get(KeyService),
+            SessionLedger: self.context.get(SessionService),
+            TenantResolver: directory,
+            contract.RenderEntitlements: self.context.get(EntitlementService),
+            contract.UserDirectory: directory,
+            contract.TenantDirectory: directory,
+        }
+
+    @classmethod
+    def commands(cls) -> Sequence[click.Command]:
+        """Return ``flatrender user``."""
+        return (user,)

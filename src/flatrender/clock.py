@@ -43,6 +43,11 @@ def uuid7(now: datetime | None = None) -> UUID:
     return UUID(int=value)
 
 
+def random_bytes(count: int) -> bytes:
+    """Return ``count`` unguessable bytes."""
+    return os.urandom(count)
+
+
 def random_token(num_bytes: int = 32) -> str:
     """Return an unguessable URL-safe token of ``num_bytes`` random bytes."""
     return secrets.token_urlsafe(num_bytes)

@@ -115,6 +115,14 @@ class FlatRenderPlugin:
         """Return what handlers of this context may ask for by parameter name."""
         return {}
 
+    def provide(self, services: Mapping[str, Callable[[PluginContext], Any]]) -> dict[str, Provide]:
+        """Return providers of this context's own services by the names handlers use."""
+
+        def giver(service: Callable[[PluginContext], Any]) -> Provide:
+            return Provide(lambda: self.context.get(service), sync_to_thread=False)
+
+        return {name: giver(service) for name, service in services.items()}
+
     def ports(self) -> Mapping[type[Any], Any]:
         """Return an implementation for every Protocol in ``manifest.offers``."""
         return {}

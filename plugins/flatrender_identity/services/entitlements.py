@@ -209,6 +209,17 @@ class EntitlementService:
                 day=row.day,
             )
 
+    async def release_orphans(self) -> int:
+        """Give back reservations past their time that nothing settled; returns how many."""
+        rows = await self._db.system_fetch(
+            "orphaned reservations",
+            "SELECT tenant_id, job_id FROM identity.render_reservations "
+            "WHERE state = 'Reserved' AND expires_at < now() ORDER BY expires_at LIMIT 500",
+        )
+        for row in rows:
+            await self.release(tenant_id=row["tenant_id"], job_id=row["job_id"])
+        return len(rows)
+
     async def _plan(self, work: UnitOfWork, user_id: UUID) -> _Plan:
         found = await work.execute(_PLAN, tenant=work.tenant, user=user_id)
         row = found.mappings().first()

@@ -57,10 +57,12 @@ class LazyPool:
         size: int,
         *,
         reset: Callable[[Any], Awaitable[None]] | None = None,
+        connection_class: type[asyncpg.Connection] = asyncpg.Connection,
     ) -> None:
         self._arguments = arguments
         self._size = size
         self._reset = reset
+        self._connection_class = connection_class
         self._pool: Any = None
         self._lock = asyncio.Lock()
 
@@ -74,6 +76,7 @@ class LazyPool:
                         min_size=0,
                         max_size=self._size,
                         init=init_connection,
+                        connection_class=self._connection_class,
                         max_inactive_connection_lifetime=300.0,
                         **extra,
                         **self._arguments,

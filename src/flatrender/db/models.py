@@ -16,7 +16,7 @@ from uuid import UUID
 
 from sqlalchemy import BigInteger, DateTime, FetchedValue, Identity, Integer, LargeBinary, Text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.dialects.postgresql import UUID as PG_UUID  # noqa: N811 - it is a type, not a constant
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
 from flatrender.clock import uuid7

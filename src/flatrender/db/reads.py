@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
 from flatrender.db.connect import LazyPool, connect_arguments
@@ -20,6 +21,16 @@ T = TypeVar("T")
 
 _SET_TENANT = "SELECT set_config('app.tenant_id', $1, false)"
 _FACTORIES: dict[type[Any], Any] = {}
+
+
+class _TenantConnection(asyncpg.Connection):
+    """A connection that remembers which tenant its session is set to."""
+
+    __slots__ = ("tenant",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.tenant: UUID | None = None
 
 
 async def _keep_session(_connection: Any) -> None:
@@ -34,6 +45,7 @@ class ReadPool:
             connect_arguments(settings, context, replica=True),
             settings.read_pool_size,
             reset=_keep_session,
+            connection_class=_TenantConnection,
         )
 
     async def records(self, tenant_id: UUID, sql: str, *args: object) -> list[Any]:
@@ -68,13 +80,13 @@ class ReadPool:
         await self._pool.close()
 
     async def _enter(self, proxy: Any, tenant_id: UUID) -> None:
-        # Holder.con is the real connection behind the pool's proxy; the mark lives and dies
-        # with it, so a reconnect starts without a tenant.
-        connection = proxy._con
-        if getattr(connection, "_flatrender_tenant", None) != tenant_id:
-            connection._flatrender_tenant = None
+        # The real connection behind the pool's proxy: the mark lives and dies with it, so a
+        # reconnect starts without a tenant.
+        connection: _TenantConnection = proxy._con
+        if connection.tenant != tenant_id:
+            connection.tenant = None
             await proxy.execute(_SET_TENANT, str(tenant_id))
-            connection._flatrender_tenant = tenant_id
+            connection.tenant = tenant_id
 
 
 def _build(kind: type[T], row: Sequence[Any]) -> T:
@@ -114,6 +126,4 @@ def _is_keyword_only(kind: type[Any]) -> bool:
 def _needs_conversion(annotation: Any) -> bool:
     """True when a column's Python value is not yet the field's value (Structs, lists of them)."""
     text = str(annotation)
-    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
-        return True
     return any(mark in text for mark in ("list[", "dict[", "Struct", "flatrender", "Literal"))

@@ -35,8 +35,8 @@ WEIGHTS = {
 
 # Family, file stem, licence file, in the order in which fallback tries them.
 _FAMILIES = (
-    ("Vazirmatn", "vazirmatn/Vazirmatn", "OFL.txt"),
     ("Inter", "inter/Inter", "OFL.txt"),
+    ("Vazirmatn", "vazirmatn/Vazirmatn", "OFL.txt"),
     ("Noto Sans Arabic", "noto-sans-arabic/NotoSansArabic", "OFL.txt"),
     ("Noto Sans Hebrew", "noto-sans-hebrew/NotoSansHebrew", "OFL.txt"),
     ("Twemoji", "twemoji/Twemoji", "LICENSE.txt"),  # in colour

@@ -1,0 +1,61 @@
+"""``flatrender user``: what an operator does with accounts from the command line."""
+
+import asyncio
+import sys
+
+import click
+
+from flatrender.runtime import Runtime
+from flatrender.security.passwords import check_policy
+from flatrender.security.principal import DEFAULT_TENANT_ID, Role
+from flatrender.settings import load_settings
+
+
+@click.group()
+def user() -> None:
+    """Make users and grant plans."""
+
+
+@user.command()
+@click.option("--email", required=True)
+@click.option("--password", default=None, help="Visible to others on this machine: prefer stdin.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@click.option("--name", default="", help="Display name.")
+@click.option("--admin", is_flag=True)
+@click.option("--moderator", is_flag=True)
+def create(  # noqa: PLR0917 - click passes options by name
+    email: str, password: str | None, password_stdin: bool, name: str, admin: bool, moderator: bool
+) -> None:
+    """Make a user. Staff must set up a second factor before they can act."""
+    from flatrender_identity.operator import create_user
+
+    secret = sys.stdin.readline().rstrip("\n") if password_stdin else password
+    if secret is None:
+        secret = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    check_policy(secret, identifiers=[email])
+    role: Role = "admin" if admin else "moderator" if moderator else "user"
+
+    async def run() -> None:
+        async with Runtime(load_settings()) as runtime:
+            context = runtime.plugins["identity"].context
+            made = await create_user(context, email, secret, role=role, display_name=name)
+            click.echo(f"{role} {email}: {made}")
+
+    asyncio.run(run())
+
+
+@user.command(name="grant-plan")
+@click.argument("email")
+@click.argument("plan")
+@click.option("--days", type=click.IntRange(1, 3660), default=None, help="The plan's own period.")
+def grant_plan_command(email: str, plan: str, days: int | None) -> None:
+    """Put a user on a plan at once."""
+    from flatrender_identity.operator import grant_plan
+
+    async def run() -> None:
+        async with Runtime(load_settings()) as runtime:
+            context = runtime.plugins["identity"].context
+            await grant_plan(context, email, plan, days=days, tenant_id=DEFAULT_TENANT_ID)
+
+    asyncio.run(run())
+    click.echo(f"{email} is on {plan}")

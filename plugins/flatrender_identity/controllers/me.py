@@ -1,0 +1,196 @@
+"""The caller's own account: /v1/me, its sessions and second factor; plans on sale."""
+
+from uuid import UUID
+
+from litestar import Controller, delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+from msgspec import UNSET
+
+from flatrender.contracts.identity import RenderLimits
+from flatrender.errors import NotFound
+from flatrender.http.pages import Page, PageParams
+from flatrender.http.problems import problem_responses
+from flatrender.security.guards import requires_user
+from flatrender.security.principal import Principal
+from flatrender_identity.controllers.auth import answer_of
+from flatrender_identity.errors import FactorExists, InvalidMfaCode, MfaLocked
+from flatrender_identity.queries import Me, PlanOffer, SessionLine
+from flatrender_identity.schemas import (
+    ChangeMeBody,
+    CodeBody,
+    ConfirmedAnswer,
+    EnrolmentAnswer,
+    TokenAnswer,
+)
+from flatrender_identity.services.accounts import AccountService
+from flatrender_identity.services.entitlements import EntitlementService
+from flatrender_identity.services.listing import ListingService
+from flatrender_identity.services.mfa import MfaService
+from flatrender_identity.services.sessions import SessionService
+
+
+def own_id(principal: Principal) -> UUID:
+    """Return the caller's user id; guards have let users pass only."""
+    if principal.user_id is None:
+        raise NotFound()
+    return principal.user_id
+
+
+class MeController(Controller):
+    """The caller's account."""
+
+    path = "/v1/me"
+    tags = ("identity",)
+    guards = (requires_user,)
+
+    @get("/", operation_id="get_me", summary="Who am I", opt={"mfa": "exempt"})
+    async def read(
+        self, principal: NamedDependency[Principal], accounts: NamedDependency[AccountService]
+    ) -> Me:
+        """Return the caller's account with its plan."""
+        return await accounts.me(principal.tenant_id, own_id(principal))
+
+    @patch("/", operation_id="change_me", summary="Change my account")
+    async def change(
+        self,
+        data: JSONBody[ChangeMeBody],
+        principal: NamedDependency[Principal],
+        accounts: NamedDependency[AccountService],
+    ) -> Me:
+        """Change name, language or time zone; absent fields stay."""
+        await accounts.change(
+            principal.tenant_id,
+            own_id(principal),
+            display_name=None if data.display_name is UNSET else data.display_name,
+            locale=None if data.locale is UNSET else data.locale,
+            timezone=None if data.timezone is UNSET else data.timezone,
+        )
+        return await accounts.me(principal.tenant_id, own_id(principal))
+
+    @get("/limits", operation_id="get_my_limits", summary="What I may render")
+    async def limits(
+        self,
+        principal: NamedDependency[Principal],
+        entitlements: NamedDependency[EntitlementService],
+    ) -> RenderLimits:
+        """Return the tiers of the caller's plan, the watermark and what is left of today."""
+        return await entitlements.limits(principal.tenant_id, own_id(principal))
+
+    @get(
+        "/sessions",
+        operation_id="list_my_sessions",
+        summary="My sessions",
+        opt={"mfa": "exempt"},
+    )
+    async def sessions(
+        self,
+        principal: NamedDependency[Principal],
+        page_params: NamedDependency[PageParams],
+        listing: NamedDependency[ListingService],
+    ) -> Page[SessionLine]:
+        """Return live sessions, the latest used first."""
+        return await listing.sessions(principal.tenant_id, own_id(principal), page_params)
+
+    @delete(
+        "/sessions/{session_id:uuid}",
+        operation_id="end_my_session",
+        summary="End one of my sessions",
+        opt={"mfa": "exempt"},
+        responses=problem_responses(NotFound),
+    )
+    async def end_session(
+        self,
+        session_id: FromPath[UUID],
+        principal: NamedDependency[Principal],
+        sessions: NamedDependency[SessionService],
+    ) -> None:
+        """End a session; its tokens are refused from the next call on."""
+        await sessions.end(principal, session_id, reason="ended by its owner")
+
+    @post(
+        "/mfa/totp",
+        operation_id="enrol_totp",
+        summary="Set up an authenticator app",
+        opt={"mfa": "exempt"},
+        responses=problem_responses(FactorExists),
+    )
+    async def enrol(
+        self,
+        principal: NamedDependency[Principal],
+        accounts: NamedDependency[AccountService],
+        mfa: NamedDependency[MfaService],
+    ) -> EnrolmentAnswer:
+        """Begin a TOTP factor. It counts once it is confirmed with a code."""
+        me = await accounts.me(principal.tenant_id, own_id(principal))
+        made = await mfa.enrol_totp(principal, me.email or str(me.id))
+        return EnrolmentAnswer(
+            factor_id=made.factor_id,
+            secret=made.secret,
+            otpauth_uri=made.otpauth_uri,
+            qr_svg=made.qr_svg,
+        )
+
+    @post(
+        "/mfa/totp/{factor_id:uuid}/confirm",
+        status_code=200,
+        operation_id="confirm_totp",
+        summary="Confirm the authenticator app",
+        opt={"mfa": "exempt", "critical": True},
+        responses=problem_responses(NotFound, FactorExists, InvalidMfaCode, MfaLocked),
+    )
+    async def confirm(
+        self,
+        factor_id: FromPath[UUID],
+        data: JSONBody[CodeBody],
+        principal: NamedDependency[Principal],
+        accounts: NamedDependency[AccountService],
+        mfa: NamedDependency[MfaService],
+    ) -> ConfirmedAnswer:
+        """Confirm by a first code; returns ten recovery codes and tokens with the factor in."""
+        codes, tokens = await mfa.confirm_totp(principal, factor_id, data.code)
+        answer = await answer_of(accounts, tokens)
+        return ConfirmedAnswer(
+            recovery_codes=codes,
+            access_token=answer.access_token,
+            refresh_token=answer.refresh_token,
+            expires_in=answer.expires_in,
+            refresh_expires_in=answer.refresh_expires_in,
+            user=answer.user,
+        )
+
+    @post(
+        "/mfa/step-up",
+        status_code=200,
+        operation_id="step_up",
+        summary="Show the second factor again",
+        opt={"mfa": "exempt", "critical": True},
+        responses=problem_responses(InvalidMfaCode, MfaLocked),
+    )
+    async def step_up(
+        self,
+        data: JSONBody[CodeBody],
+        principal: NamedDependency[Principal],
+        accounts: NamedDependency[AccountService],
+        mfa: NamedDependency[MfaService],
+    ) -> TokenAnswer:
+        """Freshen the second factor of this session, for sensitive acts."""
+        tokens = await mfa.step_up(principal, data.code)
+        return await answer_of(accounts, tokens)
+
+
+class PlanController(Controller):
+    """Plans on sale."""
+
+    path = "/v1/plans"
+    tags = ("identity",)
+
+    @get("/", operation_id="list_plans", summary="Plans on sale", opt={"auth": "optional"})
+    async def plans(
+        self,
+        principal: NamedDependency[Principal],
+        page_params: NamedDependency[PageParams],
+        listing: NamedDependency[ListingService],
+    ) -> Page[PlanOffer]:
+        """Return the plans of the tenant, cheapest first."""
+        return await listing.plans(principal.tenant_id, page_params)

@@ -1,0 +1,105 @@
+"""Requests and answers of identity's HTTP API."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from flatrender_identity.queries import Me
+
+Locale = Literal["fa", "en"]
+Email = Annotated[str, Meta(min_length=3, max_length=254, examples=["sara@example.ir"])]
+Password = Annotated[str, Meta(min_length=1, max_length=1024)]
+Code = Annotated[str, Meta(min_length=6, max_length=16, examples=["123456"])]
+
+
+class RegisterBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A new account. Nothing else about it may be chosen by its owner."""
+
+    email: Email
+    password: Password
+    display_name: Annotated[str, Meta(max_length=120)] = ""
+    locale: Locale = "fa"
+
+
+class Accepted(Struct, frozen=True):
+    """The same for everybody; what happens next is told by mail."""
+
+    status: Literal["accepted"] = "accepted"
+
+
+class LoginBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Log in by e-mail and password. ``device`` is a name for the list of sessions."""
+
+    identifier: Email
+    password: Password
+    device: Annotated[str, Meta(max_length=120)] | None = None
+
+
+class TokenAnswer(Struct, frozen=True, kw_only=True):
+    """Tokens of an open session. Lives in seconds."""
+
+    access_token: str
+    refresh_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the scheme's name
+    expires_in: int
+    refresh_expires_in: int
+    user: Me
+    mfa_required: Literal[False] = False
+
+
+class MfaAnswer(Struct, frozen=True, kw_only=True):
+    """The password was right; send a code with ``mfa_token`` to ``/v1/auth/mfa/verify``."""
+
+    mfa_token: str
+    methods: list[str]
+    mfa_required: Literal[True] = True
+
+
+class MfaVerifyBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The second factor of a login: a TOTP code or a recovery code."""
+
+    mfa_token: str
+    code: Code
+    device: Annotated[str, Meta(max_length=120)] | None = None
+
+
+class RefreshBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """A refresh token."""
+
+    refresh_token: Annotated[str, Meta(min_length=1, max_length=400)]
+
+
+class ChangeMeBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What people may change about themselves."""
+
+    display_name: Annotated[str, Meta(max_length=120)] | UnsetType = UNSET
+    locale: Locale | UnsetType = UNSET
+    timezone: Annotated[str, Meta(min_length=1, max_length=64)] | UnsetType = UNSET
+
+
+class CodeBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """A one-time code."""
+
+    code: Code
+
+
+class EnrolmentAnswer(Struct, frozen=True, kw_only=True):
+    """A TOTP factor that waits for its first code."""
+
+    factor_id: UUID
+    secret: str
+    otpauth_uri: str
+    qr_svg: str
+
+
+class ConfirmedAnswer(Struct, frozen=True, kw_only=True):
+    """The factor counts now. The recovery codes are shown this once."""
+
+    recovery_codes: list[str]
+    access_token: str
+    refresh_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the scheme's name
+    expires_in: int
+    refresh_expires_in: int
+    user: Me

@@ -1,0 +1,125 @@
+"""Accounts: register, look up, change one's own data.
+
+Registering answers the same for an address that is known and one that is not, after the same
+work.
+"""
+
+from uuid import UUID
+
+from flatrender.clock import uuid7
+from flatrender.contracts.identity import UserRegistered
+from flatrender.errors import FieldError, Invalid, NotFound
+from flatrender.plugin import PluginContext
+from flatrender.security.passwords import check_policy
+from flatrender.security.principal import Role
+from flatrender_identity.domain import normalise_email
+from flatrender_identity.queries import Me, me_of
+
+_INSERT = """
+INSERT INTO identity.users (id, tenant_id, register_mode, email, password_hash,
+    password_changed_at, display_name, locale, role, email_verified_at, terms_accepted_at)
+VALUES (:id, :tenant, 'Email', :email, :hash, now(), :name, :locale, :role,
+    CASE WHEN :verified THEN now() END, now())
+ON CONFLICT DO NOTHING
+RETURNING id
+"""
+_CHANGE = """
+UPDATE identity.users SET display_name = coalesce(:name, display_name),
+    locale = coalesce(:locale, locale), timezone = coalesce(:timezone, timezone)
+WHERE tenant_id = :tenant AND id = :user AND deleted_at IS NULL RETURNING id
+"""
+
+
+class AccountService:
+    """Use cases around ``identity.users``."""
+
+    def __init__(self, context: PluginContext) -> None:
+        self._context = context
+        self._db = context.db
+
+    async def register(
+        self, tenant_id: UUID, *, email: str, password: str, display_name: str, locale: str
+    ) -> None:
+        """Make an account if the address is free; the caller cannot tell.
+
+        Raises ``Invalid`` with a pointer for a malformed address or a refused password.
+        """
+        address = self._address(email)
+        check_policy(password, identifiers=[address, display_name], has_mfa=False)
+        hashed = await self._context.infra.security.passwords.hash(password)
+        await self.create(
+            tenant_id, email=address, hashed=hashed, display_name=display_name, locale=locale
+        )
+
+    async def create(
+        self,
+        tenant_id: UUID,
+        *,
+        email: str,
+        hashed: str,
+        display_name: str,
+        locale: str,
+        role: Role = "user",
+        verified: bool = False,
+    ) -> UUID | None:
+        """Insert a user; None when the address is taken."""
+        async with self._db.unit_of_work(tenant_id) as work:
+            made = await work.execute(
+                _INSERT,
+                id=uuid7(),
+                tenant=tenant_id,
+                email=email,
+                hash=hashed,
+                name=display_name,
+                locale=locale,
+                role=role,
+                verified=verified,
+            )
+            user_id: UUID | None = made.scalar_one_or_none()
+            if user_id is not None:
+                work.emit(UserRegistered(user_id=user_id, register_mode="Email", locale=locale))
+        return user_id
+
+    async def me(self, tenant_id: UUID, user_id: UUID) -> Me:
+        """Return the user's own picture of themselves. Raises ``NotFound``."""
+        found = await me_of(self._db.reads, tenant_id, user_id)
+        if found is None:
+            raise NotFound()
+        return found
+
+    async def change(
+        self,
+        tenant_id: UUID,
+        user_id: UUID,
+        *,
+        display_name: str | None,
+        locale: str | None,
+        timezone: str | None,
+    ) -> None:
+        """Change what a user may change about themselves; None leaves a field as it is."""
+        async with self._db.unit_of_work(tenant_id) as work:
+            changed = await work.execute(
+                _CHANGE,
+                name=display_name,
+                locale=locale,
+                timezone=timezone,
+                tenant=tenant_id,
+                user=user_id,
+            )
+            if changed.first() is None:
+                raise NotFound()
+
+    def _address(self, email: str) -> str:
+        address = normalise_email(email)
+        if address is None:
+            raise Invalid(
+                errors=[
+                    FieldError(
+                        pointer="/email",
+                        code="email_invalid",
+                        message_fa="نشانی ایمیل درست نیست",
+                        message_en="This is not an e-mail address",
+                    )
+                ]
+            )
+        return address

@@ -1,0 +1,317 @@
+"""Sessions: log in, refresh, log out. One row a session; refresh tokens are derived, not stored."""
+
+import ipaddress
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from msgspec import Struct
+
+from flatrender.clock import uuid7
+from flatrender.errors import NotFound
+from flatrender.http.context import client_address
+from flatrender.http.proxies import limit_key
+from flatrender.plugin import PluginContext
+from flatrender.security.principal import Principal, Role
+from flatrender.security.secrets import derive_key, root_secrets
+from flatrender_identity.domain import (
+    RefreshToken,
+    issue_refresh,
+    judge_refresh,
+    normalise_email,
+    read_refresh,
+)
+from flatrender_identity.errors import InvalidCredentials, InvalidRefreshToken
+from flatrender_identity.queries import Credential, credential_of
+from flatrender_identity.services.keys import KeyService
+
+MFA_TOKEN = "mfa+jwt"  # noqa: S105 - the token's type, not a token
+MFA_SECONDS = 300
+
+_INSERT = """
+INSERT INTO identity.sessions (id, tenant_id, user_id, amr, mfa_at, user_epoch, user_agent,
+    device_name, ip, last_ip, idle_expires_at, absolute_expires_at)
+VALUES (:id, :tenant, :user, CAST(:amr AS text[]), :mfa_at, :epoch, :agent, :device,
+    CAST(:ip AS inet), CAST(:ip AS inet), now() + CAST(:idle AS interval),
+    now() + CAST(:absolute AS interval))
+"""
+_SEEN = """
+UPDATE identity.users SET last_login_at = now(), last_login_ip = CAST(:ip AS inet),
+    login_count = login_count + 1, password_hash = coalesce(:rehash, password_hash)
+WHERE tenant_id = :tenant AND id = :user
+"""
+_LOCK = """
+SELECT s.tenant_id, s.user_id, s.counter, s.rotated_at, s.revoked_at, s.mfa_at,
+       s.idle_expires_at > now() AND s.absolute_expires_at > now() AS in_time,
+       u.role, u.status = 'Active' AND u.deleted_at IS NULL AND u.session_epoch = s.user_epoch
+         AND t.status = 'Active' AS active, now() AS now
+FROM identity.sessions s
+JOIN identity.users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
+JOIN identity.tenants t ON t.id = s.tenant_id
+WHERE s.id = $1 FOR UPDATE OF s
+"""
+_ROTATE = """
+UPDATE identity.sessions SET counter = counter + 1, rotated_at = now(), last_seen_at = now(),
+    last_ip = $2::inet, idle_expires_at = least(now() + $3::interval, absolute_expires_at)
+WHERE id = $1
+"""
+_KILL = """
+UPDATE identity.sessions SET revoked_at = now(), revoked_reason = $2
+WHERE id = $1 AND revoked_at IS NULL
+"""
+_LIVE = """
+SELECT EXISTS (
+    SELECT FROM identity.sessions s
+    JOIN identity.users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
+    JOIN identity.tenants t ON t.id = s.tenant_id
+    WHERE s.id = $1 AND s.revoked_at IS NULL AND s.idle_expires_at > now()
+      AND s.absolute_expires_at > now() AND u.status = 'Active' AND u.deleted_at IS NULL
+      AND u.session_epoch = s.user_epoch AND t.status = 'Active')
+"""
+
+
+class Tokens(Struct, frozen=True, kw_only=True):
+    """What a client holds of a session. Lives in seconds."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: int
+    refresh_expires_in: int
+    tenant_id: UUID
+    user_id: UUID
+    session_id: UUID
+
+
+class MfaPending(Struct, frozen=True, kw_only=True):
+    """The password was right; the second factor is still to come."""
+
+    mfa_token: str
+    methods: list[str]
+
+
+class SessionService:
+    """Implements :class:`flatrender.security.ports.SessionLedger` and the use cases of sessions."""
+
+    def __init__(self, context: PluginContext) -> None:
+        self._context = context
+        self._db = context.db
+        settings = context.infra.settings.security
+        self._key = derive_key(root_secrets(settings)[0], "refresh")
+        self._sliding = timedelta(seconds=settings.refresh_sliding_seconds)
+        self._absolute = timedelta(seconds=settings.refresh_absolute_seconds)
+
+    async def session_live(self, session_id: UUID) -> bool:
+        """True while the session may act."""
+        rows = await self._db.system_fetch("session liveness", _LIVE, session_id)
+        return bool(rows[0][0])
+
+    async def log_in(
+        self, tenant_id: UUID, *, email: str, password: str, user_agent: str, device: str | None
+    ) -> Tokens | MfaPending:
+        """Check the password and open a session, or ask for the second factor.
+
+        Unknown, banned and passwordless accounts cost the same work and answer the same.
+        Raises :class:`InvalidCredentials` and ``RateLimited``.
+        """
+        address = normalise_email(email) or ""
+        security = self._context.infra.security
+        parties = (f"account:{tenant_id}:{address}", f"address:{limit_key(client_address())}")
+        await security.limiter.check("login", *parties, critical=True)
+        found = await credential_of(self._db.reads, tenant_id, address) if address else None
+        usable = found.password_hash if found and found.status == "Active" else None
+        check = await security.passwords.verify(usable, password)
+        if found is None or not check.matched:
+            raise InvalidCredentials()
+        await security.limiter.reset("login", parties[0])
+        if found.mfa_enabled:
+            return await self._pend(tenant_id, found)
+        return await self.open(
+            tenant_id,
+            found.id,
+            role=role_named(found.role),
+            epoch=found.session_epoch,
+            amr=["pwd"],
+            user_agent=user_agent,
+            device=device,
+            rehash=check.rehash,
+        )
+
+    async def open(
+        self,
+        tenant_id: UUID,
+        user_id: UUID,
+        *,
+        role: Role,
+        epoch: int,
+        amr: list[str],
+        user_agent: str,
+        device: str | None,
+        rehash: str | None = None,
+        mfa_at: datetime | None = None,
+    ) -> Tokens:
+        """Open a session and return its tokens."""
+        session_id = uuid7()
+        address = _inet(client_address())
+        async with self._db.unit_of_work(tenant_id) as work:
+            await work.execute(
+                _INSERT,
+                id=session_id,
+                tenant=tenant_id,
+                user=user_id,
+                amr=amr,
+                mfa_at=mfa_at,
+                epoch=epoch,
+                agent=user_agent[:400],
+                device=device,
+                ip=address,
+                idle=self._sliding,
+                absolute=self._absolute,
+            )
+            await work.execute(_SEEN, ip=address, rehash=rehash, tenant=tenant_id, user=user_id)
+        return await self._tokens(
+            tenant_id, user_id, session_id, role=role, counter=0, mfa_at=mfa_at
+        )
+
+    async def refresh(self, token: str) -> Tokens:
+        """Rotate a refresh token; the session dies when an old one comes back.
+
+        Raises :class:`InvalidRefreshToken`.
+        """
+        presented = read_refresh(self._key, token)
+        if presented is None:
+            raise InvalidRefreshToken()
+        async with self._db.system("refresh: the token names the session") as work:
+            row = await work.fetchrow(_LOCK, presented.session_id)
+            if row is None or row["revoked_at"] or not row["in_time"] or not row["active"]:
+                raise InvalidRefreshToken()
+            verdict = judge_refresh(
+                presented.counter, row["counter"], row["rotated_at"], row["now"]
+            )
+            if verdict.action == "kill":
+                await work.execute(_KILL, presented.session_id, "refresh token used twice")
+            elif verdict.action == "rotate":
+                await work.execute(
+                    _ROTATE, presented.session_id, _inet(client_address()), self._sliding
+                )
+        if verdict.action == "kill":
+            await self._context.infra.security.gate.revoke(presented.session_id)
+            raise InvalidRefreshToken()
+        counter = row["counter"] + (1 if verdict.action == "rotate" else 0)
+        return await self._tokens(
+            row["tenant_id"],
+            row["user_id"],
+            presented.session_id,
+            role=role_named(row["role"]),
+            counter=counter,
+            mfa_at=row["mfa_at"],
+        )
+
+    async def log_out(self, principal: Principal) -> None:
+        """End the caller's own session; the very next call with its token fails."""
+        if principal.session_id is None:
+            raise NotFound()
+        await self.end(principal, principal.session_id, reason="logout")
+
+    async def end(self, principal: Principal, session_id: UUID, *, reason: str) -> None:
+        """End one of the caller's sessions. Raises ``NotFound`` for anybody else's."""
+        async with self._db.unit_of_work(principal.tenant_id) as work:
+            ended = await work.execute(
+                "UPDATE identity.sessions SET revoked_at = coalesce(revoked_at, now()), "
+                "revoked_reason = coalesce(revoked_reason, :reason) "
+                "WHERE tenant_id = :tenant AND user_id = :user AND id = :id RETURNING id",
+                reason=reason,
+                tenant=principal.tenant_id,
+                user=principal.user_id,
+                id=session_id,
+            )
+            if ended.first() is None:
+                raise NotFound()
+        await self._context.infra.security.gate.revoke(session_id)
+
+    async def strengthen(self, principal: Principal, mfa_at: datetime, *, method: str) -> Tokens:
+        """Note a second factor in the caller's session and return fresh tokens."""
+        async with self._db.unit_of_work(principal.tenant_id) as work:
+            changed = await work.execute(
+                "UPDATE identity.sessions SET mfa_at = :mfa_at, counter = counter + 1, "
+                "rotated_at = now(), amr = array_append(array_remove(amr, :method), :method) "
+                "WHERE tenant_id = :tenant AND user_id = :user AND id = :id "
+                "AND revoked_at IS NULL RETURNING counter",
+                mfa_at=mfa_at,
+                method=method,
+                tenant=principal.tenant_id,
+                user=principal.user_id,
+                id=principal.session_id,
+            )
+            counter = changed.scalar_one_or_none()
+        if counter is None or principal.user_id is None or principal.session_id is None:
+            raise NotFound()
+        return await self._tokens(
+            principal.tenant_id,
+            principal.user_id,
+            principal.session_id,
+            role=principal.role,
+            counter=counter,
+            mfa_at=mfa_at,
+        )
+
+    async def _pend(self, tenant_id: UUID, account: Credential) -> MfaPending:
+        challenge = uuid7()
+        async with self._db.unit_of_work(tenant_id) as work:
+            await work.execute(
+                "INSERT INTO identity.mfa_challenges (id, tenant_id, user_id, purpose, amr, ip, "
+                "expires_at) VALUES (:id, :tenant, :user, 'login', '{pwd}', "
+                "CAST(:ip AS inet), now() + make_interval(secs => :seconds))",
+                id=challenge,
+                tenant=tenant_id,
+                user=account.id,
+                ip=_inet(client_address()),
+                seconds=MFA_SECONDS,
+            )
+        signer = await self._context.get(KeyService).signer()
+        claims = {"tenant_id": str(tenant_id), "challenge_id": str(challenge)}
+        return MfaPending(
+            mfa_token=signer.issue(MFA_TOKEN, claims, MFA_SECONDS),
+            methods=["totp", "recovery_code"],
+        )
+
+    async def _tokens(
+        self,
+        tenant_id: UUID,
+        user_id: UUID,
+        session_id: UUID,
+        *,
+        role: Role,
+        counter: int,
+        mfa_at: datetime | None,
+    ) -> Tokens:
+        signer = await self._context.get(KeyService).signer()
+        access, seconds = signer.access(
+            user_id=user_id,
+            tenant_id=tenant_id,
+            role=role,
+            session_id=session_id,
+            mfa_at=int(mfa_at.timestamp()) if mfa_at else 0,
+        )
+        return Tokens(
+            access_token=access,
+            refresh_token=issue_refresh(self._key, RefreshToken(session_id, counter)),
+            expires_in=seconds,
+            refresh_expires_in=int(self._sliding.total_seconds()),
+            tenant_id=tenant_id,
+            user_id=user_id,
+            session_id=session_id,
+        )
+
+
+def role_named(text: str) -> Role:
+    """Return the role; an unknown one has no powers."""
+    if text == "admin":
+        return "admin"
+    return "moderator" if text == "moderator" else "user"
+
+
+def _inet(address: str) -> str | None:
+    """Return the address for an ``inet`` column, None when it is none."""
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        return None
