@@ -305,6 +305,11 @@ async def test_partitions_are_made_once_by_many_and_dropped_by_whole_months(
     )
     owner = await asyncpg.connect(database.dsn())
     try:
+        # Whatever the operator grants by default, partitions stay out of reach.
+        await owner.execute(
+            "ALTER DEFAULT PRIVILEGES IN SCHEMA render GRANT SELECT ON TABLES "
+            "TO flatrender_render_system, PUBLIC"
+        )
         made = await asyncio.gather(
             *(system.fetchval("SELECT public.ensure_partitions(14)") for _ in range(8))
         )
@@ -323,6 +328,12 @@ async def test_partitions_are_made_once_by_many_and_dropped_by_whole_months(
             await system.execute(add, datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC))
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await system.execute("SELECT FROM render.node_health_logs_y2026m01")
+        latest = await owner.fetchval(
+            "SELECT max(inhrelid::regclass::text) FROM pg_inherits "
+            "WHERE inhparent = 'render.node_health_logs'::regclass"
+        )
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await system.execute(f"SELECT FROM {latest}")
 
         now = datetime.now(UTC)
         age = (now.year - 2026) * 12 + now.month - 1  # months since January 2026

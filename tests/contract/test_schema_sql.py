@@ -5,12 +5,14 @@ On PostgreSQL 18 and, where its binaries are, on 15.
 
 import asyncio
 import os
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 
 from flatrender.db.migrations import load_migrations, migrations_directory
+from flatrender.db.schema_doc import describe
 from flatrender.testing.schema import catalogue, find_psql, tables, tenant_tables
 
 NAMED = {
@@ -275,3 +277,8 @@ async def test_a_role_that_row_security_would_not_bind_is_refused(
             await superuser.execute("SELECT public.flatrender_setup_context($1, $1)", ctx)
     finally:
         await superuser.execute(f"DROP ROLE flatrender_{ctx}")
+
+
+async def test_the_document_says_what_the_database_says(superuser: Any) -> None:
+    written = (Path(__file__).parents[2] / "docs" / "schema.md").read_text(encoding="utf-8")
+    assert await describe(superuser) == written, "run python -m flatrender.db.schema_doc"

@@ -37,7 +37,7 @@ _FUNCTIONS = """
     FROM pg_proc p WHERE obj_description(p.oid) IS NOT NULL
       AND (p.pronamespace = 'public'::regnamespace OR p.pronamespace IN
            (SELECT schema_name::regnamespace FROM public.flatrender_contexts))
-    ORDER BY 1"""
+    ORDER BY p.oid::regprocedure::text COLLATE pg_catalog."C" ASC"""
 _PLUMBING = ("outbox", "inbox", "idempotency_keys", "dead_letters")
 
 
