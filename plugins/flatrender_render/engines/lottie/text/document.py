@@ -19,6 +19,7 @@ from .style import Caps, Justify, TextBox, TextStyle
 EXTENSION = "flatrender"
 # A designer's own text fits its box in After Effects; where fonts differ it may shrink a little.
 DESIGN_SCALE = 0.5
+SLOT_SCALE = 0.4  # as ``TextSlot.min_scale``
 _MAX_SIZE = 10_000.0
 
 
@@ -178,10 +179,14 @@ class Fit:
 
 
 def read_fit(text: Obj) -> Fit:
-    """Read what the slot allows (``slots.fill_text`` wrote it), or the designer's default."""
-    told = text.child(EXTENSION)
+    """Read what the slot allows (``slots.fill_text`` wrote it), or what is usual.
+
+    The member is looked for in ``t`` and in ``t.d``.
+    """
+    data = text.need("d")
+    told = text.child(EXTENSION) or data.child(EXTENSION)
     if told is None:
-        return Fit(None, DESIGN_SCALE)
+        return Fit(None, SLOT_SCALE if data.has("sid") else DESIGN_SCALE)
     lines = told.int("max_lines")
     scale = told.num("min_scale", DESIGN_SCALE)
     return Fit(lines if lines > 0 else None, min(max(scale, 0.01), 1.0))

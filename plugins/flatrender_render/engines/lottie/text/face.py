@@ -142,13 +142,13 @@ class Face:
         self.family = family
         self.weight = weight
         data = check_font(data, name)
+        tables = table_tags(data)
+        if not {b"cmap", b"hmtx"} <= tables or not tables & {b"glyf", b"CFF ", b"CFF2"}:
+            raise BadFontError(f"font {name!r} has no outlines or no character map")
         face = hb.Face(hb.Blob(data))
         upem = face.upem
         if face.glyph_count < 1 or not 16 <= upem <= 16384:
             raise BadFontError(f"font {name!r} has no glyphs")
-        tables = set(face.table_tags)
-        if not {"cmap", "hmtx"} <= tables or not tables & {"glyf", "CFF ", "CFF2"}:
-            raise BadFontError(f"font {name!r} has no outlines or no character map")
         self._hb = hb.Font(face)
         self._unit = 1.0 / upem
         self._paths: dict[int, skia.Path] = {}
@@ -248,6 +248,16 @@ def check_font(data: bytes, name: str = "") -> bytes:
     if magic not in _MAGIC or len(data) < 64:
         raise BadFontError(f"font {name!r} is no TrueType or OpenType font")
     return bytes(data)
+
+
+def table_tags(data: bytes) -> set[bytes]:
+    """Return the tags of the tables of the (first) font; an unreadable directory has none."""
+    try:
+        start = struct.unpack_from(">I", data, 12)[0] if data[:4] == b"ttcf" else 0
+        count = struct.unpack_from(">H", data, start + 4)[0]
+        return {struct.unpack_from(">4s", data, start + 12 + 16 * n)[0] for n in range(count)}
+    except struct.error:
+        return set()
 
 
 def _unpack_woff(data: bytes, name: str) -> bytes:

@@ -10,7 +10,7 @@ and the side where a line that cannot be stretched begins under ``Justify.FULL``
 Vertically, After Effects' convention: the first baseline stands one ascent below the top of the
 box, a line is inside the box while its baseline is (letters may hang below). Text that has to be
 shrunk is ours to place: then what hangs below the last baseline is inside the box as well, and
-the middle stays where it would have been at full size, as far as the box has room.
+the middle stays where it would have been at full size, though not below the box's own.
 """
 
 from dataclasses import dataclass
@@ -290,7 +290,7 @@ class _Setter:
             return 0.0
         room = self.box.height - (offsets[-1] + hang) * self.size * scale
         lost = offsets[-1] * self.size * (1.0 - scale)
-        return max(min(lost / 2.0, room), 0.0)
+        return max(min(lost, room) / 2.0, 0.0)
 
     def _align(self, paragraph: Paragraph, cut: Cut, size: float) -> tuple[float, float, float]:
         """Return left edge and width (pixels) and the stretch of spaces (em) of a line."""
