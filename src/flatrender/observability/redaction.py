@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+import msgspec
+
 MASK = "***"
 _MAX_DEPTH = 6
 _MAX_TEXT = 8_192
@@ -28,7 +30,7 @@ _SHAPES = (
     re.compile(r"\bfrk_[A-Za-z0-9]+\.[A-Za-z0-9]+"),  # our API keys
     re.compile(r"\bwhsec_[A-Za-z0-9+/=_-]{8,}"),  # Standard Webhooks secrets
     re.compile(r"\bbot\d{5,}:[A-Za-z0-9_-]{20,}"),  # Telegram, in a path
-    re.compile(r"(?<=://)[^/\s@:]+:[^/\s@]+(?=@)"),  # user:password@ of any URL
+    re.compile(r"(?<=://)[^/\s@:]*:[^/\s@]+(?=@)"),  # user:password@ of any URL
     re.compile(
         r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.S
     ),
@@ -67,6 +69,8 @@ def redact(value: object, name: str = "", depth: int = 0) -> object:
         return f"<{len(value)} bytes>"
     if depth >= _MAX_DEPTH:
         return "…"
+    if isinstance(value, msgspec.Struct):  # settings, claims: their repr would show everything
+        value = msgspec.structs.asdict(value)
     if isinstance(value, Mapping):
         return {str(key): redact(item, str(key), depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):

@@ -62,6 +62,9 @@ class SecuritySettings(Struct, frozen=True, kw_only=True):
             if parts.path not in ("", "/") or parts.query or parts.fragment:
                 raise ValueError(f"outbound_proxies: {destination} has more than host and port")
 
+    def __repr__(self) -> str:
+        return f"SecuritySettings(issuer={self.issuer!r}, ...)"
+
     def production_problems(self) -> list[str]:
         """Return one line per value that production must not run with."""
         problems = []

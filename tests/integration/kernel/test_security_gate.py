@@ -177,7 +177,7 @@ async def test_parties_do_not_share_and_valkey_holds_no_names(
     await client.aclose()
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(
     st.integers(1, 20),
     st.integers(1, 3_600),

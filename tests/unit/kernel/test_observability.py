@@ -11,7 +11,7 @@ from uuid import UUID
 import httpx
 import pytest
 import structlog
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from litestar import get
 from litestar.params import FromPath
@@ -27,7 +27,14 @@ from flatrender.observability.logs import configure_logging
 from flatrender.observability.redaction import MASK, is_secret_name, redact, redact_text, redact_url
 from flatrender.security.principal import Principal, current_principal
 from flatrender.security.secrets import Secret
-from flatrender.settings import ObservabilitySettings
+from flatrender.security.settings import SecuritySettings
+from flatrender.settings import (
+    DatabaseSettings,
+    ObservabilitySettings,
+    Settings,
+    StorageSettings,
+    ValkeySettings,
+)
 from flatrender.testing.http import client_of, make_app
 
 JWT = "eyJhbGciOiJFUzI1NiJ9.eyJ1c2VyX2lkIjoiMSJ9.c2lnbmF0dXJlLXNpZ25hdHVyZQ"
@@ -104,6 +111,7 @@ def test_urls_keep_their_place_and_lose_their_secrets() -> None:
         assert redact_url(url) == shown
 
 
+@settings(deadline=None)
 @given(st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.binary(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -176,6 +184,21 @@ def test_no_secret_reaches_a_line(lines: io.StringIO) -> None:
     assert "hunter2!" not in text
     assert JWT not in text
     assert "page=2" in text
+
+
+def test_settings_do_not_show_their_secrets(lines: io.StringIO) -> None:
+    settings = Settings(
+        security=SecuritySettings(
+            secret_key="hunter2!", outbound_proxies={"*": "http://u:hunter2!@proxy:1"}
+        ),
+        database=DatabaseSettings(password="hunter2!", passwords={"identity": "hunter2!"}),
+        valkey=ValkeySettings(url="redis://:hunter2!@127.0.0.1:6379/0"),
+        storage=StorageSettings(secret_key="hunter2!"),
+    )
+    structlog.get_logger("flatrender.test").info("started", settings=settings)
+    assert "127.0.0.1" in lines.getvalue()
+    assert "hunter2!" not in lines.getvalue()
+    assert "hunter2!" not in f"{settings.security} {settings.security!r}"
 
 
 def test_libraries_that_write_urls_are_quiet(lines: io.StringIO) -> None:

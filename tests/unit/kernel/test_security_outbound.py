@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flatrender.security.outbound import (
@@ -148,6 +148,7 @@ def test_ordinary_addresses_are_public(address: str) -> None:
     assert public_address(ipaddress.ip_address(address))
 
 
+@settings(deadline=None)
 @given(st.ip_addresses())
 def test_whatever_python_calls_private_is_not_public(address: Any) -> None:
     if public_address(address):

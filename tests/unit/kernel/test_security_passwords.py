@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from argon2 import PasswordHasher
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from flatrender.errors import Invalid, Unavailable
@@ -87,6 +87,7 @@ def test_an_identifier_inside_a_long_password_is_fine() -> None:
     assert refusal("maryam.rezaei goes to the sea", identifiers=["maryam.rezaei@x.ir"]) is None
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="bdfhjkmnprtvwxz2346789", min_size=16, max_size=40))
 def test_random_passwords_are_not_called_common_without_a_reason(text: str) -> None:
     repeats = any(text == (text[:n] * 40)[: len(text)] for n in range(1, len(text) // 2 + 1))

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from flatrender.security.api_keys import make_key, make_publishable_key, parse_key
@@ -28,8 +28,12 @@ from flatrender.security.settings import SecuritySettings
 ROW = UUID(int=7)
 PLACE = Place("identity", "oauth_config", "client_secret", ROW)
 NEW, OLD = "n" * 40, "o" * 40
+#: Made once: what hypothesis draws must not depend on a fresh nonce.
+SEALED = Encryptor([NEW]).encrypt("the value", PLACE)
+API_KEY = make_key(ROW, KeyedHash([NEW], "api_key")).text.reveal()
 
 
+@settings(deadline=None)
 @given(st.text() | st.binary())
 def test_what_is_sealed_opens_in_its_place(value: str | bytes) -> None:
     try:
@@ -57,11 +61,11 @@ def test_a_ciphertext_does_not_open_in_another_place(other: Place) -> None:
         ring.decrypt(ring.encrypt("s3cret", PLACE), other)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_no_changed_character_opens(data: st.DataObject) -> None:
-    ring = Encryptor([NEW])
-    stored = ring.encrypt("the value", PLACE)
-    place = data.draw(st.integers(12, len(stored) - 1))
+    ring, stored = Encryptor([NEW]), SEALED
+    place = data.draw(st.integers(12, len(stored.rstrip("=")) - 1))
     other = data.draw(st.sampled_from("Zq7-_e").filter(lambda c: c != stored[place]))
     # Base64's last character may hold unused bits: then nothing was changed.
     changed = stored[:place] + other + stored[place + 1 :]
@@ -166,9 +170,10 @@ def test_api_keys_have_id_secret_and_checksum() -> None:
     assert make_key(ROW, hasher).digest != made.digest
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_mistyped_api_key_is_seen_at_once(data: st.DataObject) -> None:
-    text = make_key(ROW, KeyedHash([NEW], "api_key")).text.reveal()
+    text = API_KEY
     place = data.draw(st.integers(0, len(text) - 1))
     other = data.draw(st.sampled_from("aZ09._-").filter(lambda c: c != text[place]))
     assert parse_key(text[:place] + other + text[place + 1 :]) is None

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 import standardwebhooks
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flatrender.security.errors import InvalidSignature, SignatureExpired
@@ -46,6 +46,7 @@ def test_the_target_is_what_was_sent() -> None:
     assert request_target(scope) == "/v1/x"
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.integers(1, 2**31))
 def test_published_library_verifies_our_webhooks(body: bytes, number: int) -> None:
     text = body.hex()
