@@ -351,6 +351,17 @@ class TestSlots:
         )
         assert build(raw)[0].layout_at(0).overflow
 
+    def test_text_without_a_box_stays_within_the_picture(self) -> None:
+        raw = fill_text(text_data("Title"), "a title that is much too long", min_scale=0.2)
+        wide, _ = build(raw, {"w": 10_000})
+        narrow, _ = build(raw, {"w": 300})
+        scaled, _ = build(raw, {"w": 300}, {"ks": {"s": {"a": 0, "k": [80, 80]}}})
+        assert wide.layout_at(0).scale == 1.0
+        assert narrow.layout_at(0).lines[0].width <= 300
+        assert len(narrow.layout_at(0).lines) == 1
+        assert narrow.layout_at(0).scale < scaled.layout_at(0).scale < 1
+        assert build(text_data("x" * 99), {"w": 300})[0].layout_at(0).scale == 1.0  # the designer's
+
     def test_without_limits_a_slot_may_shrink_as_slots_do(self) -> None:
         raw = text_data("a long title indeed", sz=[200, 30], ps=[0, 0])
         raw["d"]["sid"] = "title"

@@ -7,7 +7,7 @@ Effects does not interpolate text.
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from flatrender_render.engines.lottie.properties import Vector, hex_color
+from flatrender_render.engines.lottie.properties import Vector, hex_color, vector
 from flatrender_render.engines.lottie.reader import Obj, numbers
 
 from .bidi import Direction
@@ -20,6 +20,7 @@ EXTENSION = "flatrender"
 # A designer's own text fits its box in After Effects; where fonts differ it may shrink a little.
 DESIGN_SCALE = 0.5
 SLOT_SCALE = 0.4  # as ``TextSlot.min_scale``
+POINT_SHARE = 0.92  # of the composition's width, for a customer's text without a box
 _MAX_SIZE = 10_000.0
 
 
@@ -42,6 +43,7 @@ class TextContext:
 
     def __init__(self, root: Obj, book: FontBook, direction: str = "ltr") -> None:
         self.book = book
+        self.width = max(root.num("w"), 0.0)
         self.direction: Direction = "auto-rtl" if direction == "rtl" else "auto"
         self.fonts: dict[str, FontRef] = {}
         listed = root.child("fonts")
@@ -172,16 +174,19 @@ def _color(obj: Obj, key: str) -> Vector | None:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """How a layer's text may be made to fit its box."""
+    """How a layer's text may be made to fit. ``max_width`` is for text without a box, pixels."""
 
     max_lines: int | None
     min_scale: float
+    max_width: float | None = None
 
 
-def read_fit(text: Obj) -> Fit:
+def read_fit(text: Obj, context: TextContext) -> Fit:
     """Read what the slot allows (``slots.fill_text`` wrote it), or what is usual.
 
-    The member is looked for in ``t`` and in ``t.d``.
+    The member is looked for in ``t`` and in ``t.d``. A customer's text in a layer without a box
+    must not run out of the picture: it is held to most of the composition's width, as far as a
+    still scale of the layer tells how wide that is.
     """
     data = text.need("d")
     told = text.child(EXTENSION) or data.child(EXTENSION)
@@ -189,4 +194,12 @@ def read_fit(text: Obj) -> Fit:
         return Fit(None, SLOT_SCALE if data.has("sid") else DESIGN_SCALE)
     lines = told.int("max_lines")
     scale = told.num("min_scale", DESIGN_SCALE)
-    return Fit(lines if lines > 0 else None, min(max(scale, 0.01), 1.0))
+    return Fit(lines if lines > 0 else None, min(max(scale, 0.01), 1.0), _room(text, context.width))
+
+
+def _room(text: Obj, width: float) -> float | None:
+    """Return how wide a text without a box may be, in layer pixels."""
+    transform = text.parent.child("ks") if text.parent is not None else None
+    scale = vector(transform, "s", (100.0, 100.0)) if transform is not None else None
+    factor = abs(scale.at(0.0)[0]) / 100.0 if scale is not None and scale.static else 1.0
+    return width * POINT_SHARE / factor if width > 0 and factor > 0.01 else None

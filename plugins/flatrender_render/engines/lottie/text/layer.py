@@ -23,6 +23,7 @@ from .picture import Ink, fragment_ink, whole_ink
 
 _MAX_ANIMATORS = 32
 _BLUR_SIGMA = 0.3  # share of After Effects' blur amount that is the Gaussian's deviation
+_GROUP_HEIGHT = 1.2 * 0.714  # em that 100 % of vertical grouping alignment is, as players have it
 _BY_CHARACTER, _BY_WORD, _BY_LINE, _BY_ALL = 1, 2, 3, 4
 
 
@@ -44,7 +45,7 @@ class TextLayer:
     def __init__(self, text: Obj, context: TextContext) -> None:
         self._context = context
         self._documents = read_documents(text, context)
-        self._fit: Fit = read_fit(text)
+        self._fit: Fit = read_fit(text, context)
         self._animators = [
             Animator(a, n) for n, a in enumerate(text.objects("a")) if n < _MAX_ANIMATORS
         ]
@@ -142,6 +143,7 @@ class TextLayer:
             self._context.book,
             max_lines=self._fit.max_lines,
             min_scale=self._fit.min_scale,
+            max_width=self._fit.max_width,
             direction=self._context.direction,
         )
         fragments = Fragments(result)
@@ -220,7 +222,7 @@ class TextLayer:
         if self._alignment is not None:
             dx, dy = self._alignment.at(frame)[:2]
             x += dx / 100.0 * (right - left) / 2.0
-            y += dy / 100.0 * _ascent(current)
+            y += dy / 100.0 * _GROUP_HEIGHT * current.layout.size
         return x, y
 
     def _margin(self, document: TextDocument, look: Look) -> float:
@@ -262,16 +264,6 @@ class TextLayer:
 _STILL = Look()
 
 
-def _ascent(current: _Set) -> float:
-    style = current.layout.style
-    share = 0.75
-    if style.ascent is not None:
-        share = style.ascent
-    elif current.layout.placed:
-        share = current.layout.placed[0].cluster.face.ascent
-    return share * current.layout.size
-
-
 def _spread(looks: list[Look], current: _Set) -> None:
     """Move fragments by what tracking and line spacing animators open up.
 
@@ -284,14 +276,15 @@ def _spread(looks: list[Look], current: _Set) -> None:
         for n, item in enumerate(current.fragments.items):
             lines.setdefault(item.line, []).append((item.x, n))
         for members in lines.values():
-            opened = 0.0
+            opened = before = 0.0
             shifts: list[tuple[int, float]] = []
             for _, n in sorted(members):
                 shifts.append((n, opened))
+                before = opened
                 if not current.fragments.items[n].joins:
                     opened += looks[n].tracking
-            for n, shift in shifts:
-                looks[n].position[0] += shift - opened * align
+            for n, shift in shifts:  # what opens after the last letter moves nothing
+                looks[n].position[0] += shift - before * align
     if any(any(look.line_spacing) for look in looks):
         totals: dict[int, list[float]] = {}
         for look, item in zip(looks, current.fragments.items, strict=True):

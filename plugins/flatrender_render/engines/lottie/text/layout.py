@@ -101,19 +101,28 @@ def layout(
     *,
     max_lines: int | None = None,
     min_scale: float = 1.0,
+    max_width: float | None = None,
     direction: Direction = "auto",
 ) -> TextLayout:
-    """Set a text. Without a box lines end only where the text says so, and nothing shrinks.
+    """Set a text. Without a box lines end only where the text says so.
+
+    Text without a box shrinks only for ``max_width`` pixels, where that is given.
 
     In a box, the largest scale (from 1 down to ``min_scale``) at which whole words fill no more
     than ``max_lines`` lines within the box; failing that, the largest with long words cut between
     lines; failing that, ``min_scale``, the last line ended by an ellipsis and ``overflow`` set.
     """
-    key = (text, style, box, max_lines, min_scale, direction)
+    key = (text, style, box, max_lines, min_scale, max_width, direction)
     found: TextLayout | None = fonts.recall(key)
     if found is None:
         found = _Setter(
-            style, box, fonts, max_lines=max_lines, min_scale=min_scale, direction=direction
+            style,
+            box,
+            fonts,
+            max_lines=max_lines,
+            min_scale=min_scale,
+            max_width=max_width if box is None else box.width,
+            direction=direction,
         ).set(text)
         fonts.remember(key, found)
     return found
@@ -130,6 +139,7 @@ class _Setter:
         *,
         max_lines: int | None,
         min_scale: float,
+        max_width: float | None,
         direction: Direction,
     ) -> None:
         self.style = style
@@ -138,6 +148,7 @@ class _Setter:
         self.fonts = fonts
         self.max_lines = max_lines
         self.min_scale = min(max(min_scale, 0.01), 1.0)
+        self.max_width = max_width
         self.direction = direction
         self.tracking = style.tracking / 1000.0
         leading = AUTO_LEADING if style.leading is None else style.leading / self.size
@@ -146,7 +157,7 @@ class _Setter:
     def set(self, text: str) -> TextLayout:
         chain = self.fonts.chain(self.style.family, self.style.style, self.style.weight, text)
         shaped = self._shape(text, chain)
-        if self.box is None and self.max_lines is None:
+        if self.max_width is None and self.max_lines is None:
             return self._place(text, shaped, chain, 1.0)
         fit = self._largest(shaped, chain, torn=False) or self._largest(shaped, chain, torn=True)
         if fit is not None:
@@ -185,12 +196,11 @@ class _Setter:
         cuts = self._cuts(shaped, scale)
         if self.max_lines is not None and len(cuts) > self.max_lines:
             return False
-        if self.box is None:
-            return True
-        limit = self.box.width / (self.size * scale) + 1e-6
-        if any((cut.torn and not torn) or cut.width > limit for _, cut in cuts):
-            return False
-        if self.box.height <= 0:
+        if self.max_width is not None:
+            limit = self.max_width / (self.size * scale) + 1e-6
+            if any((cut.torn and not torn) or cut.width > limit for _, cut in cuts):
+                return False
+        if self.box is None or self.box.height <= 0:
             return True
         bottom = self._offsets(cuts, chain)[-1]
         if scale < 1.0:
