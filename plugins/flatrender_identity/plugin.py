@@ -53,6 +53,7 @@ class IdentityPlugin(FlatRenderPlugin):
             contract.RenderEntitlements,
             contract.UserDirectory,
             contract.TenantDirectory,
+            contract.TokenIssuer,
         ),
         emits=(
             contract.UserRegistered,
@@ -86,6 +87,7 @@ class IdentityPlugin(FlatRenderPlugin):
             contract.RenderEntitlements: self.context.get(EntitlementService),
             contract.UserDirectory: directory,
             contract.TenantDirectory: directory,
+            contract.TokenIssuer: self.context.get(KeyService),
         }
 
     @classmethod

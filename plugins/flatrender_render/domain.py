@@ -11,8 +11,6 @@ from typing import Literal
 
 from msgspec import Struct
 
-from flatrender.template.composition import Composition
-
 GOP_FRAMES = 60
 MAX_BLAMED_ATTEMPTS = 3
 
@@ -124,20 +122,6 @@ def output_size(width: int, height: int, resolution: str) -> tuple[int, int]:
         return max(2, 2 * round(value / 2))
 
     return even(width * scale), even(height * scale)
-
-
-def total_frames(composition: Composition) -> int:
-    """Return the number of frames: durations less the overlaps of transitions, rounded once.
-
-    The rounding is to the nearest frame of the whole timeline, so scenes never drift.
-    """
-    seconds = sum(scene.duration for scene in composition.scenes)
-    seconds -= sum(
-        scene.transition.overlap
-        for scene in composition.scenes[1:]
-        if scene.transition.kind != "cut"
-    )
-    return max(1, math.floor(seconds * composition.fps + 0.5))
 
 
 class FrameRange(Struct, frozen=True):

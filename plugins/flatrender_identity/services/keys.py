@@ -6,6 +6,7 @@ current, previous) moves states in this table; verifiers follow within minutes.
 
 import asyncio
 from collections.abc import Sequence
+from uuid import UUID
 
 import msgspec
 
@@ -31,7 +32,7 @@ def _place(kid: str) -> Place:
 
 
 class KeyService:
-    """Implements :class:`flatrender.security.tokens.KeySource` and signs tokens."""
+    """Implements the ``KeySource`` and ``TokenIssuer`` ports and signs tokens."""
 
     def __init__(self, context: PluginContext) -> None:
         self._context = context
@@ -52,6 +53,11 @@ class KeyService:
                     key, self._context.infra.settings.security, self._context.clock
                 )
             return self._signer
+
+    async def watch(self, *, tenant_id: UUID, user_id: UUID, job_id: UUID, seconds: int) -> str:
+        """Return a token for one live stream."""
+        signer = await self.signer()
+        return signer.watch(user_id=user_id, tenant_id=tenant_id, job_id=job_id, seconds=seconds)
 
     async def _current(self) -> SigningKey:
         encryptor = self._context.infra.encryptor

@@ -10,7 +10,6 @@ import contextlib
 import os
 import signal
 import sys
-from collections import deque
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -53,6 +52,7 @@ from flatrender_render.media.probe import MediaInfo
 from flatrender_render.media.proof import Expectation, Proof
 
 T = TypeVar("T")
+_LOG_BYTES = 16 * 1024  # a fault handler's report of all threads fits
 OnProgress = Callable[[Progress], None]
 
 
@@ -153,7 +153,7 @@ class _Worker:
         self.process = process
         self.works = 0
         self._decoder = msgspec.msgpack.Decoder(Answer)
-        self._log: deque[str] = deque(maxlen=40)
+        self._log = b""
         self._logger = asyncio.create_task(self._read_log())
 
     @classmethod
@@ -188,8 +188,8 @@ class _Worker:
 
     @property
     def log(self) -> str:
-        """The last lines the process wrote to standard error."""
-        return "".join(self._log)
+        """The end of what the process wrote to standard error."""
+        return self._log.decode("utf-8", "replace")
 
     @property
     def alive(self) -> bool:
@@ -198,8 +198,8 @@ class _Worker:
 
     async def _read_log(self) -> None:
         assert self.process.stderr is not None  # noqa: S101  # opened above
-        while line := await self.process.stderr.read(4096):
-            self._log.append(line.decode("utf-8", "replace"))
+        while block := await self.process.stderr.read(4096):
+            self._log = (self._log + block)[-_LOG_BYTES:]
 
     async def send(self, request: Request) -> None:
         """Send a request. Raises ``WorkerCrashed``."""
@@ -238,8 +238,11 @@ class _Worker:
         await self.process.wait()
         await asyncio.wait([self._logger], timeout=1)
         self._logger.cancel()
-        if self.process.stdin is not None:
-            self.process.stdin.close()
+        # The process is over but its pipes may not be read to the end; asyncio has no public way
+        # to close them, and left open they complain from a finalizer once the loop is gone.
+        self.process._transport.close()  # type: ignore[attr-defined]  # private, see above
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._logger
 
 
 class RenderPool:

@@ -94,8 +94,37 @@ WHERE id = $1 AND epoch = $2 AND state = 'Claimed' RETURNING job_id
 """
 
 
+_FACTS = """
+SELECT j.step, least(j.total_frames, coalesce(sum(f.done_frames)
+           FILTER (WHERE f.kind = 'video'), 0))::int AS drawn, j.total_frames AS total,
+       count(DISTINCT f.node_id) FILTER (WHERE f.state = 'Claimed')::int AS nodes,
+       j.started_at, now() AS now
+FROM render.render_jobs j JOIN render.frame_jobs f ON f.job_id = j.id
+WHERE j.id = $1 GROUP BY j.id
+"""
+
+
 class StaleEpoch(Exception):
     """The report belongs to an attempt that is no longer the row's own. It changed nothing."""
+
+
+class JobFacts(Struct, frozen=True, kw_only=True):
+    """How a job stands, by the database's clock."""
+
+    step: str
+    drawn: int
+    total: int
+    nodes: int
+    started_at: datetime | None
+    now: datetime
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """Seconds left, by the pace so far; None until there is a pace."""
+        if self.started_at is None or self.drawn <= 0:
+            return None
+        spent = (self.now - self.started_at).total_seconds()
+        return round(max(0.0, spent / self.drawn * (self.total - self.drawn)) + 1.0, 1)
 
 
 class ClaimedJob(Struct, frozen=True, kw_only=True):
@@ -228,3 +257,9 @@ async def reap(work: SystemTransaction, *, now: datetime | None = None) -> list[
     for row in rows:  # bounded by the batch of 200
         await work.execute(_LOST, row["id"], row["epoch"])
     return rows
+
+
+async def progress_of(work: SystemTransaction, job_id: UUID) -> JobFacts:
+    """Return how a job stands now."""
+    row = await work.fetchrow(_FACTS, job_id)
+    return JobFacts(**row)

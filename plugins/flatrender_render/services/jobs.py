@@ -19,6 +19,7 @@ from flatrender.db import UnitOfWork
 from flatrender.errors import NotFound
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import Principal
+from flatrender.template.timing import total_frames
 from flatrender_render.domain import (
     TERMINAL,
     FrameRange,
@@ -28,7 +29,6 @@ from flatrender_render.domain import (
     gops_per_chunk,
     output_size,
     sources_of,
-    total_frames,
 )
 from flatrender_render.engines import engine
 from flatrender_render.errors import JobFinished, TooManyActiveJobs, VideoTooManyFrames

@@ -178,6 +178,14 @@ class RenderEntitlements(Protocol):
         ...
 
 
+class TokenIssuer(Protocol):
+    """Signs short tokens for live streams with the deployment's current key."""
+
+    async def watch(self, *, tenant_id: UUID, user_id: UUID, job_id: UUID, seconds: int) -> str:
+        """Return a watch token: this user may follow this job (or inbox) for ``seconds``."""
+        ...
+
+
 class UserContact(Struct, frozen=True, kw_only=True):
     """How to reach a user. An address that is not verified is still given, and marked."""
 

@@ -45,8 +45,9 @@ class Style:
             paint.setShader(self.gradient.shader(frame))
             paint.setAlphaf(alpha)
         else:
-            r, g, b = self.color.at(frame)[:3]
-            paint.setColor4f(skia.Color4f(r, g, b, alpha))
+            # Alpha is below 1 only where a slot was given #rrggbbaa.
+            r, g, b, a = self.color.at(frame)[:4]
+            paint.setColor4f(skia.Color4f(r, g, b, alpha * a))
         return paint
 
     def outset(self, frame: float) -> float:

@@ -1,0 +1,310 @@
+"""The three kinds of work of a render job: a range of frames, the sound, the assembly.
+
+Each makes local files in a render process, proves them, uploads them under attempt-scoped keys
+and returns what the report needs. Nothing here changes a row.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+from flatrender.db import SystemTransaction
+from flatrender.plugin import PluginContext
+from flatrender.template.composition import ImageRef
+from flatrender.template.package import TemplatePackage
+from flatrender_render.domain import Step
+from flatrender_render.engines import RenderSpec
+from flatrender_render.engines.pool import OnProgress, RenderPool
+from flatrender_render.engines.work import RenderChunk
+from flatrender_render.farm.cache import ContentCache
+from flatrender_render.farm.claims import Claim
+from flatrender_render.farm.reports import FinishedExport, Piece
+from flatrender_render.media.audio import AudioSource
+from flatrender_render.media.errors import Stopped
+from flatrender_render.media.join import SegmentFile
+from flatrender_render.media.proof import Expectation
+
+Entering = Callable[[Step], Awaitable[None]]
+
+POSTER_WIDTH = 1280
+THUMBNAIL_WIDTH = 480
+
+_PARTS = """
+SELECT kind, index, object_key, sha256, packets, bytes, last_frame - first_frame + 1 AS frames
+FROM render.frame_jobs WHERE job_id = $1 AND kind IN ('video', 'audio') AND state = 'Done'
+ORDER BY kind, index
+"""
+
+
+class Part(Struct, frozen=True, kw_only=True):
+    """A proven piece that the assembly joins."""
+
+    kind: str
+    index: int
+    object_key: str
+    sha256: str
+    packets: int
+    bytes: int
+    frames: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """What a piece of work has at hand. ``stop`` is set when the fence is gone."""
+
+    context: PluginContext
+    pool: RenderPool
+    cache: ContentCache
+    folder: Path
+    stop: asyncio.Event
+
+    def check(self) -> None:
+        """Raise ``Stopped`` once the work is not wanted any more."""
+        if self.stop.is_set():
+            raise Stopped
+
+
+def needed_files(claim: Claim) -> dict[str, str]:
+    """Return SHA-256 -> object key of the package and the customer's pictures."""
+    wanted = {claim.job.package_sha256: claim.job.package_object_key}
+    for scene in claim.job.composition.scenes:
+        for value in scene.values.values():
+            if isinstance(value, ImageRef):
+                wanted[value.sha256] = value.object_key
+    return wanted
+
+
+def spec_of(claim: Claim, files: dict[str, Path]) -> RenderSpec:
+    """Return the engine's view of the job with local paths."""
+    job = claim.job
+    return RenderSpec(
+        package=str(files[job.package_sha256]),
+        package_sha256=job.package_sha256,
+        composition=job.composition,
+        width=job.width,
+        height=job.height,
+        watermark=job.watermark,
+        assets={d: str(p) for d, p in files.items() if d != job.package_sha256},
+    )
+
+
+async def video(desk: Desk, claim: Claim, on_progress: OnProgress) -> Piece:
+    """Draw and encode a range of frames, prove the segment, upload it."""
+    job = claim.job
+    output = desk.folder / "segment.mp4"
+    async with desk.cache.hold(needed_files(claim)) as files:
+        report = await desk.pool.render_chunk(
+            RenderChunk(
+                engine=job.engine,
+                spec=spec_of(claim, files),
+                first=claim.first_frame,
+                last=claim.last_frame,
+                output=str(output),
+            ),
+            on_progress,
+            desk.stop,
+        )
+    desk.check()
+    proof = await desk.pool.prove(
+        output,
+        Expectation(
+            width=job.width,
+            height=job.height,
+            fps=job.fps,
+            frames=claim.frames,
+            sha256=report.sha256,
+            size=report.size,
+        ),
+    )
+    desk.check()
+    key = claim.object_key("mp4")
+    seconds = await _upload(desk, key, output, "video/mp4")
+    return Piece(
+        object_key=key,
+        sha256=report.sha256,
+        frames=claim.frames,
+        packets=report.packets,
+        bytes=report.size,
+        render=report.open_seconds + report.render_seconds,
+        convert=report.convert_seconds,
+        encode=report.encode_seconds,
+        upload=seconds,
+        proof={"warnings": proof.warnings},
+    )
+
+
+async def audio(desk: Desk, claim: Claim) -> Piece:
+    """Mix the sound of the whole timeline once."""
+    job = claim.job
+    clips = job.composition.audio
+    objects = {
+        clip.sha256: clip.source.removeprefix("object:")
+        for clip in clips
+        if clip.source.startswith("object:")
+    }
+    begun = time.monotonic()
+    async with desk.cache.hold({job.package_sha256: job.package_object_key, **objects}) as files:
+        inside = [
+            c.source.removeprefix("package:") for c in clips if c.source.startswith("package:")
+        ]
+        unpacked = await asyncio.to_thread(
+            _unpack, files[job.package_sha256], sorted(set(inside)), desk.folder
+        )
+        sources = [
+            AudioSource(
+                clip=clip,
+                path=str(
+                    unpacked[clip.source.removeprefix("package:")]
+                    if clip.source.startswith("package:")
+                    else files[clip.sha256]
+                ),
+            )
+            for clip in clips
+        ]
+        output = desk.folder / "sound.m4a"
+        mixed = await desk.pool.mix(sources, job.total_frames, job.fps, output, desk.stop)
+    desk.check()
+    spent = time.monotonic() - begun
+    key = claim.object_key("m4a")
+    seconds = await _upload(desk, key, output, "audio/mp4")
+    return Piece(
+        object_key=key,
+        sha256=mixed.sha256,
+        frames=claim.frames,
+        packets=0,
+        bytes=mixed.size,
+        encode=spent,
+        upload=seconds,
+        proof={"lufs": mixed.lufs, "peak": mixed.peak},
+    )
+
+
+async def parts_of(work: SystemTransaction, job_id: UUID) -> list[Part]:
+    """Return the proven pieces of a job in order."""
+    rows: list[Any] = await work.fetch(_PARTS, job_id)
+    return [
+        Part(
+            kind=row["kind"],
+            index=row["index"],
+            object_key=row["object_key"],
+            sha256=row["sha256"],
+            packets=row["packets"] or 0,
+            bytes=row["bytes"] or 0,
+            frames=row["frames"],
+        )
+        for row in rows
+    ]
+
+
+async def assemble(
+    desk: Desk, claim: Claim, parts: list[Part], *, entering: Entering
+) -> FinishedExport:
+    """Join the segments and the sound, prove the whole file, draw its pictures, upload."""
+    job = claim.job
+    begun = time.monotonic()
+    local = await _fetch_parts(desk, parts)
+    desk.check()
+    segments = [
+        SegmentFile(path=str(local[(p.kind, p.index)]), frames=p.frames, sha256=p.sha256)
+        for p in parts
+        if p.kind == "video"
+    ]
+    sound = local.get(("audio", 0))
+    output = desk.folder / "video.mp4"
+    joined = await desk.pool.join(segments, output, job.fps, sound, desk.stop)
+    desk.check()
+    spent = time.monotonic() - begun
+    await entering(Step.UPLOADING)
+    prefix = f"exports/{job.tenant_id}/{job.id}/{claim.epoch}"
+    key = f"{prefix}/video.mp4"
+    seconds = await _upload(desk, key, output, "video/mp4")
+    await entering(Step.VALIDATING)
+    await desk.pool.prove(
+        output,
+        Expectation(
+            width=job.width,
+            height=job.height,
+            fps=job.fps,
+            frames=job.total_frames,
+            sha256=joined.sha256,
+            size=joined.size,
+            audio=sound is not None,
+        ),
+    )
+    pictures = await _pictures(desk, claim, output, prefix)
+    desk.check()
+    return FinishedExport(
+        piece=Piece(
+            object_key=key,
+            sha256=joined.sha256,
+            frames=job.total_frames,
+            packets=0,
+            bytes=joined.size,
+            encode=spent,
+            upload=seconds,
+        ),
+        duration=joined.duration,
+        audio_codec="aac" if sound is not None else None,
+        poster_key=pictures["poster"],
+        thumbnail_key=pictures["thumbnail"],
+        sheet_key=pictures["sheet"],
+    )
+
+
+async def _pictures(desk: Desk, claim: Claim, video_file: Path, prefix: str) -> dict[str, str]:
+    """Draw poster, thumbnail and contact sheet and return their keys."""
+    frame = min(claim.job.total_frames - 1, claim.job.total_frames * 2 // 5)
+    sheet = desk.folder / "sheet.png"
+    poster = await desk.pool.poster(video_file, frame, min(POSTER_WIDTH, claim.job.width))
+    thumbnail = await desk.pool.poster(video_file, frame, min(THUMBNAIL_WIDTH, claim.job.width))
+    await desk.pool.sheet(video_file, sheet)
+    keys = {
+        "poster": f"{prefix}/poster.jpg",
+        "thumbnail": f"{prefix}/thumbnail.jpg",
+        "sheet": f"{prefix}/sheet.png",
+    }
+    storage = desk.context.infra.storage
+    await asyncio.gather(
+        storage.put(keys["poster"], poster, content_type="image/jpeg"),
+        storage.put(keys["thumbnail"], thumbnail, content_type="image/jpeg"),
+        storage.put(keys["sheet"], sheet, content_type="image/png"),
+    )
+    return keys
+
+
+async def _fetch_parts(desk: Desk, parts: list[Part]) -> dict[tuple[str, int], Path]:
+    storage = desk.context.infra.storage
+
+    async def fetch(part: Part) -> Path:
+        path = desk.folder / f"{part.kind}-{part.index}"
+        await storage.download(part.object_key, path)
+        return path
+
+    paths = await asyncio.gather(*(fetch(part) for part in parts))
+    return {(part.kind, part.index): path for part, path in zip(parts, paths, strict=True)}
+
+
+async def _upload(desk: Desk, key: str, path: Path, content_type: str) -> float:
+    begun = time.monotonic()
+    await desk.context.infra.storage.put(key, path, content_type=content_type)
+    return time.monotonic() - begun
+
+
+def _unpack(package: Path, names: list[str], folder: Path) -> dict[str, Path]:
+    """Write sounds of the package to files; their names are ours."""
+    found: dict[str, Path] = {}
+    if not names:
+        return found
+    opened = TemplatePackage.open(package)
+    for name in names:
+        path = folder / f"package-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+        path.write_bytes(opened.read(name))
+        found[name] = path
+    return found

@@ -1,0 +1,146 @@
+"""What people read of renders: jobs, exports, tickets for live streams, links to bytes."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from flatrender.contracts.identity import TokenIssuer
+from flatrender.errors import NotFound
+from flatrender.http.pages import CursorPage, CursorParams
+from flatrender.http.sorting import KeysetQuery, SortMenu, keyset
+from flatrender.plugin import PluginContext
+from flatrender.security.principal import Principal
+from flatrender_render import queries, schemas
+from flatrender_render.domain import Step
+from flatrender_render.errors import ExportGone
+from flatrender_render.schemas import Export, Job, JobDetail, WatchTicket
+
+WATCH_SECONDS = 300
+LINK_LIFE = timedelta(minutes=10)
+
+
+class ViewService:
+    """Reads of the render context, scoped to the caller."""
+
+    def __init__(self, context: PluginContext) -> None:
+        self._context = context
+        self._reads = context.db.reads
+        self._base = context.infra.settings.http.public_url.rstrip("/")
+
+    async def job(self, principal: Principal, job_id: UUID) -> Job:
+        """Return one job. Raises ``NotFound``."""
+        return schemas.job_of(await self._job(principal, job_id))
+
+    async def detail(self, principal: Principal, job_id: UUID) -> JobDetail:
+        """Return one job with its pieces. Raises ``NotFound``."""
+        view = await self._job(principal, job_id)
+        chunks = await queries.chunks_of(self._reads, principal.tenant_id, job_id)
+        return schemas.detail_of(view, chunks)
+
+    async def jobs(
+        self, principal: Principal, params: CursorParams, step: Step | None
+    ) -> CursorPage[Job]:
+        """Return a page of the caller's jobs."""
+        wanted = str(step) if step else None
+        keys = self._keys(
+            params,
+            queries.JOB_ORDER,
+            route="list_renders",
+            first=5,
+            principal=principal,
+            step=wanted,
+        )
+        rows = await queries.jobs_of(
+            self._reads, principal.tenant_id, principal.user_id, step=wanted, keys=keys
+        )
+        page = keys.page(rows, lambda row: [row.submitted_at, row.id])
+        return CursorPage(data=[schemas.job_of(row) for row in page.data], meta=page.meta)
+
+    async def ticket(self, principal: Principal, job_id: UUID) -> WatchTicket:
+        """Return a token for the live streams of a job. Raises ``NotFound``."""
+        view = await self._job(principal, job_id)
+        token = await self._context.port(TokenIssuer).watch(
+            tenant_id=principal.tenant_id,
+            user_id=principal.user_id or view.id,
+            job_id=job_id,
+            seconds=WATCH_SECONDS,
+        )
+        socket = self._base.replace("http", "ws", 1)
+        return WatchTicket(
+            token=token,
+            expires_in=WATCH_SECONDS,
+            ws_url=f"{socket}/ws/v1/render/{job_id}?token={token}",
+            sse_url=f"{self._base}/v1/renders/{job_id}/stream?token={token}",
+        )
+
+    async def export(self, principal: Principal, export_id: UUID) -> Export:
+        """Return one export. Raises ``NotFound``."""
+        found = await queries.export_of(
+            self._reads, principal.tenant_id, principal.user_id, export_id
+        )
+        if found is None:
+            raise NotFound()
+        return schemas.export_of(found, self._base)
+
+    async def exports(self, principal: Principal, params: CursorParams) -> CursorPage[Export]:
+        """Return a page of the caller's exports."""
+        keys = self._keys(
+            params, queries.EXPORT_ORDER, route="list_exports", first=4, principal=principal
+        )
+        rows = await queries.exports_of(
+            self._reads, principal.tenant_id, principal.user_id, keys=keys
+        )
+        page = keys.page(rows, lambda row: [row.created_at, row.id])
+        data = [schemas.export_of(row, self._base) for row in page.data]
+        return CursorPage(data=data, meta=page.meta)
+
+    async def link(self, principal: Principal, export_id: UUID, what: str) -> str:
+        """Return a fresh presigned link to a part of an export.
+
+        Raises ``NotFound`` and :class:`ExportGone`.
+        """
+        found = await queries.objects_of(
+            self._reads, principal.tenant_id, principal.user_id, export_id
+        )
+        if found is None:
+            raise NotFound()
+        if found.expired:
+            raise ExportGone()
+        storage = self._context.infra.storage
+        if what == "video":
+            return storage.link(
+                found.object_key,
+                expires=LINK_LIFE,
+                download_name=f"{found.name or 'video'}.mp4",
+                content_type="video/mp4",
+            )
+        key = {
+            "poster": found.poster_object_key,
+            "thumbnail": found.thumbnail_object_key,
+            "contact-sheet": found.contact_sheet_object_key,
+        }[what]
+        if key is None:
+            raise NotFound()
+        return storage.link(key, expires=LINK_LIFE)
+
+    async def _job(self, principal: Principal, job_id: UUID) -> queries.JobView:
+        found = await queries.job_of(self._reads, principal.tenant_id, principal.user_id, job_id)
+        if found is None:
+            raise NotFound()
+        return found
+
+    def _keys(
+        self,
+        params: CursorParams,
+        menu: SortMenu,
+        *,
+        route: str,
+        first: int,
+        principal: Principal,
+        **filters: object,
+    ) -> KeysetQuery[Any]:
+        signer = self._context.infra.cursors
+        if signer is None:
+            raise RuntimeError("lists are served by the API process")
+        bound = {"user": str(principal.user_id), **filters}
+        return keyset(params, menu, signer, route=route, filters=bound, first=first)
