@@ -153,17 +153,20 @@ def _mask(outline: Json, box: Box, first: Json | None, at: float, length: float)
     return Mask(moved(first), to=moved(outline), since=at, until=at + length)
 
 
-def bar(b: SceneBuilder, color: str, box: Box, at: float, *, radius: float | None = None) -> Layer:
+def bar(
+    b: SceneBuilder, color: str, box: Box, at: float, *, accompanies: str | None = None
+) -> Layer:
     """Lay a bar that grows from the side where reading starts (or the middle, when centred)."""
     stage = b.stage
     from_edge = box.x + box.w if stage.rtl else box.x
     return b.shapes(
         "bar",
         [
-            rect((box.w, box.h), radius=box.h / 2 if radius is None else radius),
+            rect((box.w, box.h), radius=box.h / 2),
             fill(b.palette[color]),
         ],
         position=(from_edge, box.cy),
         anchor=(-stage.sign * box.w / 2, 0.0),
         scale=keys((at, (0.0, 100.0)), (at + 0.7, (100.0, 100.0), "expo_out")),
+        accompanies=accompanies,
     )

@@ -79,6 +79,7 @@ class Layer:
     blend: str = "normal"
     matte: "Layer | None" = None
     matte_mode: MatteMode = "alpha"
+    accompanies: str | None = None  # a text slot: the layer goes when that is empty
     ind: int = 0
     is_matte: bool = field(default=False, init=False)
 
@@ -113,6 +114,8 @@ class Layer:
         }
         if self.parent is not None:
             out["parent"] = self.parent.ind
+        if self.accompanies is not None:
+            out["flatrender"] = {"with": self.accompanies}
         if self.masks:
             out["hasMask"] = True
             out["masksProperties"] = [m.json() for m in self.masks]

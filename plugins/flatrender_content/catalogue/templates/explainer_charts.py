@@ -99,7 +99,7 @@ def scenes(stage: Stage) -> list[Shot]:
         bars(stage, PALETTE, Transition(kind="push", overlap=0.6, direction="start")),
         ring(stage, PALETTE, Transition(kind="slide", overlap=0.6, direction="up")),
         stats(stage, PALETTE, Transition(kind="push", overlap=0.6, direction="start")),
-        compare(stage, PALETTE, Transition(kind="wipe", overlap=0.6, direction="start")),
+        compare(stage, PALETTE, Transition(kind="wipe", overlap=0.6, direction="end")),
         closing(stage, PALETTE, Transition(kind="zoom", overlap=0.6)),
     ]
 

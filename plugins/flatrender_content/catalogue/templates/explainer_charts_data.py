@@ -27,36 +27,40 @@ BLACK, BOLD, MEDIUM = inter("Black"), inter("Bold"), inter("Medium")
 
 
 def _heading(b: SceneBuilder, default: str, *, top: float, note: str | None = None) -> float:
-    """Write heading (and a note) at the start side; return the y below them."""
+    """Write heading, bar and perhaps a note at the start side; return the y below them.
+
+    The heading grows upwards from its bar, so that a short one leaves no hole below.
+    """
     stage = b.stage
     x, w = stage.margin, stage.w - 2 * stage.margin
-    size = stage.pick(82, 70, 84)
-    lines = 1 if stage.wide else 2
-    tall = size * 1.2 * lines
-    bar(b, "accent", Box(x, top, 84, 10), 0.15)
+    size = stage.pick(84, 66, 88)
+    lines = 2 if stage.tall else 1
+    tall = size * 1.16 * lines
     b.words(
         Words("heading", "عنوان", "Heading", default, 48, lines, True),
-        Box(x, top + 26, w, tall),
+        Box(x, top, w, tall),
         BLACK,
         size,
         leading=1.12,
         tracking=-15,
-        vertical="center" if stage.wide else "top",
-        moves=[rise(0.2, 1.0, 70)],
+        vertical="bottom",
+        moves=[rise(0.15, 1.0, 70)],
     )
-    y = top + 26 + tall
+    y = top + tall + 26
+    bar(b, "accent", Box(x, y, 96, 10), 0.35)
+    y += 26
     if note is not None:
         b.words(
-            Words("note", "توضیح", "Note", note, 100, 2),
-            Box(x, y + 6, w, 64 if stage.wide else 120),
+            Words("note", "توضیح", "Note", note, 100, 2 if not stage.wide else 1),
+            Box(x, y, w, 64 if stage.wide else 112),
             MEDIUM,
-            stage.pick(40, 38, 44),
+            stage.pick(42, 38, 46),
             color="soft",
             vertical="top",
             leading=1.35,
             moves=[rise(0.5, 0.8, 30)],
         )
-        y += 70 if stage.wide else 126
+        y += 64 if stage.wide else 112
     return y
 
 
@@ -68,12 +72,12 @@ def bars(stage: Stage, palette: Palette, transition: Transition) -> Shot:
     paper(b)
     top = _heading(
         b,
-        "How regions adopted it",
-        top=stage.pick(96, 80, 210),
+        "Adoption by region",
+        top=stage.pick(70, 70, 190),
         note="Stores that use the new service, percent",
     )
     floor = stage.h - stage.pick(170, 160, 420)
-    ceiling = top + stage.pick(110, 90, 150)
+    ceiling = top + stage.pick(104, 96, 150)
     span = floor - ceiling
     x0, width = stage.margin, stage.w - 2 * stage.margin
     pitch = width / 5
@@ -280,7 +284,7 @@ def stats(stage: Stage, palette: Palette, transition: Transition) -> Shot:
         outro=0.7,
     )
     paper(b, (0.5, 0.0))
-    top = _heading(b, "Three numbers to remember", top=stage.pick(140, 84, 230))
+    top = _heading(b, "Three numbers to remember", top=stage.pick(120, 74, 220))
     data = (
         ("Orders delivered", 48_250.0, "since May", 10_000_000.0),
         ("Cities served", 126.0, "in 9 regions", 100_000.0),
@@ -292,9 +296,9 @@ def stats(stage: Stage, palette: Palette, transition: Transition) -> Shot:
         n = i + 1
         if stage.wide:
             w, h = (usable - 2 * gap) / 3, 500.0
-            box = Box(stage.margin + i * (w + gap), top + 90, w, h)
+            box = Box(stage.margin + i * (w + gap), top + 70, w, h)
         else:
-            h = (stage.h - top - stage.pick(0, 90, 330) - 2 * gap - 40) / 3
+            h = (stage.h - top - stage.pick(0, 70, 330) - 2 * gap - 40) / 3
             box = Box(stage.margin, top + 40 + i * (h + gap), usable, h)
         _card(
             b,
@@ -344,7 +348,7 @@ def _card(
         parent=holder,
         opacity=shown,
     )
-    edge = 46.0
+    edge = stage.pick(46, 34, 46)
     tag_y = -box.h / 2 + edge if stage.wide else 0.0
     b.shapes(
         "card tag",
@@ -356,11 +360,18 @@ def _card(
     inner = box.w - 2 * edge - (0 if stage.wide else 36)
     x = -box.w / 2 + edge + (0 if stage.wide else 36)
     split = 0.6
+    low = Box(
+        x, -box.h / 2 + edge + (box.h - 2 * edge) * split, inner, (box.h - 2 * edge) * (1 - split)
+    )
+    tag = Box(-box.w / 2 + edge + 130, -box.h / 2 + edge - 27, box.w - 2 * edge - 130, 54)
+    if not stage.wide:  # the unit stands behind the label: a long number needs the row above
+        tag = Box(low.x + low.w * 0.66, low.y, low.w * 0.34, low.h)
+        low = Box(low.x, low.y, low.w * 0.64, low.h)
     b.counter(
         amount,
         Box(x, -box.h / 2 + edge, inner, (box.h - 2 * edge) * split),
         BLACK,
-        stage.pick(122, 92, 130),
+        stage.pick(122, 96, 136),
         at=begin + 0.2,
         length=1.4,
         align="left",
@@ -369,7 +380,7 @@ def _card(
     )
     b.words(
         unit,
-        Box(-box.w / 2 + edge + 130, -box.h / 2 + edge - 27, box.w - 2 * edge - 130, 54),
+        tag,
         BOLD,
         stage.pick(36, 30, 38),
         color="accent",
@@ -379,12 +390,7 @@ def _card(
     )
     b.words(
         label,
-        Box(
-            x,
-            -box.h / 2 + edge + (box.h - 2 * edge) * split,
-            inner,
-            (box.h - 2 * edge) * (1 - split),
-        ),
+        low,
         MEDIUM,
         stage.pick(46, 40, 48),
         color="soft",
@@ -401,11 +407,11 @@ def compare(stage: Stage, palette: Palette, transition: Transition) -> Shot:
         stage, palette, key="compare", fa="مقایسه", en="Compare", seconds=4.0, intro=2.1, outro=0.7
     )
     paper(b, (0.9, 0.9))
-    top = _heading(b, "Faster from order to door", top=stage.pick(170, 96, 260))
+    top = _heading(b, "Faster from order to door", top=stage.pick(130, 90, 290))
     width = stage.w - 2 * stage.margin
-    thick = stage.pick(116, 96, 130)
-    step = stage.pick(240, 226, 330)
-    first = top + stage.pick(170, 130, 230)
+    thick = stage.pick(120, 104, 150)
+    step = stage.pick(240, 236, 370)
+    first = top + stage.pick(150, 140, 240)
     for i, (name, fa, en, label, value, color) in enumerate(
         (
             ("before", "پیش", "Before", "Last year", 86.0, "soft"),

@@ -68,7 +68,7 @@ def title(stage: Stage, palette: Palette, transition: Transition) -> Shot:
         kicker, heading, line_box = (560.0, 622.0, 872.0)
         tall, sizes = 240.0, (36.0, 112.0, 42.0)
     _motif(b, art)
-    bar(b, "accent", Box(column.x, kicker - 34, 96, 10), 0.3)
+    bar(b, "accent", Box(column.x, kicker - 34, 96, 10), 0.3, accompanies="kicker")
     b.words(
         Words("kicker", "سرخط", "Kicker", "Annual report 2026", 40),
         Box(column.x, kicker, column.w * (0.5 if not stage.wide and not stage.tall else 1), 60),
@@ -257,7 +257,12 @@ def closing(stage: Stage, palette: Palette, transition: Transition) -> Shot:
             (b.seconds, (103.0, 103.0), "sine_in_out"),
         ),
     )
-    b.shapes("pill", [rect((560, 116), radius=58), fill(palette["accent"])], parent=button)
+    b.shapes(
+        "pill",
+        [rect((560, 116), radius=58), fill(palette["accent"])],
+        parent=button,
+        accompanies="call",
+    )
     b.words(
         Words("call", "دکمه", "Button", "Read the full report", 30),
         Box(-244, -50, 488, 100),

@@ -337,7 +337,7 @@ def _type(b: SceneBuilder, top: float, camera: Layer) -> None:
     left = stage.cx - wide / 2
     name = Box(left, top, wide, stage.pick(150, 150, 170))
     b.words(
-        Words("name", "نام", "Name", "آوای نو", 36),
+        Words("name", "نام", "Name", "آوای نو", 28),
         name,
         vazirmatn("Black"),
         stage.pick(124, 116, 136),

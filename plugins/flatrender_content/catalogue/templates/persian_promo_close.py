@@ -82,7 +82,7 @@ def quote(stage: Stage, palette: Palette, transition: Transition) -> Shot:
         scale=settle(0.2, 60, 100, 0.9),
     )
     area = (
-        Box(220, 236, 1480, 440)
+        Box(220, 236, 1480, 416)
         if stage.wide
         else Box(90, 400, 900, 860)
         if stage.tall
@@ -166,8 +166,8 @@ def price(stage: Stage, palette: Palette, transition: Transition) -> Shot:
     wide = min(stage.w - 2 * stage.margin, 1300)
     left = stage.cx - wide / 2
     b.words(
-        Words("offer", "عنوان پیشنهاد", "Offer", "فقط تا پایان هفته", 50, 1),
-        Box(left, stage.pick(150, 140, 380), wide, 96),
+        Words("offer", "عنوان پیشنهاد", "Offer", "فقط تا پایان هفته", 36, 1),
+        Box(stage.cx - wide / 3, stage.pick(150, 140, 380), wide * 2 / 3, 96),
         BOLD,
         stage.pick(62, 56, 62),
         color="on_accent",
@@ -193,6 +193,7 @@ def price(stage: Stage, palette: Palette, transition: Transition) -> Shot:
             stroke(palette["on_accent"], 9),
         ],
         position=(stage.cx, old_y + 48),
+        accompanies="old_price",
     )
     b.words(
         Words("price", "قیمت", "Price", "۲۹۰٬۰۰۰", 14, 1, True),
@@ -226,13 +227,13 @@ def price(stage: Stage, palette: Palette, transition: Transition) -> Shot:
 def _burst(b: SceneBuilder) -> None:
     stage, palette = b.stage, b.palette
     at = (
-        (stage.side(1560), 320.0)
+        (stage.side(1610), 250.0)
         if stage.wide
         else (stage.cx, 1560.0)
         if stage.tall
         else (stage.side(905), 200.0)
     )
-    size = stage.pick(190, 138, 190)
+    size = stage.pick(176, 138, 190)
     holder = b.null(
         "burst", position=at, scale=pop(1.0, 0.7), rotation=wiggle(0.9, -9.0, -3.0, b.seconds)
     )
@@ -243,6 +244,7 @@ def _burst(b: SceneBuilder) -> None:
         ],
         parent=holder,
         rotation=keys((0.0, 0.0), (b.seconds, 50.0, "linear")),
+        accompanies="discount",
     )
     b.words(
         Words("discount", "درصد تخفیف", "Discount", "٪۳۰", 6),
@@ -340,7 +342,7 @@ def closing(stage: Stage, palette: Palette, transition: Transition) -> Shot:
     wide = min(stage.w - 2 * stage.margin, 1300)
     left = stage.cx - wide / 2
     b.words(
-        Words("brand", "نام برند", "Brand", "خانهٔ نقش", 40, 1, True),
+        Words("brand", "نام برند", "Brand", "خانهٔ نقش", 30, 1, True),
         Box(left, y + 196, wide, stage.pick(160, 150, 170)),
         BLACK,
         stage.pick(140, 116, 150),
@@ -348,7 +350,7 @@ def closing(stage: Stage, palette: Palette, transition: Transition) -> Shot:
         moves=[rise(0.75, 0.9, 90)],
     )
     b.words(
-        Words("slogan", "شعار", "Slogan", "هنر ایرانی، برای هر روز", 70, 1),
+        Words("slogan", "شعار", "Slogan", "هنر ایرانی، برای هر روز", 60, 2),
         Box(left, y + 360, wide, 80),
         MEDIUM,
         stage.pick(50, 46, 52),
@@ -388,7 +390,10 @@ def _call(b: SceneBuilder, at: tuple[float, float]) -> None:
         ),
     )
     b.shapes(
-        "pill", [rect((width, height), radius=height / 2), fill(palette["accent"])], parent=holder
+        "pill",
+        [rect((width, height), radius=height / 2), fill(palette["accent"])],
+        parent=holder,
+        accompanies="call",
     )
     reach = width / 2 + 90
     stripe = path(bezier([(-50, -80), (30, -80), (50, 80), (-30, 80)]))
@@ -412,6 +417,7 @@ def _call(b: SceneBuilder, at: tuple[float, float]) -> None:
         ],
         parent=holder,
         masks=[Mask(rounded(width, height, height / 2))],
+        accompanies="call",
         start=1.9,
         end=2.7,
     )

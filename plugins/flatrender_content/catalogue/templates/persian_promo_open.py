@@ -92,7 +92,7 @@ def _opener_frame(stage: Stage) -> Box:
         return stage.box(1920 - 130 - 570, 140, 570, 800)
     if stage.tall:
         return Box(180, 170, 720, 900)
-    return stage.box(1080 - 76 - 400, 210, 400, 640)
+    return stage.box(1080 - 64 - 370, 220, 370, 620)
 
 
 def _low_arch(frame: Box) -> dict[str, object]:
@@ -124,17 +124,17 @@ def _opener_words(b: SceneBuilder) -> None:
         title, line = Box(76, 1268, 928, 320), Box(76, 1600, 928, 140)
         sizes = (44.0, 132.0, 46.0)
     else:
-        column = stage.box(70, 0, 500, 1080)
+        column = stage.box(70, 0, 490, 1080)
         rule, kicker = Box(0, 240, 80, 9), Box(column.x, 262, column.w, 64)
         title, line = Box(column.x, 330, column.w, 350), Box(column.x, 694, column.w, 160)
-        sizes = (38.0, 98.0, 38.0)
+        sizes = (38.0, 92.0, 38.0)
     align = "center" if stage.tall else stage.start
     x = (
         stage.cx - rule.w / 2
         if stage.tall
         else (column.x + column.w - rule.w if stage.rtl else column.x)
     )
-    bar(b, "accent", Box(x, rule.y, rule.w, rule.h), 0.5)
+    bar(b, "accent", Box(x, rule.y, rule.w, rule.h), 0.5, accompanies="kicker")
     b.words(
         Words("kicker", "سرخط", "Kicker", "تازه رسید", 40),
         kicker,
@@ -233,9 +233,10 @@ def feature(stage: Stage, palette: Palette, transition: Transition) -> Shot:
         [star(12, 98, 84, roundness=20), fill(palette["spice"])],
         parent=badge,
         rotation=keys((0.0, 0.0), (b.seconds, 60.0, "linear")),
+        accompanies="badge",
     )
     b.words(
-        Words("badge", "نشان", "Badge", "۱", 8),
+        Words("badge", "نشان", "Badge", "۱", 6),
         Box(-68, -50, 136, 100),
         BLACK,
         72,
@@ -355,7 +356,7 @@ def picture_card(stage: Stage, palette: Palette, transition: Transition) -> Shot
     inner = Box(-card.w / 2 + (60 if stage.rtl else 90), 0, card.w - 150, 0)
     half = card.h / 2
     b.words(
-        Words("caption", "عنوان تصویر", "Caption", "عطری از باغ‌های کاشان", 60, 1, True),
+        Words("caption", "عنوان تصویر", "Caption", "عطری از باغ‌های کاشان", 48, 2, True),
         Box(inner.x, -half + 44, inner.w, (card.h - 88) * 0.52),
         BLACK,
         stage.pick(80, 72, 78),

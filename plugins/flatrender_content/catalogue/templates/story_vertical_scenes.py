@@ -64,6 +64,7 @@ def _pin(b: SceneBuilder, at: tuple[float, float], color: str, begin: float) -> 
         [group([drop, hole, fill(b.palette[color], even_odd=True)])],
         position=keys((begin, (at[0], at[1] - 60)), (begin + 0.6, at, "back_out")),
         opacity=appear(begin, 0.2),
+        accompanies="place",
     )
 
 
@@ -94,15 +95,15 @@ def cover(stage: Stage, palette: Palette, transition: Transition) -> Shot:
         stage, palette, key="cover", fa="جلد", en="Cover", seconds=4.2, intro=2.0, outro=0.7
     )
     ground(b, "paper")
-    tall = stage.pick(0, 590, 1130)
+    tall = stage.pick(0, 520, 1130)
     photo = Box(0, 0, stage.w, tall)
     b.shapes(
         "sun",
         [ellipse((stage.pick(0, 250, 320),) * 2), fill(palette["accent"])],
         position=keys(
             (0.2, (stage.side(stage.w - 210), tall + 220)),
-            (1.5, (stage.side(stage.w - 210), tall - 44), "expo_out"),
-            (b.seconds, (stage.side(stage.w - 210), tall - 66), "sine_in_out"),
+            (1.5, (stage.side(stage.w - 210), tall - 70), "expo_out"),
+            (b.seconds, (stage.side(stage.w - 210), tall - 92), "sine_in_out"),
         ),
     )
     framed(
@@ -116,22 +117,22 @@ def cover(stage: Stage, palette: Palette, transition: Transition) -> Shot:
         reveal=1.2,
     )
     _progress(b, "paper")
-    y = stage.pick(0, 640, 1212)
+    y = stage.pick(0, 562, 1212)
     _pin(b, (stage.side(100), y + 32), "accent", 0.7)
     b.words(
-        Words("place", "مکان", "Place", "کویر مرنجاب", 40),
+        Words("place", "مکان", "Place", "کویر مرنجاب", 28),
         stage.box(144, y, stage.w - 220, 64),
         BOLD,
         44,
         color="soft",
         moves=[rise(0.75, 0.8, 30)],
     )
-    title = stage.box(76, y + 74, stage.w - 152, stage.pick(0, 170, 290))
+    title = stage.box(76, y + 74, stage.w - 152, stage.pick(0, 226, 290))
     b.words(
-        Words("title", "عنوان", "Title", "دو روز در دل کویر", 46, 1 if not stage.tall else 2, True),
+        Words("title", "عنوان", "Title", "دو روز و یک شب در دل کویر", 46, 2, True),
         title,
         BLACK,
-        stage.pick(0, 128, 138),
+        stage.pick(0, 110, 138),
         leading=1.16,
         vertical="center",
         moves=[rise(0.85, 1.2, 120)],
@@ -250,7 +251,7 @@ def prints(stage: Stage, palette: Palette, transition: Transition) -> Shot:
     )
     _progress(b)
     b.words(
-        Words("heading", "عنوان", "Heading", "عصر، چای و کوچه‌ها", 46, 1, True),
+        Words("heading", "عنوان", "Heading", "عصر، چای و کوچه‌ها", 44, 2, True),
         heading,
         BLACK,
         stage.pick(0, 88, 104),
@@ -332,7 +333,7 @@ def moment(stage: Stage, palette: Palette, transition: Transition) -> Shot:
         moves=[rise(0.8, 0.7, 28)],
     )
     b.words(
-        Words("sentence", "جمله", "Sentence", "سکوتی که هیچ‌جا نشنیده بودم", 80, 2, True),
+        Words("sentence", "جمله", "Sentence", "سکوتی که در هیچ شهری پیدا نمی‌شود", 70, 2, True),
         Box(left, -strip.h / 2 + 98, strip.w - 150, strip.h - 130),
         BLACK,
         stage.pick(0, 64, 80),
@@ -385,8 +386,18 @@ def album(stage: Stage, palette: Palette, transition: Transition) -> Shot:
         rotation=wiggle(1.2, -3, 3, b.seconds),
     )
     size = stage.pick(0, 236, 300)
-    b.shapes("disc ring", [ellipse((size + 40, size + 40)), fill(palette["paper"])], parent=holder)
-    b.shapes("disc", [ellipse((size, size)), fill(palette["accent"])], parent=holder)
+    b.shapes(
+        "disc ring",
+        [ellipse((size + 40, size + 40)), fill(palette["paper"])],
+        parent=holder,
+        accompanies="number",
+    )
+    b.shapes(
+        "disc",
+        [ellipse((size, size)), fill(palette["accent"])],
+        parent=holder,
+        accompanies="number",
+    )
     b.words(
         Words("number", "عدد", "Number", "۴", 4),
         Box(-size * 0.42, -size * 0.40, size * 0.84, size * 0.5),
@@ -406,7 +417,7 @@ def album(stage: Stage, palette: Palette, transition: Transition) -> Shot:
         parent=holder,
     )
     b.words(
-        Words("heading", "عنوان", "Heading", "قاب‌هایی که با خود آوردم", 50, 1, True),
+        Words("heading", "عنوان", "Heading", "قاب‌هایی که با خود آوردم", 46, 2, True),
         stage.box(60, bottom + stage.pick(0, 22, 60), stage.w - 120, stage.pick(0, 96, 140)),
         BLACK,
         stage.pick(0, 72, 92),
@@ -414,7 +425,7 @@ def album(stage: Stage, palette: Palette, transition: Transition) -> Shot:
         moves=[rise(1.0, 1.0, 80)],
     )
     b.words(
-        Words("text", "متن", "Text", "هر کدام یک روز، یک رنگ، یک بو", 80, 1),
+        Words("text", "متن", "Text", "هر کدام یک روز، یک رنگ، یک بو", 70, 2),
         stage.box(60, bottom + stage.pick(0, 122, 214), stage.w - 120, stage.pick(0, 64, 90)),
         MEDIUM,
         stage.pick(0, 42, 48),
@@ -483,7 +494,7 @@ def ending(stage: Stage, palette: Palette, transition: Transition) -> Shot:
     )
     base = y + r * 1.62
     b.words(
-        Words("name", "نام", "Name", "سفرنامهٔ سارا", 36, 1, True),
+        Words("name", "نام", "Name", "سفرنامهٔ سارا", 32, 1, True),
         stage.box(60, base, stage.w - 120, stage.pick(0, 130, 170)),
         BLACK,
         stage.pick(0, 100, 124),
@@ -520,7 +531,10 @@ def _follow(b: SceneBuilder, at: tuple[float, float]) -> Layer:
     )
     width, height = 560.0, 124.0
     b.shapes(
-        "pill", [rect((width, height), radius=height / 2), fill(b.palette["accent"])], parent=holder
+        "pill",
+        [rect((width, height), radius=height / 2), fill(b.palette["accent"])],
+        parent=holder,
+        accompanies="call",
     )
     b.words(
         Words("call", "دکمه", "Button", "همراه ما شوید", 26),
