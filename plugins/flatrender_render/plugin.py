@@ -1,10 +1,29 @@
 """The render context's manifest: what it owns, offers and needs."""
 
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import click
+from litestar.di import Provide
 
 from flatrender.contracts import render as contract
+from flatrender.contracts.identity import RenderEntitlements, TokenIssuer
+from flatrender.contracts.studio import SavedProjects
 from flatrender.plugin import FlatRenderPlugin, Manifest
+from flatrender.security.tokens import KeySource
+from flatrender_render.controllers.exports import ExportController
+from flatrender_render.controllers.jobs import JobController
+from flatrender_render.controllers.snapshots import SnapshotController
+from flatrender_render.controllers.streams import StreamController, watch_render
+from flatrender_render.farm.node import Node
+from flatrender_render.farm.runner import Runner
+from flatrender_render.farm.wake import SCHEDULES, TASKS
 from flatrender_render.models import Base
+from flatrender_render.services.inspector import InspectorService
+from flatrender_render.services.jobs import JobService
+from flatrender_render.services.snapshots import SnapshotService
+from flatrender_render.services.streams import StreamService
+from flatrender_render.services.views import ViewService
 
 
 class RenderPlugin(FlatRenderPlugin):
@@ -14,6 +33,17 @@ class RenderPlugin(FlatRenderPlugin):
         name="render",
         schema="render",
         summary="Render jobs, live progress, snapshots and exports.",
+        controllers=(
+            JobController,
+            StreamController,
+            watch_render,
+            SnapshotController,
+            ExportController,
+        ),
+        tasks=TASKS,
+        schedules=SCHEDULES,
+        offers=(contract.TemplateInspector,),
+        needs=(SavedProjects, RenderEntitlements, TokenIssuer, KeySource),
         emits=(
             contract.JobQueued,
             contract.JobStarted,
@@ -26,3 +56,36 @@ class RenderPlugin(FlatRenderPlugin):
         ),
         metadata=Base.metadata,
     )
+
+    def dependencies(self) -> dict[str, Provide]:
+        """Return the render context's services by the names handlers use."""
+        return self.provide(
+            {
+                "jobs": JobService,
+                "views": ViewService,
+                "streams": StreamService,
+                "snapshots": SnapshotService,
+                "drain": lambda context: context.infra.drain,
+            }
+        )
+
+    def ports(self) -> Mapping[type[Any], Any]:
+        """Return the implementations of what render offers."""
+        return {contract.TemplateInspector: self.context.get(InspectorService)}
+
+    async def stop(self) -> None:
+        """Leave the farm and end the render processes."""
+        if node := self.context.made(Node):
+            await node.leave()
+        if runner := self.context.made(Runner):
+            await runner.close()
+        if inspector := self.context.made(InspectorService):
+            await inspector.close()
+
+    @classmethod
+    def commands(cls) -> Sequence[click.Command]:
+        """Return ``flatrender lottie`` and ``flatrender template``."""
+        from flatrender_render.engines.cli import template
+        from flatrender_render.engines.lottie.cli import lottie
+
+        return (lottie, template)

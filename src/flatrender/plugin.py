@@ -102,6 +102,11 @@ class PluginContext:
         made: T = self._made[key]
         return made
 
+    def made(self, service: Callable[["PluginContext"], T]) -> T | None:
+        """Return a service's instance if anybody has used it, without making one."""
+        key: Any = service
+        return self._made.get(key)
+
 
 class FlatRenderPlugin:
     """Base of every context. Subclasses set ``manifest`` and override what they need."""

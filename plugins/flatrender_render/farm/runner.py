@@ -19,7 +19,7 @@ from flatrender.clock import random_token
 from flatrender.plugin import PluginContext
 from flatrender.storage import ObjectMissing, StoreError
 from flatrender_render.domain import Step
-from flatrender_render.engines.pool import OnProgress, PoolError, RenderPool
+from flatrender_render.engines.pool import OnProgress, PoolError, PoolLimits, RenderPool
 from flatrender_render.engines.work import Progress
 from flatrender_render.farm import claims, pieces, reports
 from flatrender_render.farm.cache import CacheCorrupt, ContentCache
@@ -44,6 +44,8 @@ class Runner:
         self.cache = ContentCache(folder / "cache", context.infra.storage)
         self._scratch = folder / "scratch"
         self.pool = RenderPool(self._node.slots)
+        # Snapshots are waited for: they do not stand in line behind videos.
+        self.stills = RenderPool(1, PoolLimits(nice=0))
 
     async def work(self, engine: str) -> None:
         """Claim and do frame jobs of ``engine`` until none is left for this node."""
@@ -61,7 +63,7 @@ class Runner:
 
     async def close(self) -> None:
         """End the render processes."""
-        await self.pool.close()
+        await asyncio.gather(self.pool.close(), self.stills.close())
 
     async def _do(self, claim: Claim) -> None:
         bound = structlog.contextvars.bound_contextvars(

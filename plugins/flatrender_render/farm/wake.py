@@ -1,9 +1,31 @@
 """Waking workers: the arq tasks of the render queue. PostgreSQL decides what there is to do."""
 
+from uuid import UUID
+
 from msgspec import Struct
 
 from flatrender.plugin import PluginContext
-from flatrender.tasks.task import Task
+from flatrender.tasks.task import Nothing, Schedule, Task
+
+SWEEP_SECONDS = 5.0
+WAKES_PER_SWEEP = 16
+
+_WAITING = """
+SELECT engine, count(*) AS waiting FROM (
+    SELECT engine FROM render.frame_jobs
+    WHERE state = 'Waiting' AND NOT held AND not_before <= now() LIMIT 200) w
+GROUP BY engine
+"""
+_STARVED_SNAPSHOTS = """
+SELECT id FROM render.snapshots
+WHERE (state = 'Waiting' AND created_at < now() - interval '2 seconds')
+   OR (state = 'Claimed' AND lease_until < now())
+LIMIT 16
+"""
+_TOO_OLD = """
+SELECT id FROM render.render_jobs
+WHERE step NOT IN ('Done', 'Failed', 'Cancelled', 'Paused') AND deadline_at < now() LIMIT 50
+"""
 
 
 class Wake(Struct, frozen=True):
@@ -12,11 +34,48 @@ class Wake(Struct, frozen=True):
     engine: str = "lottie"
 
 
+class SnapshotWake(Struct, frozen=True):
+    """A snapshot waits."""
+
+    snapshot_id: UUID
+
+
 async def work(context: PluginContext, wake: Wake) -> None:
     """Claim and do frame jobs until there are none for this worker."""
     from flatrender_render.farm.runner import Runner
 
     await context.get(Runner).work(wake.engine)
+
+
+async def draw_snapshot(context: PluginContext, wake: SnapshotWake) -> None:
+    """Draw a waiting snapshot."""
+    from flatrender_render.services.snapshots import SnapshotService
+
+    await context.get(SnapshotService).draw(wake.snapshot_id)
+
+
+async def sweep(context: PluginContext, _payload: Nothing) -> None:
+    """Reap leases that ran out, fail jobs past their age, and wake workers for what waits:
+    nothing depends on a wake-up having arrived."""
+    from flatrender_render.farm import claims, reports
+    from flatrender_render.farm.failures import classify
+    from flatrender_render.farm.node import mark_silent
+
+    await mark_silent(context)
+    async with context.db.system("farm reaper") as work_:
+        await claims.reap(work_)
+    for row in await context.db.system_fetch("jobs past their age", _TOO_OLD):
+        async with context.db.system("farm age limit") as work_:
+            verdict = classify("job_too_old", "not finished within its age limit")
+            await reports.fail_job(work_, row["id"], verdict)
+    queue = context.infra.queue
+    for row in await context.db.system_fetch("frame jobs that wait", _WAITING):
+        for _ in range(min(row["waiting"], WAKES_PER_SWEEP)):
+            await queue.enqueue_task("render", WORK.queue, WORK.name, Wake(engine=row["engine"]))
+    for row in await context.db.system_fetch("snapshots that wait", _STARVED_SNAPSHOTS):
+        await queue.enqueue_task(
+            "render", SNAPSHOT.queue, SNAPSHOT.name, SnapshotWake(snapshot_id=row["id"])
+        )
 
 
 WORK = Task(
@@ -28,3 +87,16 @@ WORK = Task(
     max_attempts=3,
     backoff=1.0,
 )
+SNAPSHOT = Task(
+    name="render.snapshot",
+    queue="quick",
+    handler=draw_snapshot,
+    payload=SnapshotWake,
+    timeout=60.0,
+    max_attempts=3,
+    backoff=0.5,
+)
+SWEEP = Task(name="render.sweep", queue="cleanup", handler=sweep, timeout=60.0, max_attempts=1)
+
+TASKS = (WORK, SNAPSHOT, SWEEP)
+SCHEDULES = (Schedule(task=SWEEP, every=SWEEP_SECONDS),)

@@ -9,8 +9,16 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from flatrender.plugin import PluginContext
 
-QueueName = Literal["events", "render", "messages", "push", "cleanup", "default"]
-QUEUES: tuple[QueueName, ...] = ("events", "render", "messages", "push", "cleanup", "default")
+QueueName = Literal["events", "render", "quick", "messages", "push", "cleanup", "default"]
+QUEUES: tuple[QueueName, ...] = (
+    "events",
+    "render",
+    "quick",  # what a person waits for on the other end of a request
+    "messages",
+    "push",
+    "cleanup",
+    "default",
+)
 
 
 class Nothing(Struct, frozen=True):

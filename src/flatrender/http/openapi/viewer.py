@@ -79,4 +79,4 @@ def docs_router() -> Router:
         content, tag = made[0]
         return _served(request, content, tag, "application/vnd.oai.openapi+json", "no-cache")
 
-    return Router("/", route_handlers=[docs_page, docs_file, openapi_json], opt={"public": True})
+    return Router("/", route_handlers=[docs_page, docs_file, openapi_json], opt={"auth": "public"})

@@ -1,0 +1,90 @@
+"""Live progress: the WebSocket /ws/v1/render/{job_id} and the same as server-sent events."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Controller, WebSocket, get, websocket
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
+
+from flatrender.errors import NotFound, Unauthorized
+from flatrender.http.drain import Drain
+from flatrender.http.problems import problem_responses
+from flatrender.http.sse import Event, EventStream
+from flatrender.http.websocket import (
+    CLOSE_BAD_TOKEN,
+    CLOSE_NOT_YOURS,
+    LiveSocket,
+    accept,
+    refuse,
+    token_of,
+)
+from flatrender_render.services.streams import StreamService
+
+WatchToken = Annotated[
+    str | None,
+    QueryParameter(name="token", max_length=4096, description="From `create_watch_token`."),
+]
+
+
+@websocket("/ws/v1/render/{job_id:uuid}", opt={"auth": "public"})
+async def watch_render(
+    socket: WebSocket[Any, Any, Any],
+    job_id: FromPath[UUID],
+    streams: NamedDependency[StreamService],
+    drain: NamedDependency[Drain],
+) -> None:
+    """Send `flatrender.v1` messages until the job ends; 4401 bad token, 4403 not your job."""
+    try:
+        claims = await streams.open_ticket(token_of(socket), job_id)
+    except Unauthorized:
+        await refuse(socket, CLOSE_BAD_TOKEN, "bad token")
+        return
+    if claims is None:
+        await refuse(socket, CLOSE_NOT_YOURS, "not your job")
+        return
+    if not await accept(socket):
+        return
+    live = LiveSocket(socket, drain=drain, ping_seconds=20.0)
+
+    async def produce(out: LiveSocket) -> None:
+        async for message in streams.messages(claims):
+            out.send(message, droppable=message.get("type") == "progress")
+
+    try:
+        await live.run(produce)
+    except NotFound:
+        await refuse(socket, CLOSE_NOT_YOURS, "not your job")
+
+
+class StreamController(Controller):
+    """Server-sent events of a render."""
+
+    path = "/v1/renders"
+    tags = ("render",)
+
+    @get(
+        "/{job_id:uuid}/stream",
+        operation_id="stream_render",
+        summary="Live progress as server-sent events",
+        opt={"auth": "public"},
+        responses=problem_responses(NotFound, Unauthorized),
+    )
+    async def stream(
+        self,
+        job_id: FromPath[UUID],
+        streams: NamedDependency[StreamService],
+        drain: NamedDependency[Drain],
+        watch_token: WatchToken = None,
+    ) -> EventStream:
+        """Carry the same messages as the WebSocket, for clients without one."""
+        claims = await streams.open_ticket(watch_token, job_id)
+        if claims is None:
+            raise NotFound()
+
+        async def events() -> AsyncIterator[Event]:
+            async for message in streams.messages(claims):
+                yield Event(event=str(message["type"]), data=message)
+
+        return EventStream(events(), drain=drain)

@@ -1,0 +1,75 @@
+"""What the engine says of a template package: the ``TemplateInspector`` port."""
+
+from pathlib import Path
+from typing import Literal
+
+from flatrender.contracts.render import InspectionNote
+from flatrender.plugin import PluginContext
+from flatrender.template.composition import Composition, SceneInstance
+from flatrender.template.manifest import Scene, Variant
+from flatrender.template.package import TemplatePackage
+from flatrender_render.domain import output_size
+from flatrender_render.engines import RenderSpec
+from flatrender_render.engines.pool import RenderPool
+
+
+class InspectorService:
+    """Asks the engine in a render process of its own: a bad package costs that process only."""
+
+    def __init__(self, context: PluginContext) -> None:
+        del context
+        self._pool = RenderPool(1)
+
+    async def inspect(self, package: Path) -> list[InspectionNote]:
+        """Return every problem and limitation the engine sees."""
+        with TemplatePackage.open(package) as opened:
+            name = opened.manifest.engine
+        return await self._pool.inspect(name, package)
+
+    async def still(
+        self, package: Path, *, aspect: str, scene_key: str | None, width: int
+    ) -> bytes:
+        """Draw one settled frame with default values as JPEG."""
+        with TemplatePackage.open(package) as opened:
+            manifest = opened.manifest
+            digest = opened.sha256
+        variant = next(v for v in manifest.variants if v.aspect == aspect)
+        scene = next((s for s in variant.scenes if s.key == scene_key), variant.scenes[0])
+        composition = _composition(variant, scene, manifest.direction)
+        out_width, out_height = output_size(variant.width, variant.height, "720p")
+        spec = RenderSpec(
+            package=str(package),
+            package_sha256=digest,
+            composition=composition,
+            width=out_width,
+            height=out_height,
+        )
+        settled = min(scene.duration - scene.outro, max(scene.intro, scene.duration * 0.6))
+        return await self._pool.snapshot(
+            manifest.engine, spec, int(settled * variant.fps), width=width
+        )
+
+    async def close(self) -> None:
+        """End the render process."""
+        await self._pool.close()
+
+
+def _composition(variant: Variant, scene: Scene, direction: Literal["rtl", "ltr"]) -> Composition:
+    # No values: what the animation itself holds are the defaults.
+    return Composition(
+        width=variant.width,
+        height=variant.height,
+        fps=variant.fps,
+        aspect=variant.aspect,
+        direction=direction,
+        scenes=[
+            SceneInstance(
+                id="still",
+                scene_key=scene.key,
+                animation=scene.animation,
+                duration=scene.duration,
+                intro=scene.intro,
+                outro=scene.outro,
+            )
+        ],
+    )

@@ -1,0 +1,270 @@
+"""Snapshots: one frame of one scene, drawn once per content and kept by its content address."""
+
+import asyncio
+import hashlib
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from flatrender.clock import uuid7
+from flatrender.contracts.studio import RenderSource, SavedProjects
+from flatrender.errors import NotFound
+from flatrender.plugin import PluginContext
+from flatrender.security.principal import Principal
+from flatrender.template.composition import Composition, ImageRef, SceneInstance
+from flatrender.template.manifest import Transition
+from flatrender.template.timing import total_frames
+from flatrender_render import queries, schemas
+from flatrender_render.engines import RenderSpec, engine, still_key
+from flatrender_render.errors import SnapshotFailed
+from flatrender_render.farm.node import Node
+from flatrender_render.farm.runner import Runner
+from flatrender_render.farm.wake import SNAPSHOT, SnapshotWake
+from flatrender_render.queries import SnapshotView
+from flatrender_render.schemas import Snapshot
+
+WAIT_SECONDS = 8.0
+LEASE_SECONDS = 30.0
+
+_INSERT = """
+INSERT INTO render.snapshots (id, tenant_id, user_id, cache_key, saved_project_id, saved_scene_id,
+    engine, engine_version, package_object_key, package_sha256, composition, frame, width, height)
+VALUES (:id, :tenant, :user, :key, :saved, :scene, :engine, :version, :package_key, :package_sha,
+    CAST(:composition AS jsonb), :frame, :width, :height)
+ON CONFLICT (tenant_id, cache_key) DO UPDATE SET
+    state = CASE WHEN render.snapshots.state = 'Failed' THEN 'Waiting'
+                 ELSE render.snapshots.state END,
+    last_used_at = now()
+RETURNING id
+"""
+_CLAIM = """
+UPDATE render.snapshots SET state = 'Claimed', epoch = epoch + 1, attempts = attempts + 1,
+    node_id = $2, lease_until = now() + make_interval(secs => $3)
+WHERE id = (SELECT id FROM render.snapshots
+            WHERE ($1::uuid IS NULL OR id = $1)
+              AND (state = 'Waiting' OR (state = 'Claimed' AND lease_until < now()))
+            ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+RETURNING id, tenant_id, epoch, engine, package_object_key, package_sha256, composition, frame,
+          width, height, cache_key
+"""
+_DONE = """
+UPDATE render.snapshots SET state = 'Done', lease_until = NULL, object_key = $3, sha256 = $4,
+    size_bytes = $5, finished_at = now()
+WHERE id = $1 AND epoch = $2 AND state = 'Claimed'
+"""
+_FAILED = """
+UPDATE render.snapshots SET state = 'Failed', lease_until = NULL, error_code = $3,
+    error_message = $4, finished_at = now()
+WHERE id = $1 AND epoch = $2 AND state = 'Claimed'
+"""
+
+
+class _Work(Struct, frozen=True, kw_only=True):
+    id: UUID
+    tenant_id: UUID
+    epoch: int
+    engine: str
+    package_object_key: str
+    package_sha256: str
+    composition: Composition
+    frame: int
+    width: int
+    height: int
+    cache_key: str
+
+
+class SnapshotService:
+    """Ask for snapshots (API) and draw them (worker)."""
+
+    def __init__(self, context: PluginContext) -> None:
+        self._context = context
+        self._db = context.db
+        self._base = context.infra.settings.http.public_url.rstrip("/")
+
+    async def ask(
+        self,
+        principal: Principal,
+        saved_project_id: UUID,
+        *,
+        scene_id: UUID | None,
+        time: float | None,
+        width: int,
+    ) -> Snapshot:
+        """Return a snapshot, drawn now or before; ``url`` is None when it takes too long.
+
+        Raises ``NotFound``, studio's refusals and :class:`SnapshotFailed`.
+        """
+        if principal.user_id is None:
+            raise NotFound()
+        source = await self._context.port(SavedProjects).render_source(
+            principal.tenant_id, principal.user_id, saved_project_id
+        )
+        if source is None:
+            raise NotFound()
+        scene = _pick(source, scene_id)
+        composition = replace(
+            source.composition,
+            scenes=[replace(scene, transition=Transition())],
+            audio=[],
+        )
+        frame = _frame(composition, time)
+        height = max(2, 2 * round(width * composition.height / composition.width / 2))
+        size = (width - width % 2, height)
+        key = _key(source, composition, frame, size)
+        found = await queries.snapshot_by_key(self._db.reads, principal.tenant_id, key)
+        if found is not None and found.state == "Done":
+            return self._answer(found, composition, cached=True)
+        async with self._context.infra.hub.listen(f"snapshot:{key}") as listener:
+            snapshot_id = await self._insert(
+                principal, source, scene, composition, frame, size, key
+            )
+            await self._context.infra.queue.enqueue_task(
+                "render", SNAPSHOT.queue, SNAPSHOT.name, SnapshotWake(snapshot_id=snapshot_id)
+            )
+            loop = asyncio.get_running_loop()
+            deadline = loop.time() + WAIT_SECONDS
+            while True:
+                found = await queries.snapshot_by_key(self._db.reads, principal.tenant_id, key)
+                if found is not None and found.state in ("Done", "Failed"):
+                    break
+                if loop.time() >= deadline:
+                    break
+                await listener.next_message(min(1.0, max(0.01, deadline - loop.time())))
+        if found is None:
+            raise NotFound()
+        if found.state == "Failed":
+            raise SnapshotFailed(extra={"reason": found.error_code})
+        return self._answer(found, composition, cached=False)
+
+    async def read(self, principal: Principal, snapshot_id: UUID) -> Snapshot:
+        """Return a snapshot of the caller. Raises ``NotFound``."""
+        found = await self._own(principal, snapshot_id)
+        return schemas.snapshot_of(found, cached=True, fps=30, base=self._base)
+
+    async def link(self, principal: Principal, snapshot_id: UUID) -> str:
+        """Return a fresh presigned link to the picture. Raises ``NotFound``."""
+        found = await self._own(principal, snapshot_id)
+        if found.object_key is None:
+            raise NotFound()
+        return self._context.infra.storage.link(found.object_key)
+
+    async def draw(self, snapshot_id: UUID | None) -> bool:
+        """Draw one waiting snapshot in this worker; False when there was none."""
+        node = await self._context.get(Node).identity()
+        async with self._db.system("snapshot claim") as work:
+            row = await work.fetchrow(_CLAIM, snapshot_id, node, LEASE_SECONDS)
+        if row is None:
+            return False
+        task = msgspec.convert(dict(row), _Work, strict=False)
+        runner = self._context.get(Runner)
+        try:
+            async with runner.cache.hold(_files(task)) as files:
+                spec = RenderSpec(
+                    package=str(files[task.package_sha256]),
+                    package_sha256=task.package_sha256,
+                    composition=task.composition,
+                    width=task.width,
+                    height=task.height,
+                    assets={d: str(p) for d, p in files.items() if d != task.package_sha256},
+                )
+                picture = await runner.stills.snapshot(task.engine, spec, task.frame)
+            key = f"snapshots/{task.tenant_id}/{task.cache_key}.png"
+            await self._context.infra.storage.put(key, picture, content_type="image/png")
+            digest = hashlib.sha256(picture).hexdigest()
+            async with self._db.system("snapshot done") as work:
+                await work.execute(_DONE, task.id, task.epoch, key, digest, len(picture))
+        except Exception as error:  # noqa: BLE001 - kept with the row; the asker is told
+            code = str(getattr(error, "code", "internal"))
+            async with self._db.system("snapshot failed") as work:
+                await work.execute(_FAILED, task.id, task.epoch, code, str(error)[:2000])
+        await self._context.infra.hub.publish(f"snapshot:{task.cache_key}", {"type": "snapshot"})
+        return True
+
+    async def _insert(  # noqa: PLR0917 - private, one caller, in the order of the columns
+        self,
+        principal: Principal,
+        source: RenderSource,
+        scene: SceneInstance,
+        composition: Composition,
+        frame: int,
+        size: tuple[int, int],
+        key: str,
+    ) -> UUID:
+        async with self._db.unit_of_work(principal.tenant_id) as work:
+            made = await work.execute(
+                _INSERT,
+                id=uuid7(),
+                tenant=principal.tenant_id,
+                user=principal.user_id,
+                key=key,
+                saved=source.saved_project_id,
+                scene=_uuid(scene.id),
+                engine=source.engine,
+                version=engine(source.engine).version,
+                package_key=source.package_object_key,
+                package_sha=source.package_sha256,
+                composition=msgspec.json.encode(composition).decode(),
+                frame=frame,
+                width=size[0],
+                height=size[1],
+            )
+            found: UUID = made.scalar_one()
+            return found
+
+    async def _own(self, principal: Principal, snapshot_id: UUID) -> SnapshotView:
+        found = await queries.snapshot_by_id(
+            self._db.reads, principal.tenant_id, snapshot_id, principal.user_id
+        )
+        if found is None:
+            raise NotFound()
+        return found
+
+    def _answer(self, view: SnapshotView, composition: Composition, *, cached: bool) -> Snapshot:
+        return schemas.snapshot_of(view, cached=cached, fps=composition.fps, base=self._base)
+
+
+def _pick(source: RenderSource, scene_id: UUID | None) -> SceneInstance:
+    scenes = source.composition.scenes
+    if scene_id is None:
+        return scenes[0]
+    for scene in scenes:
+        if scene.id == str(scene_id):
+            return scene
+    raise NotFound()
+
+
+def _frame(composition: Composition, time: float | None) -> int:
+    """Return the frame to show: by default where everything has come in and nothing has left."""
+    scene = composition.scenes[0]
+    settled = min(scene.duration - scene.outro, max(scene.intro, scene.duration * 0.6))
+    wanted = settled if time is None else time
+    return max(0, min(total_frames(composition) - 1, round(wanted * composition.fps)))
+
+
+def _key(source: RenderSource, composition: Composition, frame: int, size: tuple[int, int]) -> str:
+    spec = RenderSpec(
+        package="",
+        package_sha256=source.package_sha256,
+        composition=composition,
+        width=size[0],
+        height=size[1],
+    )
+    return still_key(source.engine, engine(source.engine).version, spec, frame)
+
+
+def _files(task: _Work) -> dict[str, str]:
+    wanted = {task.package_sha256: task.package_object_key}
+    for value in task.composition.scenes[0].values.values():
+        if isinstance(value, ImageRef):
+            wanted[value.sha256] = value.object_key
+    return wanted
+
+
+def _uuid(text: str) -> Any:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
