@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
@@ -371,6 +372,19 @@ async def test_a_connection_that_died_while_idle_is_no_outage(wired: Gate, switc
     await switch.cut()
     switch.mend()
     assert not (await wired.check([])).degraded
+
+
+async def test_one_lost_answer_is_no_outage(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, calls = gate._run, 0
+
+    async def once_lost(script: str, keys: list[str], args: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return None if calls == 1 else await real(script, keys, args)
+
+    monkeypatch.setattr(gate, "_run", once_lost)
+    assert not (await gate.check([])).degraded
+    assert calls == 2
 
 
 def test_local_cells_stay_within_their_memory(clock: HeldClock) -> None:
