@@ -14,7 +14,7 @@ from flatrender.http.setup import HttpLayer
 from flatrender.observability.health import health_handlers
 from flatrender.observability.metrics import MetricsMiddleware, metrics_handler
 from flatrender.observability.tracing import TracingMiddleware, setup_tracing, use_tracing
-from flatrender.plugin import FlatRenderPlugin
+from flatrender.plugin import FlatRenderPlugin, PluginError
 from flatrender.runtime import Runtime
 from flatrender.security.setup import SecurityLayer
 from flatrender.settings import Settings
@@ -51,6 +51,8 @@ def create_app(
         lifespan=[_lifespan(live), http.lifespan],
         **arguments,
     )
+    if problems := security.problems(app.routes):
+        raise PluginError(problems)
     http.install(app)
     app.asgi_handler = MetricsMiddleware(TracingMiddleware(app.asgi_handler))
     app.state.runtime = live
