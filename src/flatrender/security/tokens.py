@@ -154,7 +154,10 @@ class TokenSigner:
         return self._key.kid
 
     def use(self, key: SigningKey) -> None:
-        """Sign with ``key`` from now on (rotation). Publish it in the JWKS before."""
+        """Sign with ``key`` from now on (rotation).
+
+        Publish it a minute before: verifiers ask for an unknown key id every ten seconds at most.
+        """
         self._key = key
 
     def access(
