@@ -239,6 +239,11 @@ async def _live(peer: Peer, **options: Any) -> LiveSocket:
     return LiveSocket(peer.socket, drain=options.pop("drain", Drain()), **options)
 
 
+async def _run(live: LiveSocket, produce: Any) -> int:
+    async with asyncio.timeout(10):
+        return await live.run(produce)
+
+
 async def test_everything_queued_goes_out_before_a_normal_close() -> None:
     peer = Peer()
     live = await _live(peer)
@@ -247,9 +252,23 @@ async def test_everything_queued_goes_out_before_a_normal_close() -> None:
         for number in range(40):
             out.send({"n": number})
 
-    assert await live.run(produce) == CLOSE_NORMAL
+    assert await _run(live, produce) == CLOSE_NORMAL
     assert peer.texts() == [f'{{"n":{number}}}' for number in range(40)]
     assert peer.closed() == CLOSE_NORMAL
+
+
+async def test_a_normal_close_waits_for_a_client_that_takes_its_time() -> None:
+    peer = Peer()
+    live = await _live(peer)
+    peer.taking.clear()
+
+    async def produce(out: LiveSocket) -> None:
+        for number in range(5):
+            out.send(number)
+        asyncio.get_running_loop().call_later(0.02, peer.taking.set)
+
+    assert await _run(live, produce) == CLOSE_NORMAL
+    assert peer.texts() == ["0", "1", "2", "3", "4"]
 
 
 async def test_old_progress_makes_room_and_other_messages_stay() -> None:
@@ -265,7 +284,7 @@ async def test_old_progress_makes_room_and_other_messages_stay() -> None:
             out.send(f"p{number}", droppable=True)
         peer.taking.set()
 
-    assert await live.run(produce) == CLOSE_NORMAL
+    assert await _run(live, produce) == CLOSE_NORMAL
     assert peer.texts() == ["first", "step", "p7", "p8", "p9"]
     assert live.dropped == 7
 
@@ -285,7 +304,7 @@ async def test_who_cannot_take_what_must_be_told_is_too_slow() -> None:
             ended.set()
             peer.taking.set()
 
-    assert await live.run(produce) == CLOSE_SLOW
+    assert await _run(live, produce) == CLOSE_SLOW
     assert ended.is_set()
     assert peer.closed() == CLOSE_SLOW
 
@@ -302,7 +321,7 @@ async def test_one_message_that_cannot_be_sent_in_time_ends_it() -> None:
         finally:
             peer.taking.set()
 
-    assert await live.run(produce) == CLOSE_SLOW
+    assert await _run(live, produce) == CLOSE_SLOW
 
 
 async def test_a_client_that_leaves_ends_the_producer() -> None:
@@ -317,7 +336,7 @@ async def test_a_client_that_leaves_ends_the_producer() -> None:
         finally:
             ended.set()
 
-    assert await live.run(produce) == CLOSE_NORMAL
+    assert await _run(live, produce) == CLOSE_NORMAL
     assert ended.is_set()
 
 
@@ -329,7 +348,7 @@ async def test_draining_closes_with_1012() -> None:
         drain.begin()
         await asyncio.Event().wait()
 
-    assert await live.run(produce) == CLOSE_RESTART
+    assert await _run(live, produce) == CLOSE_RESTART
     assert peer.closed() == CLOSE_RESTART
 
 
@@ -342,7 +361,7 @@ async def test_pings_are_answered_and_noise_is_not() -> None:
             peer.incoming.put_nowait({"type": "websocket.receive", "text": text})
         await peer.until(1)
 
-    await live.run(produce)
+    await _run(live, produce)
     assert peer.texts() == ['{"type":"pong"}']
 
 
@@ -353,7 +372,7 @@ async def test_we_ping_when_asked_to() -> None:
     async def produce(_out: LiveSocket) -> None:
         await peer.until(2)
 
-    await live.run(produce)
+    await _run(live, produce)
     assert set(peer.texts()) == {'{"type":"ping"}'}
 
 
@@ -365,7 +384,7 @@ async def test_large_messages_from_clients_end_it() -> None:
         peer.incoming.put_nowait({"type": "websocket.receive", "text": "x" * 4097})
         await asyncio.Event().wait()
 
-    assert await live.run(produce) == CLOSE_TOO_BIG
+    assert await _run(live, produce) == CLOSE_TOO_BIG
 
 
 async def test_a_fault_of_the_producer_comes_through() -> None:
@@ -375,4 +394,4 @@ async def test_a_fault_of_the_producer_comes_through() -> None:
         raise RuntimeError("producer broke")
 
     with pytest.raises(RuntimeError, match="producer broke"):
-        await live.run(produce)
+        await _run(live, produce)
