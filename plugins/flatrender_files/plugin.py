@@ -1,8 +1,20 @@
 """The files context's manifest: what it owns, offers and needs."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
+from litestar.di import Provide
+
+from flatrender.contracts import files as contract
 from flatrender.plugin import FlatRenderPlugin, Manifest
+from flatrender_files.controllers.files import FileController
+from flatrender_files.controllers.uploads import UploadController
+from flatrender_files.handlers import SUBSCRIPTIONS
+from flatrender_files.models import Base
+from flatrender_files.services.library import LibraryService
+from flatrender_files.services.store import FileStoreService
+from flatrender_files.services.uploads import UploadService
+from flatrender_files.tasks import SCHEDULES, TASKS
 
 
 class FilesPlugin(FlatRenderPlugin):
@@ -12,4 +24,29 @@ class FilesPlugin(FlatRenderPlugin):
         name="files",
         schema="file_mgr",
         summary="Uploads, files, folders and quotas.",
+        controllers=(UploadController, FileController),
+        tasks=TASKS,
+        schedules=SCHEDULES,
+        subscriptions=SUBSCRIPTIONS,
+        offers=(contract.FileStore,),
+        emits=(contract.FileUploaded, contract.FileDeleted),
+        metadata=Base.metadata,
     )
+
+    def dependencies(self) -> dict[str, Provide]:
+        """Return the file manager's services by the names handlers use."""
+        return self.provide(
+            {
+                "uploads": UploadService,
+                "library": LibraryService,
+                "public_url": lambda c: c.infra.settings.http.public_url.rstrip("/"),
+            }
+        )
+
+    def ports(self) -> Mapping[type[Any], Any]:
+        """Return the implementations of what files offers."""
+        return {contract.FileStore: self.context.get(FileStoreService)}
+
+    async def start(self) -> None:
+        """Make the bucket of a fresh deployment."""
+        await self.context.infra.storage.ensure_bucket()

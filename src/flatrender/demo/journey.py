@@ -132,7 +132,7 @@ class _Journey:
     def _fill(self, saved: dict[str, Any], etag: str, project: dict[str, Any]) -> str:
         base = f"/v1/saved-projects/{saved['id']}"
         logo = self._api.upload("نشان.png", "image/png", assets.logo(), "image")
-        voice = self._api.upload("voice.wav", "audio/wav", assets.voice(), "voice")
+        voice = self._api.upload("voice.wav", "audio/wav", assets.voice(), "voiceover")
         self._say(f"uploaded a logo ({logo['width']}x{logo['height']}) and a voice-over, presigned")
         contents = self._contents(saved, logo["id"])
         saved, etag = self._api.change("PUT", f"{base}/contents", {"scenes": contents}, etag)

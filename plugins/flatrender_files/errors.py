@@ -1,0 +1,81 @@
+"""The file manager's refusals. Codes are part of the API."""
+
+from flatrender.errors import Conflict, DomainError
+
+
+class QuotaExceeded(DomainError):
+    """The upload does not fit the person's storage."""
+
+    status = 413
+    code = "quota_exceeded"
+    title_fa = "فضای ذخیره‌سازی کافی نیست"
+    title_en = "Not enough storage"
+    detail_fa = "{needed} بایت لازم است و {left} بایت مانده است."
+    detail_en = "{needed} bytes are needed and {left} are left."
+
+
+class FileTooLarge(DomainError):
+    """Files of this purpose may not be this large."""
+
+    status = 413
+    code = "file_too_large"
+    title_fa = "فایل بیش از اندازه بزرگ است"
+    title_en = "The file is too large"
+    detail_fa = "حداکثر {limit} بایت"
+    detail_en = "At most {limit} bytes."
+
+
+class NotUploaded(Conflict):
+    """The bytes have not arrived."""
+
+    code = "not_uploaded"
+    title_fa = "فایل هنوز بارگذاری نشده است"
+    title_en = "The file has not been uploaded yet"
+
+
+class UploadClosed(Conflict):
+    """The upload was finished, refused or given up."""
+
+    code = "upload_closed"
+    title_fa = "این بارگذاری بسته شده است"
+    title_en = "This upload is closed"
+
+
+class SizeMismatch(DomainError):
+    """Other bytes came than were declared; they were removed."""
+
+    status = 422
+    code = "size_mismatch"
+    title_fa = "اندازهٔ فایل با اعلام‌شده یکی نیست"
+    title_en = "The size is not what was declared"
+
+
+class ContentMismatch(DomainError):
+    """The content is not of an accepted type for its purpose, or not what its hash says."""
+
+    status = 422
+    code = "content_mismatch"
+    title_fa = "محتوای فایل پذیرفته نیست"
+    title_en = "The content is not accepted"
+    detail_fa = "این فایل {found} است."
+    detail_en = "This file is {found}."
+
+
+class ImageTooLarge(DomainError):
+    """The picture has more pixels than we decode."""
+
+    status = 422
+    code = "image_too_large"
+    title_fa = "ابعاد تصویر بیش از اندازه بزرگ است"
+    title_en = "The picture has too many pixels"
+    detail_fa = "{width}×{height} پیکسل"
+    detail_en = "{width}x{height} pixels"
+
+
+class MediaUnreadable(DomainError):
+    """The picture or sound is damaged."""
+
+    status = 422
+    code = "media_unreadable"
+    title_fa = "فایل خوانده نشد"
+    title_en = "The file could not be read"

@@ -1,0 +1,35 @@
+"""What other contexts' events do here: a plan decides how much a person may store."""
+
+from uuid import UUID
+
+from flatrender.contracts.identity import PlanActivated, PlanExpired
+from flatrender.db import UnitOfWork
+from flatrender.events.subscriptions import Delivered, Subscription
+from flatrender.plugin import PluginContext
+
+_LIMIT = """
+INSERT INTO file_mgr.quotas (tenant_id, user_id, limit_bytes) VALUES (:tenant, :user, :limit)
+ON CONFLICT (tenant_id, user_id) DO UPDATE SET limit_bytes = excluded.limit_bytes
+"""
+
+
+async def _set_limit(work: UnitOfWork, user_id: UUID, limit: int) -> None:
+    await work.execute(_LIMIT, tenant=work.tenant, user=user_id, limit=limit)
+
+
+async def raise_storage(_context: PluginContext, work: UnitOfWork, told: Delivered) -> None:
+    """A plan begins: its storage is the limit."""
+    event: PlanActivated = told.event
+    await _set_limit(work, event.user_id, event.storage_bytes)
+
+
+async def lower_storage(_context: PluginContext, work: UnitOfWork, told: Delivered) -> None:
+    """A plan ends: the free plan's storage is the limit; what is stored stays."""
+    event: PlanExpired = told.event
+    await _set_limit(work, event.user_id, event.storage_bytes)
+
+
+SUBSCRIPTIONS = (
+    Subscription(event=PlanActivated, handler=raise_storage),
+    Subscription(event=PlanExpired, handler=lower_storage),
+)

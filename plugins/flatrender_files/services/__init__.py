@@ -1,0 +1,1 @@
+"""The file manager's use cases. Each owns its transaction and emits its events."""

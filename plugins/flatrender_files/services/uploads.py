@@ -1,0 +1,365 @@
+"""Uploads: reserve, let the browser send the bytes to the store, check them, count them.
+
+Quota is reserved in one statement before a byte travels and settled on the real size. What is
+refused is removed from the store by a task that is written in the same transaction.
+"""
+
+import asyncio
+import tempfile
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+from flatrender.clock import uuid7
+from flatrender.contracts.files import FileUploaded
+from flatrender.db import UnitOfWork
+from flatrender.errors import DomainError, NotFound
+from flatrender.plugin import PluginContext
+from flatrender.security.principal import Principal
+from flatrender.storage import ObjectMissing
+from flatrender_files.domain import MAX_BYTES, Purpose, accepts
+from flatrender_files.errors import (
+    ContentMismatch,
+    FileTooLarge,
+    NotUploaded,
+    QuotaExceeded,
+    SizeMismatch,
+    UploadClosed,
+)
+from flatrender_files.examine import Facts, examine
+
+UPLOAD_LIFE = timedelta(minutes=30)
+COMPLETING_SECONDS = 120
+#: The free plan's storage; identity's plan events raise it.
+DEFAULT_LIMIT = 512 * 2**20
+
+_ENSURE_QUOTA = """
+INSERT INTO file_mgr.quotas (tenant_id, user_id, limit_bytes) VALUES (:tenant, :user, :limit)
+ON CONFLICT DO NOTHING
+"""
+_RESERVE = """
+UPDATE file_mgr.quotas SET reserved_bytes = reserved_bytes + :size
+WHERE tenant_id = :tenant AND user_id = :user
+  AND used_bytes + reserved_bytes + :size <= limit_bytes
+RETURNING used_bytes
+"""
+_SETTLE = """
+UPDATE file_mgr.quotas SET reserved_bytes = greatest(0, reserved_bytes - :reserved),
+    used_bytes = used_bytes + :used, file_count = file_count + :files
+WHERE tenant_id = :tenant AND user_id = :user
+"""
+_TAKE = """
+UPDATE file_mgr.upload_sessions SET state = 'Completing', updated_at = now()
+WHERE tenant_id = :tenant AND user_id = :user AND id = :id
+  AND ((state = 'Open' AND expires_at > now())
+       OR (state = 'Completing' AND updated_at < now() - make_interval(secs => :patience)))
+RETURNING file_id, object_key, declared_bytes, declared_sha256, declared_type, reserved_bytes
+"""
+_EXPIRE = """
+UPDATE file_mgr.upload_sessions SET state = 'Expired'
+WHERE id IN (SELECT id FROM file_mgr.upload_sessions
+             WHERE state IN ('Open', 'Completing') AND expires_at < now() - interval '5 minutes'
+             ORDER BY expires_at LIMIT 200 FOR UPDATE SKIP LOCKED)
+RETURNING tenant_id, user_id, file_id, bucket, object_key, reserved_bytes
+"""
+
+
+class Upload(Struct, frozen=True, kw_only=True):
+    """Where and how a browser sends the bytes: POST ``fields`` and then ``file`` to ``url``."""
+
+    upload_id: UUID
+    file_id: UUID
+    url: str
+    method: str
+    fields: dict[str, str]
+    expires_at: datetime
+
+
+class _Session(Struct, frozen=True):
+    file_id: UUID
+    object_key: str
+    declared_bytes: int
+    declared_sha256: str | None
+    declared_type: str
+    reserved_bytes: int
+
+
+class UploadService:
+    """Use cases of uploads."""
+
+    def __init__(self, context: PluginContext) -> None:
+        self._context = context
+        self._db = context.db
+
+    async def begin(
+        self,
+        principal: Principal,
+        *,
+        name: str,
+        content_type: str,
+        size: int,
+        purpose: Purpose,
+        sha256: str | None,
+    ) -> Upload:
+        """Reserve storage and return a form for the browser.
+
+        Raises :class:`FileTooLarge` and :class:`QuotaExceeded`.
+        """
+        limit = MAX_BYTES[purpose]
+        if size > limit:
+            raise FileTooLarge(limit=limit)
+        if principal.user_id is None:
+            raise NotFound()
+        now = self._context.clock.now()
+        upload_id, file_id = uuid7(now), uuid7(now)
+        key = f"uploads/{principal.tenant_id}/{file_id}"
+        expires = now + UPLOAD_LIFE
+        storage = self._context.infra.storage
+        async with self._db.unit_of_work(principal.tenant_id) as work:
+            await self._reserve(work, principal.user_id, size)
+            await work.execute(
+                "INSERT INTO file_mgr.files (id, tenant_id, user_id, purpose, name, bucket, "
+                "object_key, declared_type) VALUES (:id, :tenant, :user, :purpose, :name, :bucket, "
+                ":key, :type)",
+                id=file_id,
+                tenant=principal.tenant_id,
+                user=principal.user_id,
+                purpose=purpose,
+                name=name,
+                bucket=storage.bucket,
+                key=key,
+                type=content_type,
+            )
+            await work.execute(
+                "INSERT INTO file_mgr.upload_sessions (id, tenant_id, user_id, file_id, bucket, "
+                "object_key, declared_type, declared_bytes, declared_sha256, reserved_bytes, "
+                "expires_at) VALUES (:id, :tenant, :user, :file, :bucket, :key, :type, :size, "
+                ":sha, :size, :expires)",
+                id=upload_id,
+                tenant=principal.tenant_id,
+                user=principal.user_id,
+                file=file_id,
+                bucket=storage.bucket,
+                key=key,
+                type=content_type,
+                size=size,
+                sha=sha256,
+                expires=expires,
+            )
+        form = storage.upload_form(key, content_type=content_type, size=size, expires=UPLOAD_LIFE)
+        return Upload(
+            upload_id=upload_id,
+            file_id=file_id,
+            url=form.url,
+            method="POST",
+            fields=form.fields,
+            expires_at=expires,
+        )
+
+    async def complete(self, principal: Principal, upload_id: UUID) -> UUID:
+        """Check the bytes and make the file usable; returns the file's id.
+
+        Raises ``NotFound``, :class:`NotUploaded`, :class:`UploadClosed`, and for what is refused
+        and removed: :class:`SizeMismatch`, :class:`ContentMismatch`, ``image_too_large``,
+        ``media_unreadable``.
+        """
+        session, purpose = await self._take(principal, upload_id)
+        if purpose is None:
+            return session.file_id  # finished before: the same answer again
+        try:
+            facts = await self._check(session, purpose)
+        except NotUploaded:
+            await self._reopen(principal, upload_id)
+            raise
+        except DomainError as error:
+            await self._reject(principal, upload_id, session, error.code)
+            raise
+        async with self._db.unit_of_work(principal.tenant_id) as work:
+            await work.execute(
+                "UPDATE file_mgr.files SET state = 'Ready', content_type = :type, "
+                "extension = :extension, size_bytes = :size, sha256 = :sha, width = :width, "
+                "height = :height, duration = :duration, has_alpha = :alpha "
+                "WHERE tenant_id = :tenant AND id = :id",
+                type=facts.kind.content_type,
+                extension=facts.kind.extension,
+                size=facts.size,
+                sha=facts.sha256,
+                width=facts.width,
+                height=facts.height,
+                duration=facts.duration,
+                alpha=facts.has_alpha,
+                tenant=principal.tenant_id,
+                id=session.file_id,
+            )
+            await self._close(work, principal, upload_id, "Completed", None)
+            await work.execute(
+                _SETTLE,
+                reserved=session.reserved_bytes,
+                used=facts.size,
+                files=1,
+                tenant=principal.tenant_id,
+                user=principal.user_id,
+            )
+            work.emit(
+                FileUploaded(
+                    file_id=session.file_id,
+                    user_id=principal.user_id or session.file_id,
+                    content_type=facts.kind.content_type,
+                    size_bytes=facts.size,
+                )
+            )
+        return session.file_id
+
+    async def abort(self, principal: Principal, upload_id: UUID) -> None:
+        """Give up an upload; what it reserved is free again. Raises ``NotFound``."""
+        session, purpose = await self._take(principal, upload_id)
+        if purpose is None:
+            raise UploadClosed()
+        await self._reject(principal, upload_id, session, "aborted", state="Aborted")
+
+    async def expire(self) -> int:
+        """Close uploads that nobody finished and give back what they reserved."""
+        async with self._db.system("abandoned uploads") as work:
+            rows = await work.fetch(_EXPIRE)
+            for row in rows:  # bounded by the batch of 200
+                await work.execute(
+                    "UPDATE file_mgr.quotas SET reserved_bytes = greatest(0, reserved_bytes - $3) "
+                    "WHERE tenant_id = $1 AND user_id = $2",
+                    row["tenant_id"],
+                    row["user_id"],
+                    row["reserved_bytes"],
+                )
+                await work.execute(
+                    "UPDATE file_mgr.files SET state = 'Rejected', reject_code = 'expired' "
+                    "WHERE id = $1 AND state <> 'Ready'",
+                    row["file_id"],
+                )
+                await work.execute(
+                    "INSERT INTO file_mgr.pending_deletions (tenant_id, bucket, object_key, reason)"
+                    " VALUES ($1, $2, $3, 'abandoned upload')",
+                    row["tenant_id"],
+                    row["bucket"],
+                    row["object_key"],
+                )
+        return len(rows)
+
+    async def _reserve(self, work: UnitOfWork, user_id: UUID, size: int) -> None:
+        await work.execute(_ENSURE_QUOTA, tenant=work.tenant, user=user_id, limit=DEFAULT_LIMIT)
+        reserved = await work.execute(_RESERVE, size=size, tenant=work.tenant, user=user_id)
+        if reserved.first() is None:
+            found = await work.execute(
+                "SELECT greatest(0, limit_bytes - used_bytes - reserved_bytes) "
+                "FROM file_mgr.quotas WHERE tenant_id = :tenant AND user_id = :user",
+                tenant=work.tenant,
+                user=user_id,
+            )
+            raise QuotaExceeded(needed=size, left=found.scalar_one())
+
+    async def _take(self, principal: Principal, upload_id: UUID) -> tuple[_Session, str | None]:
+        """Claim the session for checking; the purpose is None when it was completed before."""
+        async with self._db.unit_of_work(principal.tenant_id) as work:
+            taken = await work.execute(
+                _TAKE,
+                tenant=principal.tenant_id,
+                user=principal.user_id,
+                id=upload_id,
+                patience=COMPLETING_SECONDS,
+            )
+            row: Any = taken.first()
+            if row is not None:
+                found = await work.execute(
+                    "SELECT purpose FROM file_mgr.files WHERE tenant_id = :tenant AND id = :id",
+                    tenant=principal.tenant_id,
+                    id=row.file_id,
+                )
+                return _Session(*row), str(found.scalar_one())
+            known = await work.execute(
+                "SELECT file_id, object_key, declared_bytes, declared_sha256, declared_type, "
+                "reserved_bytes, state FROM file_mgr.upload_sessions WHERE tenant_id = :tenant "
+                "AND user_id = :user AND id = :id",
+                tenant=principal.tenant_id,
+                user=principal.user_id,
+                id=upload_id,
+            )
+            row = known.first()
+        if row is None:
+            raise NotFound()
+        if row.state == "Completed":
+            return _Session(*row[:6]), None
+        raise UploadClosed()
+
+    async def _check(self, session: _Session, purpose: str) -> Facts:
+        storage = self._context.infra.storage
+        try:
+            info = await storage.stat(session.object_key)
+        except ObjectMissing as error:
+            raise NotUploaded() from error
+        if info.size != session.declared_bytes:
+            raise SizeMismatch()
+        with tempfile.TemporaryDirectory(prefix="flatrender-upload-") as folder:
+            path = Path(folder) / "file"
+            await storage.download(session.object_key, path)
+            facts = await asyncio.to_thread(examine, path)
+        if facts.size != session.declared_bytes:
+            raise SizeMismatch()
+        if not accepts(purpose, facts.kind):
+            raise ContentMismatch(found=facts.kind.content_type)
+        if session.declared_sha256 and session.declared_sha256 != facts.sha256:
+            raise ContentMismatch(found=f"sha256:{facts.sha256}")
+        return facts
+
+    async def _reopen(self, principal: Principal, upload_id: UUID) -> None:
+        async with self._db.unit_of_work(principal.tenant_id) as work:
+            await self._close(work, principal, upload_id, "Open", None)
+
+    async def _reject(
+        self,
+        principal: Principal,
+        upload_id: UUID,
+        session: _Session,
+        code: str,
+        *,
+        state: str = "Rejected",
+    ) -> None:
+        async with self._db.unit_of_work(principal.tenant_id) as work:
+            await self._close(work, principal, upload_id, state, code)
+            await work.execute(
+                "UPDATE file_mgr.files SET state = 'Rejected', reject_code = :code "
+                "WHERE tenant_id = :tenant AND id = :id",
+                code=code,
+                tenant=principal.tenant_id,
+                id=session.file_id,
+            )
+            await work.execute(
+                _SETTLE,
+                reserved=session.reserved_bytes,
+                used=0,
+                files=0,
+                tenant=principal.tenant_id,
+                user=principal.user_id,
+            )
+            await work.execute(
+                "INSERT INTO file_mgr.pending_deletions (tenant_id, bucket, object_key, reason) "
+                "VALUES (:tenant, :bucket, :key, :reason)",
+                tenant=principal.tenant_id,
+                bucket=self._context.infra.storage.bucket,
+                key=session.object_key,
+                reason=code,
+            )
+
+    async def _close(
+        self, work: UnitOfWork, principal: Principal, upload_id: UUID, state: str, code: str | None
+    ) -> None:
+        await work.execute(
+            "UPDATE file_mgr.upload_sessions SET state = :state, error_code = :code, "
+            "completed_at = CASE WHEN :state = 'Completed' THEN now() END, "
+            "reserved_bytes = CASE WHEN :state = 'Open' THEN reserved_bytes ELSE 0 END "
+            "WHERE tenant_id = :tenant AND id = :id",
+            state=state,
+            code=code,
+            tenant=principal.tenant_id,
+            id=upload_id,
+        )
