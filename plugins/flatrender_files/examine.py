@@ -16,7 +16,7 @@ from pathlib import Path
 from msgspec import Struct
 from PIL import Image, UnidentifiedImageError
 
-from flatrender_files.domain import BINARY, M4A, MP4, PIXEL_CAP, SIDE_CAP, Kind, sniff
+from flatrender_files.domain import M4A, MP4, PIXEL_CAP, SIDE_CAP, Kind, sniff
 from flatrender_files.errors import ImageTooLarge, MediaUnreadable
 
 _PROBE_SECONDS = 20
@@ -55,7 +55,7 @@ def examine(path: Path) -> Facts:
         if kind is MP4 and not has_video:
             kind = M4A
         return Facts(kind=kind, sha256=digest, size=size, duration=seconds)
-    return Facts(kind=kind or BINARY, sha256=digest, size=size)
+    return Facts(kind=kind, sha256=digest, size=size)
 
 
 def _picture(path: Path) -> tuple[int, int, bool]:

@@ -18,7 +18,7 @@ def main(path: str) -> None:
             seconds = container.duration / 1_000_000
         else:
             stream = streams[0]
-            seconds = float(stream.duration * stream.time_base)
+            seconds = float((stream.duration or 0) * (stream.time_base or 0))
         print(json.dumps({"duration": seconds, "video": bool(container.streams.video)}))
 
 

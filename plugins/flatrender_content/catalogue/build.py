@@ -32,6 +32,7 @@ _PICTURES: dict[str, Callable[[], bytes]] = {
     "logo.png": marks.logo,
     "mountains.jpg": lambda: places.mountains(_SIDE, _SIDE),
     "portrait.jpg": lambda: things.portrait(480, 480),
+    "shadow.png": marks.shadow,
     "still_life.jpg": lambda: things.still_life(_SIDE, _SIDE),
     "street.jpg": lambda: places.street(_SIDE, _SIDE),
 }

@@ -185,6 +185,11 @@ class TestAnimators:
         outlined = text_data("ab", {"s": ALL, "a": {"sw": {"k": 6}}}, sc=[0, 1, 0], fc=None)
         assert render(build(outlined)[0])[..., 1].max() == 255
 
+    def test_a_wide_stroke_is_within_the_bounds(self) -> None:
+        assert render(build(text_data("ab", sc=[0, 1, 0], sw=24))[0]).any()  # render looks
+        turned = {"s": ALL, "a": {"sw": {"k": 24}, "r": {"k": 30}}}
+        assert render(build(text_data("ab", turned, sc=[0, 1, 0]))[0]).any()
+
     def test_hue_shift(self) -> None:
         turned = text_data("ab", {"s": ALL, "a": {"fh": {"k": 120}}}, fc=[1, 0, 0])
         assert render(build(turned)[0])[..., 1].max() == 255
@@ -283,10 +288,14 @@ class TestDocuments:
         square |= {"i": [[0, 0]] * 4, "o": [[0, 0]] * 4}
         shapes = [{"ty": "gr", "it": [{"ty": "sh", "ks": {"a": 0, "k": square}}]}]
         char = {"ch": "a", "fFamily": "Own", "style": "Bold", "size": 40, "w": 60}
-        root = {
+        root: dict[str, Any] = {
             "fonts": {"list": [{"fName": "Own-Bold", "fFamily": "Own", "fStyle": "Bold"}]},
             "chars": [{**char, "data": {"shapes": shapes}}],
         }
+        alef = {**char, "ch": "ا", "data": {"shapes": shapes}}
+        root["chars"] += [alef]
+        persian, _ = build(text_data("ا", f="Own-Bold"), root)
+        assert persian.layout_at(0).placed[0].cluster.face.name == "Vazirmatn-Bold"
         content, doc = build(text_data("aab", f="Own-Bold"), root)
         first, second, third = content.layout_at(0).placed
         assert first.width == second.width == pytest.approx(0.6 * 40)

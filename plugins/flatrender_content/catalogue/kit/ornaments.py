@@ -6,6 +6,7 @@ engine may keep it.
 
 from collections.abc import Sequence
 
+from flatrender_content.catalogue.artwork.marks import SHADOW_INNER
 from flatrender_content.catalogue.kit.design import Box
 from flatrender_content.catalogue.kit.moves import pop, settle
 from flatrender_content.catalogue.kit.scene import Picture, SceneBuilder
@@ -87,6 +88,18 @@ def tile_band(b: SceneBuilder, color: Color, y: float, *, opacity: float = 22.0)
         position=(b.stage.cx - pitch * (count - 1) / 2, y),
         opacity=opacity,
     )
+
+
+def soft_shadow(
+    b: SceneBuilder, size: Vec, parent: Layer, *, opacity: Value = 30.0, fall: float = 22.0
+) -> Layer:
+    """Lay a soft shadow below a card: a stretched picture is far cheaper than a blur."""
+    layer = b.art("shadow", "shadow.png", (256, 256))
+    layer.parent = parent
+    layer.position = (0.0, fall)
+    layer.scale = (size[0] / SHADOW_INNER / 2.56, size[1] / SHADOW_INNER / 2.56)
+    layer.opacity = opacity
+    return b.comp.add(layer)
 
 
 def diamond(size: float) -> Json:

@@ -88,6 +88,8 @@ PALETTE = Palette(
         ("ink", "panel"),
         ("soft", "panel"),
         ("on_accent", "accent"),
+        ("accent", "background"),
+        ("accent", "panel"),
     ),
 )
 

@@ -7,7 +7,7 @@ second trim, so that the value never needs a keyframe.
 from flatrender.template.manifest import Transition
 from flatrender_content.catalogue.kit.design import Box, Palette, Stage, inter
 from flatrender_content.catalogue.kit.moves import appear, rise, strike
-from flatrender_content.catalogue.kit.ornaments import bar
+from flatrender_content.catalogue.kit.ornaments import bar, soft_shadow
 from flatrender_content.catalogue.kit.package import Shot
 from flatrender_content.catalogue.kit.scene import Amount, SceneBuilder, Words
 from flatrender_content.catalogue.lottie_dsl.shapes import (
@@ -295,8 +295,8 @@ def stats(stage: Stage, palette: Palette, transition: Transition) -> Shot:
     for i, (label, value, unit, most) in enumerate(data):
         n = i + 1
         if stage.wide:
-            w, h = (usable - 2 * gap) / 3, 500.0
-            box = Box(stage.margin + i * (w + gap), top + 70, w, h)
+            w, h = (usable - 2 * gap) / 3, 520.0
+            box = Box(stage.margin + i * (w + gap), top + 96, w, h)
         else:
             h = (stage.h - top - stage.pick(0, 70, 330) - 2 * gap - 40) / 3
             box = Box(stage.margin, top + 40 + i * (h + gap), usable, h)
@@ -335,13 +335,7 @@ def _card(
         scale=keys((begin, (88.0, 88.0)), (begin + 1.0, (100.0, 100.0), "expo_out")),
     )
     shown = appear(begin, 0.3)
-    b.shapes(
-        "card shadow",
-        [rect((box.w + 6, box.h + 6), radius=40), fill("#000000", opacity=14)],
-        parent=holder,
-        position=(0, 18),
-        opacity=shown,
-    )
+    soft_shadow(b, (box.w, box.h), holder, opacity=keys((begin, 0.0), (begin + 0.4, 26.0)), fall=14)
     b.shapes(
         "card ground",
         [rect((box.w, box.h), radius=36), fill(palette["panel"])],
@@ -359,7 +353,7 @@ def _card(
     )
     inner = box.w - 2 * edge - (0 if stage.wide else 36)
     x = -box.w / 2 + edge + (0 if stage.wide else 36)
-    split = 0.6
+    split = 0.64 if stage.wide else 0.6
     low = Box(
         x, -box.h / 2 + edge + (box.h - 2 * edge) * split, inner, (box.h - 2 * edge) * (1 - split)
     )
@@ -371,7 +365,7 @@ def _card(
         amount,
         Box(x, -box.h / 2 + edge, inner, (box.h - 2 * edge) * split),
         BLACK,
-        stage.pick(122, 96, 136),
+        stage.pick(128, 96, 136),
         at=begin + 0.2,
         length=1.4,
         align="left",

@@ -3,7 +3,7 @@
 from flatrender.template.manifest import Transition
 from flatrender_content.catalogue.kit.design import Box, Palette, Stage, inter
 from flatrender_content.catalogue.kit.moves import appear, pop, rise, strike
-from flatrender_content.catalogue.kit.ornaments import bar, glow, ground
+from flatrender_content.catalogue.kit.ornaments import bar, glow, ground, soft_shadow
 from flatrender_content.catalogue.kit.package import Shot
 from flatrender_content.catalogue.kit.scene import Picture, SceneBuilder, Words
 from flatrender_content.catalogue.lottie_dsl.shapes import (
@@ -129,13 +129,7 @@ def _motif(b: SceneBuilder, box: Box) -> None:
         ),
         rotation=keys((0.0, 5.0), (1.3, -2.0, "expo_out"), (b.seconds, 0.5, "sine_in_out")),
     )
-    b.shapes(
-        "card shadow",
-        [rect((w + 8, h + 8), radius=46), fill("#000000", opacity=16)],
-        parent=holder,
-        position=(0, 24),
-        opacity=appear(0, 0.4),
-    )
+    soft_shadow(b, (w, h), holder, opacity=keys((0.0, 0.0), (0.4, 30.0)))
     b.shapes(
         "card",
         [rect((w, h), radius=44), fill(palette["panel"])],

@@ -25,7 +25,7 @@ PALETTE = Palette(
             "firoozeh",
             "فیروزه",
             "Turquoise",
-            ("#0c3a42", "#14525b", "#fff6e6", "#cfe6df", "#ffb84a", "#2b1a00", "#ef6a4a"),
+            ("#0c3a42", "#14525b", "#fff6e6", "#cfe6df", "#ffb84a", "#2b1a00", "#f58467"),
         ),
         (
             "anar",
@@ -37,7 +37,7 @@ PALETTE = Palette(
             "kaghaz",
             "کاغذ",
             "Paper",
-            ("#fbf3e3", "#f1e2c6", "#1b2a41", "#4b5870", "#15616d", "#fff8ea", "#e4572e"),
+            ("#fbf3e3", "#f1e2c6", "#1b2a41", "#4b5870", "#15616d", "#fff8ea", "#c4411b"),
         ),
         (
             "shab",
@@ -52,6 +52,8 @@ PALETTE = Palette(
         ("soft", "background"),
         ("soft", "surface"),
         ("on_accent", "accent"),
+        ("accent", "background"),
+        ("background", "spice"),
     ),
 )
 

@@ -55,6 +55,7 @@ PALETTE = Palette(
         ("soft", "paper"),
         ("ink", "tint"),
         ("on_accent", "accent"),
+        ("accent", "paper"),
     ),
 )
 

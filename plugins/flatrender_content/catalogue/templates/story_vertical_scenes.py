@@ -3,7 +3,7 @@
 from flatrender.template.manifest import Transition
 from flatrender_content.catalogue.kit.design import Box, Palette, Stage, vazirmatn
 from flatrender_content.catalogue.kit.moves import appear, pop, rise, strike
-from flatrender_content.catalogue.kit.ornaments import framed, ground
+from flatrender_content.catalogue.kit.ornaments import framed, ground, soft_shadow
 from flatrender_content.catalogue.kit.package import Shot
 from flatrender_content.catalogue.kit.scene import Picture, SceneBuilder, Words
 from flatrender_content.catalogue.lottie_dsl.layers import Layer
@@ -105,6 +105,7 @@ def cover(stage: Stage, palette: Palette, transition: Transition) -> Shot:
             (1.5, (stage.side(stage.w - 210), tall - 70), "expo_out"),
             (b.seconds, (stage.side(stage.w - 210), tall - 92), "sine_in_out"),
         ),
+        opacity=appear(0.3, 0.2),
     )
     framed(
         b,
@@ -129,7 +130,7 @@ def cover(stage: Stage, palette: Palette, transition: Transition) -> Shot:
     )
     title = stage.box(76, y + 74, stage.w - 152, stage.pick(0, 226, 290))
     b.words(
-        Words("title", "عنوان", "Title", "دو روز و یک شب در دل کویر", 46, 2, True),
+        Words("title", "عنوان", "Title", "دو روز و یک شب\nدر دل کویر", 46, 2, True, True),
         title,
         BLACK,
         stage.pick(0, 110, 138),
@@ -186,18 +187,8 @@ def _print(
         scale=keys((begin, (124.0, 124.0)), (begin + 0.7, (100.0, 100.0), "expo_out")),
     )
     border = 24.0
-    for name, grow, dy, alpha in (("shadow wide", 30.0, 30.0, 7), ("shadow", 10.0, 14.0, 12)):
-        b.shapes(
-            name,
-            [
-                rect((box.w + border * 2 + grow, box.h + border * 2 + grow), radius=22),
-                fill("#140a1e", opacity=alpha),
-            ],
-            parent=holder,
-            position=(0, dy),
-            opacity=keys((begin, 0.0), (begin + 0.7, 100.0, "cubic_in")),
-            start=begin,
-        )
+    shown = keys((begin, 0.0), (begin + 0.7, 42.0, "cubic_in"))
+    soft_shadow(b, (box.w + border * 2, box.h + border * 2), holder, opacity=shown)
     b.shapes(
         "print",
         [rect((box.w + border * 2, box.h + border * 2), radius=14), fill("#ffffff")],
