@@ -243,7 +243,8 @@ async def test_nothing_is_granted_to_everybody(superuser: Any) -> None:
         WITH ours AS (
             SELECT n.oid, n.nspacl FROM pg_namespace n WHERE n.nspname IN
                 (SELECT schema_name FROM public.flatrender_contexts UNION SELECT 'public'))
-        SELECT 'function ' || p.oid::regprocedure FROM pg_proc p JOIN ours ON ours.oid = pronamespace,
+        SELECT 'function ' || p.oid::regprocedure
+        FROM pg_proc p JOIN ours ON ours.oid = pronamespace,
             aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a WHERE a.grantee = 0
         UNION ALL
         SELECT 'table ' || c.oid::regclass FROM pg_class c JOIN ours ON ours.oid = relnamespace,
@@ -252,7 +253,8 @@ async def test_nothing_is_granted_to_everybody(superuser: Any) -> None:
         SELECT 'schema ' || ours.oid::regnamespace FROM ours, aclexplode(ours.nspacl) a
             WHERE a.grantee = 0
         UNION ALL
-        SELECT 'database' FROM pg_database d, aclexplode(coalesce(datacl, acldefault('d', datdba))) a
+        SELECT 'database'
+        FROM pg_database d, aclexplode(coalesce(datacl, acldefault('d', datdba))) a
             WHERE d.datname = current_database() AND a.grantee = 0
         """
     )
