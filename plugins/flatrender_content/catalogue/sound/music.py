@@ -42,7 +42,9 @@ class Ring:
 
     def put(self, bus: str, at: float, sound: Signal, gain: float = 1.0, pan: float = 0.0) -> None:
         """Add a sound at a beat, around the ring."""
-        target = self.buses.setdefault(bus, np.zeros((self.samples, 2)))
+        if bus not in self.buses:
+            self.buses[bus] = np.zeros((self.samples, 2))
+        target = self.buses[bus]
         placed = (stereo(sound, pan) if sound.ndim == 1 else sound) * gain
         start = round(at * self.beat * RATE) % self.samples
         while len(placed):

@@ -26,11 +26,13 @@ from flatrender_content.catalogue.lottie_dsl.shapes import (
 from flatrender_content.catalogue.lottie_dsl.values import Json, keys, wiggle
 
 BLACK, BOLD, MEDIUM = vazirmatn("Black"), vazirmatn("Bold"), vazirmatn("Medium")
+WHITE = "#ffffff"  # over photographs, whatever the palette
 
 
-def _progress(b: SceneBuilder, color: str = "ink") -> None:
+def _progress(b: SceneBuilder, *, on_photo: bool = False) -> None:
     """The thin bar of a story, filling while the scene plays."""
     stage = b.stage
+    color = WHITE if on_photo else b.palette["ink"]
     half = stage.w / 2 - 60
     start, end = (-stage.sign * half, 0), (stage.sign * half, 0)
     b.shapes(
@@ -40,10 +42,10 @@ def _progress(b: SceneBuilder, color: str = "ink") -> None:
                 [
                     line(start, end),
                     trim(0, keys((0.0, 0.0), (b.seconds, 100.0, "linear"))),
-                    stroke(b.palette[color], 8),
+                    stroke(color, 8),
                 ]
             ),
-            group([line(start, end), stroke(b.palette[color], 8, opacity=22)]),
+            group([line(start, end), stroke(color, 8, opacity=30)]),
         ],
         position=(stage.cx, 56),
     )
@@ -117,7 +119,7 @@ def cover(stage: Stage, palette: Palette, transition: Transition) -> Shot:
         reveal_from=_wave(photo, 46, lift=tall - 40),
         reveal=1.2,
     )
-    _progress(b, "paper")
+    _progress(b, on_photo=True)
     y = stage.pick(0, 562, 1212)
     _pin(b, (stage.side(100), y + 32), "accent", 0.7)
     b.words(
@@ -279,14 +281,14 @@ def moment(stage: Stage, palette: Palette, transition: Transition) -> Shot:
         at=0.0,
         zoom=(114.0, 100.0),
     )
-    _progress(b, "paper")
+    _progress(b, on_photo=True)
     inset = 56.0
     b.shapes(
         "frame",
         [
             rect((stage.w - inset * 2, stage.h - inset * 2 - 60), radius=34),
             trim(0, strike(0.2, 1.5, "cubic_in_out"), offset=-20),
-            stroke(palette["paper"], 5, opacity=90),
+            stroke(WHITE, 5, opacity=90),
         ],
         position=(stage.cx, stage.cy + 30),
     )
