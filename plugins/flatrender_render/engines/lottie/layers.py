@@ -176,8 +176,10 @@ class Layer:
         content = self.content
         if content is None:
             return
-        effects = self.effects.filter(frame) if self.effects is not None else None
-        outer = self.styles.filter(frame) if self.styles is not None else None
+        outside = scale_of(from_skia(canvas.getTotalMatrix()))
+        inside = outside if self.vector else outside * scale_of(world)
+        effects = self.effects.filter(frame, inside) if self.effects is not None else None
+        outer = self.styles.filter(frame, outside) if self.styles is not None else None
         if self.vector and effects is not None:
             outer = skia.ImageFilters.Compose(outer, effects) if outer else effects
             effects = None

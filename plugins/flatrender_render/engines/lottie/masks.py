@@ -14,6 +14,7 @@ from .reader import Obj
 
 # After Effects' blur sizes are full widths; this share is the Gaussian's sigma.
 SIZE_TO_SIGMA = 0.3
+MAX_SIGMA = 300.0
 
 MODES = {
     "a": skia.BlendMode.kScreen,
@@ -75,7 +76,7 @@ class Mask:
         layer = canvas.saveLayer(bounds, skia.Paint(BlendMode=blend))
         canvas.drawColor(_grey(outside))
         paint = skia.Paint(AntiAlias=True, Color=_grey(inside))
-        fx, fy = [max(v, 0.0) * SIZE_TO_SIGMA for v in self.feather.at(frame)[:2]]
+        fx, fy = [min(max(v, 0.0) * SIZE_TO_SIGMA, MAX_SIGMA) for v in self.feather.at(frame)[:2]]
         if fx > 0 or fy > 0:
             if abs(fx - fy) < 1e-6:
                 paint.setMaskFilter(skia.MaskFilter.MakeBlur(skia.kNormal_BlurStyle, fx))

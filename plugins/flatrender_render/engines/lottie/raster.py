@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 # A blur of this many pixels can be drawn at 1/n where n keeps the sigma at or above it.
 SMALL_SIGMA = 2.0
 MAX_PIXELS = 40_000_000  # of one remembered picture
+MAX_SIGMA = 100_000.0  # pixels; far beyond any picture
 KEPT_PIXELS = 24_000_000  # of all remembered pictures of an animation, 4 bytes each
 LINEAR = skia.SamplingOptions(skia.FilterMode.kLinear)
 
@@ -130,6 +131,7 @@ def draw_soft(
     ``box`` bounds what ``drawer`` draws, in the canvas's present space; ``tint`` recolours it.
     Meant for sigmas of ``2 * SMALL_SIGMA`` and more.
     """
+    sigma = min(sigma, MAX_SIGMA)
     share = soft_share(sigma)
     reach = math.ceil(3 * sigma) + 2 * share
     matrix = canvas.getTotalMatrix()

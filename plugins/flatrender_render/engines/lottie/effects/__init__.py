@@ -10,7 +10,7 @@ import skia
 
 from flatrender_render.engines.lottie.reader import Obj
 
-from .base import Effect
+from .base import MAX_REACH, Effect
 from .blur import GaussianBlur
 from .colors import (
     BlackAndWhite,
@@ -93,23 +93,32 @@ STYLE_NAMES = {
 }
 
 
+MAX_EFFECTS = 16  # of one layer
+
+
 class Effects:
     """A stack of effects, the first applied first."""
 
     def __init__(self, effects: list[Effect]) -> None:
         self.effects = effects
         self.static = all(e.static for e in effects)
-        self._filter: tuple[skia.ImageFilter | None] | None = None
+        self._filter: tuple[float, skia.ImageFilter | None] | None = None
 
-    def filter(self, frame: float) -> skia.ImageFilter | None:
-        """Return the whole stack as one image filter, or ``None`` where nothing happens."""
-        if self._filter is not None:
-            return self._filter[0]
+    def filter(self, frame: float, scale: float) -> skia.ImageFilter | None:
+        """Return the whole stack as one image filter, or ``None`` where nothing happens.
+
+        ``scale`` is pixels of the surface for one unit of the effects' space.
+        """
+        reach = MAX_REACH / max(scale, 1e-3)
+        if self._filter is not None and self._filter[0] == reach:
+            return self._filter[1]
         result: skia.ImageFilter | None = None
+        left = reach
         for effect in self.effects:
-            result = effect.filter(frame, result)
+            result = effect.filter(frame, result, left)
+            left = max(left - effect.outset(frame), 0.0)
         if self.static:
-            self._filter = (result,)
+            self._filter = (reach, result)
         return result
 
     def outset(self, frame: float) -> float:
@@ -122,7 +131,9 @@ def parse_effects(layer: Obj) -> Effects | None:
     found: list[Effect] = []
     items = list(layer.objects("ef"))
     layer.doc.count("effects", len(items), layer.doc.limits.layers, layer)
-    for item in items[:64]:
+    if len(items) > MAX_EFFECTS:
+        layer.report(f"effects beyond {MAX_EFFECTS}")
+    for item in items[:MAX_EFFECTS]:
         if not item.flag("en", True):
             continue
         kind, name = item.int("ty"), item.text("mn")

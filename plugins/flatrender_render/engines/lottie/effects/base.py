@@ -17,7 +17,9 @@ from flatrender_render.engines.lottie.reader import Obj
 
 # After Effects' blur sizes are full widths; this share is the Gaussian's sigma.
 SIZE_TO_SIGMA = 0.3
-MAX_SIGMA = 500.0  # Skia's own bound; beyond it nothing can be told apart
+# How far all effects of a layer together may spread a pixel, in pixels of the surface: what lies
+# that far outside of the picture has to be drawn as well.
+MAX_REACH = 2_400.0
 
 # Weights of red, green and blue in lightness (Rec. 601, as After Effects uses them).
 LUMA = (0.299, 0.587, 0.114)
@@ -28,8 +30,13 @@ class Effect(Protocol):
 
     static: bool
 
-    def filter(self, frame: float, below: skia.ImageFilter | None) -> skia.ImageFilter | None:
-        """Return the filter on top of ``below``; ``below`` itself where nothing happens."""
+    def filter(
+        self, frame: float, below: skia.ImageFilter | None, reach: float
+    ) -> skia.ImageFilter | None:
+        """Return the filter on top of ``below``; ``below`` itself where nothing happens.
+
+        ``reach`` bounds how far a pixel may spread, in the effect's units.
+        """
         ...
 
     def outset(self, frame: float) -> float:
@@ -91,5 +98,5 @@ def all_static(*parts: Property[float] | Property[Vector]) -> bool:
 
 
 def sigma(size: float) -> float:
-    """Return the Gaussian's sigma of a blur size, within bounds."""
-    return min(max(size, 0.0) * SIZE_TO_SIGMA, MAX_SIGMA)
+    """Return the Gaussian's sigma of a blur size."""
+    return max(size, 0.0) * SIZE_TO_SIGMA

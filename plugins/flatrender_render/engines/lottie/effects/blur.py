@@ -17,9 +17,11 @@ class GaussianBlur:
         self.wrap = values.number(2)
         self.static = all_static(self.size, self.dimensions, self.wrap)
 
-    def filter(self, frame: float, below: skia.ImageFilter | None) -> skia.ImageFilter | None:
+    def filter(
+        self, frame: float, below: skia.ImageFilter | None, reach: float
+    ) -> skia.ImageFilter | None:
         """Blur what lies below."""
-        s = sigma(self.size.at(frame))
+        s = min(sigma(self.size.at(frame)), reach / 3)
         if s < 0.01:
             return below
         dimensions = round(self.dimensions.at(frame))

@@ -24,8 +24,11 @@ class ColorEffect:
         self.static = all(p.static for p in self.parts)
         self._memo: tuple[object, skia.ColorFilter | None] | None = None
 
-    def filter(self, frame: float, below: skia.ImageFilter | None) -> skia.ImageFilter | None:
+    def filter(
+        self, frame: float, below: skia.ImageFilter | None, reach: float
+    ) -> skia.ImageFilter | None:
         """Recolour what lies below."""
+        del reach
         values = tuple([p.at(frame) for p in self.parts])
         memo = self._memo
         if memo is None or memo[0] != values:

@@ -49,14 +49,16 @@ class DropShadow:
             sharp=self.only.at(frame) == 0,
         )
 
-    def filter(self, frame: float, below: skia.ImageFilter | None) -> skia.ImageFilter | None:
+    def filter(
+        self, frame: float, below: skia.ImageFilter | None, reach: float
+    ) -> skia.ImageFilter | None:
         """Put the shadow under what lies below."""
         alpha = min(max(self.opacity.at(frame), 0.0), 1.0)
         only = self.only.at(frame) != 0
         if alpha <= 0 and not only:
             return below
-        dx, dy = self._shift(frame)
-        s = sigma(self.softness.at(frame))
+        dx, dy = (min(max(v, -reach / 2), reach / 2) for v in self._shift(frame))
+        s = min(sigma(self.softness.at(frame)), reach / 6)
         make = skia.ImageFilters.DropShadowOnly if only else skia.ImageFilters.DropShadow
         return make(dx, dy, s, s, self._tint(frame), below)
 

@@ -8,6 +8,7 @@ from flatrender_render.engines.lottie.outline import EMPTY, Outline
 from flatrender_render.engines.lottie.reader import Obj
 
 from .base import Modifier
+from .offset import combine
 
 OPERATIONS = {
     2: skia.kUnion_PathOp,
@@ -35,8 +36,5 @@ class MergePaths(Modifier):
             return [Outline(path=path)]
         result = outlines[0].path
         for outline in outlines[1:]:
-            try:
-                result = skia.Op(result, outline.path, self.operation)
-            except RuntimeError:  # Skia gives up on degenerate input: leave that operand out
-                continue
+            result = combine(result, outline.path, self.operation)
         return [Outline(path=result)]

@@ -13,6 +13,8 @@ from .base import Modifier
 
 JOINS = {1: skia.Paint.kMiter_Join, 2: skia.Paint.kRound_Join, 3: skia.Paint.kBevel_Join}
 
+MAX_VERBS = 1_500  # of both operands; half a second at the worst
+
 
 class OffsetPath(Modifier):
     """Grows (positive) or shrinks closed outlines; shifts open ones sideways."""
@@ -56,10 +58,20 @@ def grow(path: skia.Path, amount: float, join: skia.Paint.Join, miter: float = 4
     edge = skia.Path()
     paint.getFillPath(path, edge)
     operation = skia.kUnion_PathOp if amount > 0 else skia.kDifference_PathOp
+    return combine(path, edge, operation)
+
+
+def combine(one: skia.Path, other: skia.Path, operation: skia.PathOp) -> skia.Path:
+    """Combine two regions; the first stays alone where Skia cannot, or would take seconds.
+
+    Its Boolean operations take time with the square of the number of segments.
+    """
+    if one.countVerbs() + other.countVerbs() > MAX_VERBS:
+        return one
     try:
-        return skia.Op(path, edge, operation)
-    except RuntimeError:
-        return path
+        return skia.Op(one, other, operation)
+    except RuntimeError:  # degenerate input
+        return one
 
 
 def _quarters(cubic: Cubic) -> tuple[Cubic, ...]:

@@ -260,6 +260,7 @@ class Group:
             i.gradient is not None for i in self.items if isinstance(i, Style)
         ) or any(g.gradients for g in groups)
         self.modified_later = modified_later
+        self.deadline = obj.doc.deadline
         self.inner_later = later
         self.static: bool = all(i.static for i in self.items) and (
             key != "it" or (self.transform.static and self.transform.opacity.static)
@@ -273,6 +274,7 @@ class Group:
         entries: list[Entry] = []
         drawings: list[Drawing] = []
         for item in self.items:
+            self.deadline.check()
             if isinstance(item, Primitive):
                 entries.append((Ref(item.at(frame)), IDENTITY))
             elif isinstance(item, Style):
