@@ -229,6 +229,7 @@ CREATE TABLE IF NOT EXISTS studio.saved_audio (
 );
 CREATE INDEX IF NOT EXISTS saved_audio_project ON studio.saved_audio (tenant_id, saved_project_id, position);
 CREATE INDEX IF NOT EXISTS saved_audio_file ON studio.saved_audio (tenant_id, file_id) WHERE file_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS saved_audio_scene ON studio.saved_audio (tenant_id, saved_scene_id) WHERE saved_scene_id IS NOT NULL;
 COMMENT ON TABLE studio.saved_audio IS 'Further sounds of a saved project, above all sound effects, each with its own place and volume.';
 COMMENT ON COLUMN studio.saved_audio.saved_scene_id IS 'When set, start counts from the beginning of that scene and the sound moves with it.';
 DO $do$ BEGIN PERFORM public.flatrender_tenant_table('studio.saved_audio'); END $do$;

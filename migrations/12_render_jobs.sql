@@ -128,6 +128,7 @@ CREATE INDEX IF NOT EXISTS render_jobs_live ON render.render_jobs (tenant_id, us
 CREATE INDEX IF NOT EXISTS render_jobs_sweep ON render.render_jobs (updated_at) WHERE step NOT IN ('Done', 'Failed', 'Cancelled');
 CREATE INDEX IF NOT EXISTS render_jobs_batch ON render.render_jobs (tenant_id, batch_id, batch_row) WHERE batch_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS render_jobs_unsettled ON render.render_jobs (finished_at) WHERE reservation_state IN ('Reserved', 'Settling', 'Releasing') AND finished_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS render_jobs_export ON render.render_jobs (tenant_id, export_id) WHERE export_id IS NOT NULL;
 COMMENT ON TABLE render.render_jobs IS 'One video to be made. PostgreSQL is the truth about it; queues only wake workers.';
 COMMENT ON COLUMN render.render_jobs.composition IS 'The frozen composition; with package and engine version it decides every byte.';
 COMMENT ON COLUMN render.render_jobs.needs IS 'What a node must have: fonts, engine version, memory.';

@@ -23,6 +23,8 @@ Written from the comments in the database by `python -m flatrender.db.schema_doc
 - Under row-level security an index serves only leakproof operators: equality and order of plain
   columns do, `lower()`, `LIKE`, `@>` and text search do not. That is why there are `email_key`,
   `slug_key` and `content.search_containers()`.
+- Back up as a superuser or with a role that has BYPASSRLS: `pg_dump` stops at tables whose row
+  security it cannot switch off, rather than leave rows out.
 - Columns: see the mapped classes in each context's `models`, or `\\d+` in psql for comments.
 """
 _TABLES = """
