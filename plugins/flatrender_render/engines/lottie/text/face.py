@@ -22,6 +22,7 @@ hb: Any = uharfbuzz  # its stubs name nothing of the native module
 MAX_FONT_BYTES = 24 * 1024 * 1024
 MAX_GLYPH_SEGMENTS = 20_000
 _MAGIC = frozenset({b"\x00\x01\x00\x00", b"OTTO", b"true", b"ttcf"})
+_CONTEXT = 8
 _LANGUAGES = {"Arab": "fa", "Hebr": "he", "Latn": "en"}
 
 Color = tuple[float, float, float, float]
@@ -189,8 +190,11 @@ class Face:
 
         The text around the range is told to HarfBuzz, so that letters join across fonts.
         """
+        # HarfBuzz looks at five characters of context; a long text of short runs must not be
+        # handed over whole for each of them.
+        low, high = max(start - _CONTEXT, 0), min(end + _CONTEXT, len(text))
         buffer = hb.Buffer()
-        buffer.add_codepoints(text, start, end - start)
+        buffer.add_codepoints(text[low:high], start - low, end - start)
         buffer.direction = "rtl" if rtl else "ltr"
         buffer.script = script
         buffer.language = _LANGUAGES.get(script, "en")
@@ -203,7 +207,7 @@ class Face:
         hb.shape(self._hb, buffer, {})
         u = self._unit
         return [
-            Glyph(i.codepoint, i.cluster, p.x_advance * u, p.x_offset * u, -p.y_offset * u)
+            Glyph(i.codepoint, i.cluster + low, p.x_advance * u, p.x_offset * u, -p.y_offset * u)
             for i, p in zip(buffer.glyph_infos, buffer.glyph_positions or (), strict=True)
         ]
 
