@@ -4,6 +4,7 @@ import random
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import skia
@@ -98,6 +99,26 @@ class TestFallback:
         assert found["a"] == "Inter-Bold"
         assert found["ס"] == "NotoSansHebrew-Bold"
         assert found["س"] == "Vazirmatn-Bold"
+
+    def test_a_run_takes_only_the_context_it_needs(self) -> None:
+        taken: list[int] = []
+
+        class Codes(list[int]):
+            def __getitem__(self, index: Any) -> Any:
+                found = super().__getitem__(index)
+                taken.append(len(found) if isinstance(index, slice) else 1)
+                return found
+
+            def __iter__(self) -> Any:
+                raise AssertionError("the whole text was read for one run")
+
+        face = FontBook().match("Vazirmatn").face
+        codes = Codes([0x633] * 10_000)
+        middle = face.shape(codes, 5000, 5001, rtl=True, script="Arab")[0]
+        alone = face.shape([0x633], 0, 1, rtl=True, script="Arab")[0]
+        assert middle.cluster == 5000
+        assert middle.gid != alone.gid  # it still joins what is around it
+        assert sum(taken) < 50
 
     def test_marks_stay_with_their_letter(self) -> None:
         assert self.faces("سَ") == {"سَ": "Vazirmatn-Bold"}

@@ -85,6 +85,14 @@ class TestFragments:
         assert units.indices(4) == [0, 0, 0, 0, 1, 1, 1]
         assert [units.total(n) for n in (1, 2, 3, 4)] == [7, 5, 4, 2]
 
+    def test_what_turns_together(self) -> None:
+        units = fragments("ab cd\re")
+        first, _, _, _, last, alone = units.items
+        assert units.span(1, first) == (first.x, first.x + first.width, first.y)
+        assert units.span(2, first)[1] == units.items[1].x + units.items[1].width
+        assert units.span(3, first)[:2] == (first.x, last.x + last.width)
+        assert units.span(4, alone) == (first.x, last.x + last.width, (first.y + alone.y) / 2)
+
     def test_reading_order_in_persian_begins_at_the_right(self) -> None:
         first, _, last = fragments("سلام دنیا").items
         assert first.x > last.x

@@ -4,12 +4,14 @@ Owns the split and the counts that selectors ask for, in reading order. Letters 
 script (Persian, Arabic) never part: what holds for their characters holds for their word.
 """
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
 from .layout import Placed, TextLayout
 from .selector import CHARACTERS_WITHOUT_SPACES, LINES, WORDS
+
+BY_CHARACTER, BY_WORD, BY_LINE, BY_ALL = 1, 2, 3, 4  # Lottie "Text Grouping"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Fragments:
             LINES: lines,
         }
         self._everyone = list(range(len(self.items)))
+        self._spans: dict[Hashable, tuple[float, float, float]] = {}
 
     def indices(self, based_on: int) -> list[int]:
         """Return the unit of every fragment; a space belongs to what comes before it."""
@@ -60,6 +63,36 @@ class Fragments:
         """Return how many units there are."""
         indices = self.indices(based_on)
         return indices[-1] + 1 if indices else 0
+
+    def span(self, grouping: int, fragment: Fragment) -> tuple[float, float, float]:
+        """Return left, right and baseline of the group a fragment turns with (pixels)."""
+        if not self._spans:
+            self._measure()
+        key = _group(grouping, fragment)
+        alone = (fragment.x, fragment.x + fragment.width, fragment.y)
+        return alone if key is None else self._spans.get(key, alone)
+
+    def _measure(self) -> None:
+        ends = (self.items[0].y, self.items[-1].y)
+        for item in self.items:
+            if item.white:
+                continue
+            for grouping in (BY_WORD, BY_LINE, BY_ALL):
+                key = _group(grouping, item)
+                left, right, _ = self._spans.get(key, (item.x, item.x, 0.0))
+                self._spans[key] = (
+                    min(left, item.x),
+                    max(right, item.x + item.width),
+                    sum(ends) / 2.0 if grouping == BY_ALL else item.y,
+                )
+
+
+def _group(grouping: int, fragment: Fragment) -> Hashable:
+    if grouping == BY_WORD:
+        return (BY_WORD, fragment.line, fragment.word)
+    if grouping == BY_LINE:
+        return (BY_LINE, fragment.line)
+    return (BY_ALL,) if grouping == BY_ALL else None
 
 
 def _split(layout: TextLayout) -> Iterable[Fragment]:

@@ -17,14 +17,13 @@ from flatrender_render.engines.lottie.transform import compose
 from .animator import Animator, Look
 from .document import Fit, TextContext, TextDocument, read_documents, read_fit
 from .follow import Follow
-from .fragments import Fragment, Fragments
+from .fragments import BY_CHARACTER, Fragment, Fragments
 from .layout import TextLayout, layout
 from .picture import Ink, fragment_ink, whole_ink
 
 _MAX_ANIMATORS = 32
 _BLUR_SIGMA = 0.3  # share of After Effects' blur amount that is the Gaussian's deviation
 _GROUP_HEIGHT = 1.2 * 0.714  # em that 100 % of vertical grouping alignment is, as players have it
-_BY_CHARACTER, _BY_WORD, _BY_LINE, _BY_ALL = 1, 2, 3, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ class TextLayer:
             Animator(a, n) for n, a in enumerate(text.objects("a")) if n < _MAX_ANIMATORS
         ]
         more = text.child("m")
-        self._grouping = more.int("g", _BY_CHARACTER) if more is not None else _BY_CHARACTER
+        self._grouping = more.int("g", BY_CHARACTER) if more is not None else BY_CHARACTER
         self._alignment: Property[Vector] | None = (
             vector(more, "a", (0.0, 0.0)) if more is not None else None
         )
@@ -203,21 +202,7 @@ class TextLayer:
 
     def _pivot(self, frame: float, current: _Set, fragment: Fragment) -> tuple[float, float]:
         """Return the point that a fragment turns and grows around (anchor point grouping)."""
-        left, right, y = fragment.x, fragment.x + fragment.width, fragment.y
-        items = current.fragments.items
-        if self._grouping == _BY_WORD:
-            group = [f for f in items if f.word == fragment.word and f.line == fragment.line]
-        elif self._grouping == _BY_LINE:
-            group = [f for f in items if f.line == fragment.line]
-        elif self._grouping == _BY_ALL:
-            group = list(items)
-            y = (items[0].y + items[-1].y) / 2.0
-        else:
-            group = []
-        group = [f for f in group if not f.white]
-        if group:
-            left = min(f.x for f in group)
-            right = max(f.x + f.width for f in group)
+        left, right, y = current.fragments.span(self._grouping, fragment)
         x = (left + right) / 2.0
         if self._alignment is not None:
             dx, dy = self._alignment.at(frame)[:2]
