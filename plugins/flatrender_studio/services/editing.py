@@ -22,7 +22,7 @@ SELECT version FROM studio.saved_projects
 WHERE tenant_id = :tenant AND user_id = :user AND id = :id AND deleted_at IS NULL FOR UPDATE
 """
 _COUNT_UP = """
-UPDATE studio.saved_projects SET version = version + 1, last_edited_at = now(),
+UPDATE studio.saved_projects SET version = version + :step, last_edited_at = now(),
     duration = :duration, scene_count = :scenes
 WHERE tenant_id = :tenant AND id = :id
 """
@@ -61,8 +61,10 @@ async def finish(work: UnitOfWork, project: Project, *, created: bool = False) -
     after = await project_in(work, project.user_id, project.id)
     if after is None:
         raise NotFound()
+    step = 0 if created else 1
     await work.execute(
         _COUNT_UP,
+        step=step,
         duration=length(after.scenes, after.fps),
         scenes=len(after.scenes),
         tenant=work.tenant,
@@ -73,7 +75,7 @@ async def finish(work: UnitOfWork, project: Project, *, created: bool = False) -
             saved_project_id=project.id,
             user_id=project.user_id,
             container_id=project.container_id,
-            version=project.version + 1,
+            version=project.version + step,
             created=created,
         )
     )

@@ -30,7 +30,7 @@ VALUES (:id, :tenant, :user, :name, :container, :version_id, :project, :slug, :n
     :mode, :engine, :direction, :aspect, :width, :height, :fps, :package_key, :package_sha,
     CAST(:scene_data AS jsonb), CAST(:presets AS jsonb), :preset, :music_source, :music_id,
     :music_title, :music_key, :music_sha, :music_duration, :music_volume, :fade_in, :fade_out,
-    :sfx_volume, 0)
+    :sfx_volume, 1)
 """
 _COLORS = """
 INSERT INTO studio.saved_shared_colors (id, tenant_id, saved_project_id, element_key, name_fa,
@@ -144,7 +144,8 @@ class ProjectService:
         async with editing(self._context, principal, project_id, if_match) as (work, _project):
             await work.execute(
                 "UPDATE studio.saved_projects SET name = coalesce(:name, name), "
-                "direction = coalesce(:direction, direction) WHERE tenant_id = :tenant AND id = :id",
+                "direction = coalesce(:direction, direction) "
+                "WHERE tenant_id = :tenant AND id = :id",
                 name=name,
                 direction=direction,
                 tenant=principal.tenant_id,

@@ -1,0 +1,42 @@
+"""What render asks of studio: the ``SavedProjects`` port."""
+
+from uuid import UUID
+
+from flatrender.contracts.studio import RenderSource
+from flatrender.plugin import PluginContext
+from flatrender_studio.domain import compose
+from flatrender_studio.errors import ProjectIncomplete
+from flatrender_studio.queries import project_of
+
+
+class SourceService:
+    """Implements :class:`flatrender.contracts.studio.SavedProjects`."""
+
+    def __init__(self, context: PluginContext) -> None:
+        self._reads = context.db.reads
+
+    async def render_source(
+        self, tenant_id: UUID, user_id: UUID, saved_project_id: UUID
+    ) -> RenderSource | None:
+        """Freeze a project, or None when it is not this user's.
+
+        Raises :class:`ProjectIncomplete` with a pointer for every slot that is not ready.
+        """
+        project = await project_of(self._reads, tenant_id, user_id, saved_project_id)
+        if project is None:
+            return None
+        composition, errors = compose(project)
+        if errors:
+            raise ProjectIncomplete(errors=errors)
+        return RenderSource(
+            saved_project_id=project.id,
+            version=project.version,
+            name=project.name,
+            container_id=project.container_id,
+            mode=project.mode,
+            engine=project.engine,
+            package_object_key=project.package_object_key,
+            package_sha256=project.package_sha256,
+            composition=composition,
+            has_voiceover=project.voiceover_object_key is not None,
+        )
