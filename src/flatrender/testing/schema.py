@@ -74,7 +74,8 @@ _CATALOGUE = {
         SELECT r.rolname, r.rolsuper, r.rolbypassrls, r.rolcreaterole, r.rolcanlogin,
                s.setconfig::text
         FROM pg_roles r LEFT JOIN pg_db_role_setting s ON s.setrole = r.oid AND s.setdatabase = 0
-        WHERE r.rolname LIKE 'flatrender\\_%'""",
+        JOIN public.flatrender_contexts c
+          ON r.rolname IN ('flatrender_' || c.ctx, 'flatrender_' || c.ctx || '_system')""",
 }
 
 
