@@ -136,8 +136,6 @@ class Authentication:
         if not cells and not critical and principal.session_id is None:
             return
         answer = await self._gate.check(cells, principal.session_id)
-        if answer.session == "dead":
-            raise SessionEnded("revoked")
         refuse(answer.refused, answer.wait)
         if answer.degraded and critical:
             raise Unavailable(headers={"Retry-After": "5"})

@@ -166,7 +166,7 @@ def test_whatever_python_calls_private_is_not_public(address: Any) -> None:
         "http://134744072/", "http://8.8.2056/", "http://example.0x7f/",
         "http://１２７.0.0.1/", "http://127。0。0。1/", "http://①②⑦.0.0.1/",
         "http://[::ffff:7f00:1]/", "http://[0:0:0:0:0:ffff:127.0.0.1]/", "http://[fe80::1%25eth0]/",
-        "http://[::]/", "http://localhost/", "http://LOCALHOST./", "http://a..b/", "http://-/",
+        "http://[::]/", "http://a..b/", "http://-/",
         "http:///x", "http://", "ftp://example.com/", "file:///etc/passwd", "gopher://example.com/",
         "unix:///run/x", "//example.com/", "example.com", "javascript:alert(1)",
         "http://user@example.com/", "http://user:pw@example.com/", "http://example.com@127.0.0.1/",
@@ -177,14 +177,21 @@ def test_whatever_python_calls_private_is_not_public(address: Any) -> None:
     ],
 )  # fmt: skip
 async def test_unusual_urls_are_refused(url: str, dialled: list[tuple[str, int]]) -> None:
-    names = Names(["127.0.0.1"])
-    for door in (door_of(SHUT, resolver=names),):
-        with pytest.raises(DestinationRefused):
-            await door.check_url(url)
-        with pytest.raises(DestinationRefused):
-            await door.request("GET", url, purpose="test")
-        await door.close()
+    # Whatever a resolver would say: it calls everything public here.
+    door = door_of(SHUT, resolver=Names([PUBLIC]))
+    with pytest.raises(DestinationRefused):
+        await door.check_url(url)
+    with pytest.raises(DestinationRefused):
+        await door.request("GET", url, purpose="test")
+    await door.close()
     assert dialled == []
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "ip6-localhost"])
+async def test_local_names_are_refused_by_what_they_mean(host: str) -> None:
+    door = door_of(SHUT, resolver=Names(["127.0.0.1", "::1"]))
+    with pytest.raises(DestinationRefused):
+        await door.request("GET", f"http://{host}/", purpose="test")
 
 
 @pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f000001", "0177.0.0.1", "1.2.3"])
@@ -277,6 +284,21 @@ async def test_an_answer_above_its_size_is_cut_off(length: bool) -> None:
         )
         assert len(fine.body) == 100_000
         await door.close()
+
+
+async def test_a_declared_size_above_the_cap_is_refused_before_the_body() -> None:
+    release = asyncio.Event()
+
+    async def promise(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n")
+        await release.wait()
+
+    async with server(promise) as (port, _):
+        door = door_of(OPEN)
+        with pytest.raises(ResponseRefused):
+            await door.request("GET", f"http://127.0.0.1:{port}/", purpose="test")
+        await door.close()
+        release.set()
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "deflate, gzip", "x-unknown"])

@@ -192,6 +192,8 @@ def check_form(url: str, *, https_only: bool = False) -> httpx.URL:
         raise DestinationRefused("the URL cannot be read") from None
     if target.scheme not in (("https",) if https_only else ("http", "https")):
         raise DestinationRefused("the URL must be https" if https_only else "the URL must be http")
-    if not target.host or target.userinfo or port == 0:
+    if not target.host or target.userinfo:
         raise DestinationRefused("the URL needs a host and may hold no user name")
+    if port is not None and not 0 < port < 65_536:
+        raise DestinationRefused("the port is out of range")
     return target
