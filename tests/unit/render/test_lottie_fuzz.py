@@ -84,7 +84,7 @@ def mutate(raw: Raw, rng: random.Random) -> Raw:
             del parent[key]
         elif dice < 0.75:
             parent[key] = copy.deepcopy(look(raw, rng.choice(spots)))
-        elif dice < 0.85 and isinstance(parent[key], int | float):
+        elif dice < 0.85 and isinstance(parent[key], int | float) and parent[key] < 1e300:
             parent[key] *= rng.choice([-1, 0, 1000, 1e6, 0.001, 1e-9])
         elif isinstance(parent, list) and len(parent) < 50:
             parent.insert(0, copy.deepcopy(parent[key]))
