@@ -23,6 +23,8 @@ from typing import Any
 from flatrender.embedded.errors import EmbeddedError
 
 LOOPBACK = "127.0.0.1"
+LOCATION_FILE = "postgres.location"
+REFUGE = "flatrender-embedded"
 # Below Linux's ephemeral range (32768 and up), where an outgoing connection could take the
 # remembered port while the servers are down.
 _PORT_RANGE = range(15_000, 32_000)
@@ -100,6 +102,14 @@ class DataFolder:
             self._lock_file.with_name("lock.pid").unlink(missing_ok=True)
             os.close(self._lock_descriptor)
             self._lock_descriptor = None
+
+    def discard(self) -> None:
+        """Remove the folder and all data, also what lies in `refuge`. The servers must be down."""
+        with contextlib.suppress(OSError):
+            away = Path((self.path / LOCATION_FILE).read_text("utf-8").strip())
+            if away.is_absolute() and REFUGE in away.parts:  # never a path somebody else wrote
+                shutil.rmtree(away.parent, ignore_errors=True)
+        shutil.rmtree(self.path, ignore_errors=True)
 
     def secret(self, name: str, *, guards: Path | None = None) -> str:
         """Return the named secret, made on first use (192 random bits) and kept in mode 0600.
@@ -190,7 +200,7 @@ def may_enter(folder: Path, account: tuple[int, int]) -> bool:
 def refuge(*names: str) -> Path:
     """Return a root-owned folder that every account can enter, for what cannot stay at home."""
     for base in (Path("/var/lib"), Path("/var/tmp"), Path(tempfile.gettempdir())):  # noqa: S108  ownership is checked below
-        root = base / "flatrender-embedded"
+        root = base / REFUGE
         try:
             root.mkdir(mode=0o755, exist_ok=True)
             status = root.lstat()

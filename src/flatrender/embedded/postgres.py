@@ -21,6 +21,7 @@ from typing import ClassVar
 from flatrender.embedded.endpoints import PostgresEndpoint
 from flatrender.embedded.errors import EmbeddedError, StartCancelled
 from flatrender.embedded.folder import (
+    LOCATION_FILE,
     LOOPBACK,
     DataFolder,
     folder_key,
@@ -120,7 +121,7 @@ class Postgres:
         if may_enter(self._folder.path, account):
             return self._data
         away = refuge(f"data-{folder_key(str(self._folder.path))}") / "postgres"
-        write_private(self._folder.path / "postgres.location", f"{away}\n")
+        write_private(self._folder.path / LOCATION_FILE, f"{away}\n")
         return away
 
     def _check_version(self, server: Path) -> None:

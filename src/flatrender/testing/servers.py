@@ -76,6 +76,7 @@ class TestServers:
         with self._lock:
             for stack, _ in self._started.values():
                 stack.stop()
+                stack.folder.discard()
             self._started.clear()
             if self._root is not None:
                 shutil.rmtree(self._root, ignore_errors=True)
@@ -174,4 +175,6 @@ def _sweep() -> None:
         finally:
             for folder in inner:
                 folder.unlock()
+        for folder in inner:
+            folder.discard()
         shutil.rmtree(old, ignore_errors=True)
