@@ -80,9 +80,9 @@ class SoundChoice(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 class AudioBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The sound. Absent parts stay as they are; null takes one out."""
 
-    music: MusicChoice | None | UnsetType = UNSET
-    voiceover: VoiceChoice | None | UnsetType = UNSET
-    sfx: Annotated[list[SoundChoice], Meta(max_length=100)] | None | UnsetType = UNSET
+    music: MusicChoice | UnsetType | None = UNSET
+    voiceover: VoiceChoice | UnsetType | None = UNSET
+    sfx: Annotated[list[SoundChoice], Meta(max_length=100)] | UnsetType | None = UNSET
     music_volume: Volume | UnsetType = UNSET
     sfx_volume: Volume | UnsetType = UNSET
     voiceover_volume: Volume | UnsetType = UNSET

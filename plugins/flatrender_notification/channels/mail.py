@@ -1,0 +1,81 @@
+"""E-mail over SMTP (aiosmtplib), by the server that the operator configured."""
+
+from email.message import EmailMessage
+from email.utils import format_datetime
+from typing import Annotated
+from uuid import UUID
+
+import aiosmtplib
+from msgspec import Meta, Struct
+
+from flatrender.plugin import PluginContext
+from flatrender_notification.messages import Written, one_line
+
+
+class MailSettings(Struct, frozen=True, kw_only=True):
+    """``FLATRENDER_MAIL_*``. Without a host no mail is sent and deliveries say so."""
+
+    host: str = ""
+    port: Annotated[int, Meta(ge=1, le=65535)] = 587
+    username: str = ""
+    password: str = ""
+    sender: str = "FlatRender <no-reply@localhost>"
+    starttls: bool = True
+    timeout: float = 20.0
+
+
+class MailFailed(Exception):
+    """The server refused or did not answer. ``permanent``: trying again is of no use."""
+
+    def __init__(self, message: str, *, permanent: bool) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+
+
+class MailChannel:
+    """Sends mail with the deployment's server."""
+
+    def __init__(self, context: PluginContext) -> None:
+        self._context = context
+        self.settings = context.infra.settings.section("mail", MailSettings)
+
+    @property
+    def configured(self) -> bool:
+        """True when there is a server to send with."""
+        return bool(self.settings.host)
+
+    async def send(self, delivery_id: UUID, recipient: str, written: Written) -> str:
+        """Send one mail and return its Message-ID, which is the same on every attempt.
+
+        Raises :class:`MailFailed`.
+        """
+        settings = self.settings
+        domain = settings.sender.rpartition("@")[2].strip(" >") or "localhost"
+        message = EmailMessage()
+        message["From"] = settings.sender
+        message["To"] = one_line(recipient)
+        message["Subject"] = one_line(written.subject)
+        message["Date"] = format_datetime(self._context.clock.now())
+        # Derived from the delivery: a mail that was sent twice is recognised as one.
+        message["Message-ID"] = f"<{delivery_id}@{domain}>"
+        message.set_content(written.text)
+        message.add_alternative(written.html, subtype="html")
+        try:
+            # The operator's own server, from the environment: often on the inner network, so it
+            # does not pass the door for addresses that users and admins can set.
+            await aiosmtplib.send(
+                message,
+                hostname=settings.host,
+                port=settings.port,
+                username=settings.username or None,
+                password=settings.password or None,
+                start_tls=settings.starttls,
+                timeout=settings.timeout,
+            )
+        except aiosmtplib.SMTPResponseException as error:
+            raise MailFailed(
+                f"{error.code} {error.message}", permanent=500 <= error.code < 600
+            ) from error
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise MailFailed(str(error) or type(error).__name__, permanent=False) from error
+        return str(message["Message-ID"])

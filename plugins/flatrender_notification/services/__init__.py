@@ -1,0 +1,1 @@
+"""Notification's use cases. Each owns its transaction and emits its events."""
