@@ -315,6 +315,22 @@ async def test_a_crash_marks_its_span_without_its_words(spans: InMemorySpanExpor
     assert "hidden" not in span.to_json()
 
 
+async def test_an_error_that_escapes_leaves_its_kind_in_the_span_and_no_words(
+    spans: InMemorySpanExporter,
+) -> None:
+    async def broken(_scope: Any, _receive: Any, _send: Any) -> None:
+        raise RuntimeError("hunter2")
+
+    scope: Any = {"type": "http", "method": "GET", "path": "/x", "headers": []}
+    with pytest.raises(RuntimeError):
+        await tracing.TracingMiddleware(broken)(scope, broken, broken)  # type: ignore[arg-type]  # never called
+    with pytest.raises(RuntimeError), tracing.task_span("t", {}):
+        raise RuntimeError("hunter2")
+    finished = spans.get_finished_spans()
+    assert [span.status.description for span in finished] == ["RuntimeError", "RuntimeError"]
+    assert not any("hunter2" in span.to_json() for span in finished)
+
+
 async def test_without_an_exporter_there_are_ids_and_no_spans() -> None:
     with tracing.tracer().start_as_current_span("x") as span:
         assert len(tracing.trace_id()) == 32
