@@ -103,7 +103,7 @@ MASK = {
 BOOK = FontBook()
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 @given(LAYERS, st.sampled_from([-5.0, 0.0, 7.3, 1e6]), st.sampled_from([0.5, 1.0]))
 def test_any_text_layer_draws_or_fails_by_name(
     raw: dict[str, Any], frame: float, alpha: float

@@ -11,7 +11,7 @@ What the rest of the engine uses::
 
     fill_text(t, "متن", max_lines=2, min_scale=0.4)      # a slot's value into a layer's raw ``t``
 
-    layout(text, style, box, book, max_lines, min_scale, direction) -> TextLayout
+    layout(text, style, box, book, max_lines=, min_scale=, max_width=, direction=) -> TextLayout
 
 Guarantees: letters of joining scripts are never drawn apart, whatever animates them; text in a
 box is inside the box or reported as overflow; hostile fonts end in ``BadFontError``; the same
