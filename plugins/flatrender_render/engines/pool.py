@@ -330,6 +330,28 @@ class RenderPool:
         work = DrawReference(engine=engine, spec=spec, frames=frames)
         return await self._run(work, dict[int, bytes])
 
+    async def prove_chunk(
+        self, work: RenderChunk, report: SegmentReport, samples: int = 5
+    ) -> Proof:
+        """Prove a rendered range: its bytes, frames and times, and its pictures.
+
+        ``samples`` frames are drawn again, small, and compared. Raises ``ProofFailed``.
+        """
+        count = work.last - work.first + 1
+        step = max(1, (count - 1) // max(1, samples - 1))
+        frames = sorted({*range(work.first, work.last + 1, step), work.last})
+        reference = await self.reference(work.engine, work.spec, frames)
+        expected = Expectation(
+            width=work.spec.width,
+            height=work.spec.height,
+            fps=work.spec.composition.fps,
+            frames=count,
+            sha256=report.sha256,
+            size=report.size,
+            reference={frame - work.first: cells for frame, cells in reference.items()},
+        )
+        return await self.prove(Path(work.output), expected)
+
     async def mix(
         self,
         sources: list[AudioSource],
@@ -459,11 +481,12 @@ class RenderPool:
                     await worker.kill()
                     raise WorkerHung(watch.phase, left, worker.log)
         finally:
-            for task in (incoming, stopper):
-                if task is not None and not task.done():
-                    task.cancel()
-                    with contextlib.suppress(asyncio.CancelledError, PoolError):
-                        await task
+            if stopper is not None:
+                stopper.cancel()
+            incoming.cancel()
+            # Awaited also when it is done: what a killed process leaves there is nobody's news.
+            with contextlib.suppress(asyncio.CancelledError, PoolError):
+                await incoming
 
 
 def _result(answer: Done | Failed | Halted, kind: type[T]) -> T:

@@ -220,6 +220,23 @@ async def test_a_whole_video(pool: RenderPool, spec: RenderSpec, tmp_path: Path)
     check_progress(seen)
 
 
+async def test_a_chunk_is_proven_against_pictures_drawn_apart(
+    pool: RenderPool, spec: RenderSpec, tmp_path: Path
+) -> None:
+    """A process that drew another customer's colours reports a perfect file, and is caught."""
+    work = RenderChunk(
+        engine="lottie", spec=spec, first=60, last=104, output=str(tmp_path / "x.mp4")
+    )
+    report = await pool.render_chunk(work)
+    assert (await pool.prove_chunk(work, report)).frames == 45
+    other = msgspec.structs.replace(COMPOSITION, colors={"primary": "#eeeeee"})
+    wrong = msgspec.structs.replace(work, spec=msgspec.structs.replace(spec, composition=other))
+    with pytest.raises(ProofFailed) as caught:
+        await pool.prove_chunk(wrong, report)
+    assert caught.value.kind == "wrong_picture"
+    assert 0 in caught.value.frames
+
+
 def check_progress(seen: list[Progress]) -> None:
     frames = [item.frame for item in seen]
     assert frames == sorted(frames)
