@@ -155,6 +155,11 @@ class TestSelectors:
         assert combined([selector(e={"k": 50}, m=2)], units, 4, 0) == [0, 0, 1, 1]
         assert combined([], units, 4, 0) == [1, 1, 1, 1]
 
+    def test_a_random_range_reaches_as_many_but_others(self) -> None:
+        plain, mixed = (reach("abcdefgh", e={"k": 50}, rn=n) for n in (0, 1))
+        assert sorted(plain) == sorted(mixed)
+        assert plain != mixed
+
     def test_random_order_is_the_same_everywhere(self) -> None:
         assert shuffled(8, 0) == (3, 2, 1, 5, 6, 0, 7, 4)
         assert sorted(shuffled(50, 3)) == list(range(50))
