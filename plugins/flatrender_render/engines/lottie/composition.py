@@ -34,10 +34,11 @@ class Composition:
         self._stills = stills
         self._deadline = deadline
 
-    def draw(self, canvas: skia.Canvas, frame: float) -> None:
+    def draw(self, canvas: skia.Canvas, frame: float, *, cut: bool = True) -> None:
         """Draw all visible layers at a frame of this composition.
 
         Neighbouring layers that stand still for a while are drawn by one remembered picture.
+        ``cut`` tells that the canvas shows nothing outside of the composition's rectangle.
         """
         run: list[Layer] = []
         gaps: list[Span] = []
@@ -51,14 +52,19 @@ class Composition:
                 gaps.append(gap)
                 continue
             if run:
-                self._draw_run(canvas, frame, run, gaps)
+                self._draw_run(canvas, frame, run, gaps, cut)
                 run, gaps = [], []
             layer.draw(canvas, frame)
         if run:
-            self._draw_run(canvas, frame, run, gaps)
+            self._draw_run(canvas, frame, run, gaps, cut)
 
     def _draw_run(
-        self, canvas: skia.Canvas, frame: float, run: Sequence[Layer], gaps: Sequence[Span]
+        self,
+        canvas: skia.Canvas,
+        frame: float,
+        run: Sequence[Layer],
+        gaps: Sequence[Span],
+        cut: bool,
     ) -> None:
         lasting = min(g[1] for g in gaps) - max(g[0] for g in gaps)
         worth = len(run) > MANY_LAYERS or any(layer.heavy for layer in run)
@@ -69,6 +75,8 @@ class Composition:
         box = skia.Rect.MakeEmpty()
         for layer in run:
             box.join(layer.bounds(frame))
+        if cut and not box.intersect(skia.Rect.MakeWH(self.width, self.height)):
+            return
 
         def drawer(target: skia.Canvas) -> None:
             for layer in run:

@@ -156,6 +156,11 @@ class PrecompContent:
         )
         # Collapsed transformations draw straight into the outer composition, uncut.
         self.collapsed = layer.flag("ct")
+        self.cut = (
+            not self.collapsed
+            and self.rect.width() <= inside.width
+            and self.rect.height() <= inside.height
+        )
         self.heavy = any(part.heavy for part in inside.drawn)
         self.static = not self.motion(remap_motion).spans
 
@@ -179,7 +184,7 @@ class PrecompContent:
         inner = self.inner_frame(frame)
         if alpha < 1.0 or (self.inside.blends and not self.collapsed):
             canvas.saveLayer(self.bounds(frame), skia.Paint(Alphaf=alpha))
-        self.inside.draw(canvas, inner)
+        self.inside.draw(canvas, inner, cut=self.cut)
         canvas.restoreToCount(count)
 
     def bounds(self, frame: float) -> skia.Rect:

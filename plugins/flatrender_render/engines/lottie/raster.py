@@ -60,25 +60,36 @@ class Stills:
         self._pixels = 0
 
     def draw(self, canvas: skia.Canvas, variant: object, box: skia.Rect, drawer: Drawer) -> None:
-        """Draw by the remembered picture of ``variant``, which names what is drawn and how."""
+        """Draw by the remembered picture of ``variant``, which names what is drawn and how.
+
+        A picture serves wherever whole pixels move it: it is always made as if the canvas had been
+        moved by less than one, so that its bytes do not depend on where it was met first.
+        """
         size = canvas.getBaseLayerSize()
         matrix = canvas.getTotalMatrix()
         if not has_pixels(canvas) or matrix.hasPerspective():
             drawer(canvas)
             return
-        key = (variant, matrix_key(matrix), size.width(), size.height())
-        kept = self._kept.get(key)
-        if kept is None:
-            area = matrix.mapRect(box)
+        dx, dy = math.floor(matrix.getTranslateX()), math.floor(matrix.getTranslateY())
+        near = skia.Matrix.Concat(skia.Matrix.Translate(-dx, -dy), matrix)
+        area = near.mapRect(box)
+        if area.width() * area.height() > 2 * size.width() * size.height():
+            # Far larger than the canvas: only what shows, and only for this place.
+            dx = dy = 0
+            near = matrix
+            area = near.mapRect(box)
             if not area.intersect(skia.Rect.MakeWH(size.width(), size.height())):
                 return
-            kept = _picture(canvas, area.roundOut(), matrix, drawer)
+        key = (variant, matrix_key(near), size.width(), size.height())
+        kept = self._kept.get(key)
+        if kept is None:
+            kept = _picture(canvas, area.roundOut(), near, drawer)
             self._keep(key, kept)
         image, x, y = kept
         if image is not None:
             canvas.save()
             canvas.resetMatrix()
-            canvas.drawImage(image, x, y)
+            canvas.drawImage(image, x + dx, y + dy)
             canvas.restore()
 
     def _keep(self, key: object, kept: tuple[skia.Image | None, int, int]) -> None:

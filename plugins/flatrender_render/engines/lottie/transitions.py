@@ -13,6 +13,7 @@ from typing import Literal
 import skia
 
 from flatrender.template.manifest import Direction, TransitionKind
+from flatrender_render.engines.lottie.raster import surface_like
 
 Draw = Callable[[skia.Canvas], None]
 
@@ -87,11 +88,28 @@ def _moved(stage: Stage, draw: Draw, dx: float, dy: float) -> None:
 
 
 def _zoomed(stage: Stage, draw: Draw, scale: float, alpha: float) -> None:
+    """Enlarge a scene as a picture: what stands in it is remembered at its own size only."""
+    if alpha <= 0:
+        return
+    matrix = stage.canvas.getTotalMatrix()
+    width = max(round(stage.width * abs(matrix.getScaleX())), 1)
+    height = max(round(stage.height * abs(matrix.getScaleY())), 1)
+    surface, _ = surface_like(stage.canvas, width, height)
+    inner = surface.getCanvas()
+    inner.scale(width / stage.width, height / stage.height)
+    draw(inner)
+    picture = surface.makeImageSnapshot()
     stage.canvas.save()
     stage.canvas.translate(stage.width / 2, stage.height / 2)
     stage.canvas.scale(scale, scale)
     stage.canvas.translate(-stage.width / 2, -stage.height / 2)
-    _faded(stage, draw, alpha)
+    stage.canvas.drawImageRect(
+        picture,
+        skia.Rect.Make(picture.bounds()),
+        stage.bounds,
+        skia.SamplingOptions(skia.FilterMode.kLinear),
+        skia.Paint(Alphaf=min(alpha, 1.0)),
+    )
     stage.canvas.restore()
 
 
