@@ -1,7 +1,7 @@
 """Requests and answers of the render context's HTTP API."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from msgspec import Meta, Struct
@@ -126,7 +126,7 @@ def detail_of(view: JobView, chunks: list[ChunkView]) -> JobDetail:
     return JobDetail(**_job_fields(view), chunks=chunks)
 
 
-def _job_fields(view: JobView) -> dict[str, object]:
+def _job_fields(view: JobView) -> dict[str, Any]:
     step = Step(view.step)
     failure = None
     if view.error_code and step is Step.FAILED:

@@ -98,7 +98,7 @@ class Hub:
 
     async def _connection(self) -> Any:
         if self._client is None:
-            self._client = redis_asyncio.from_url(
+            self._client = redis_asyncio.Redis.from_url(
                 self._url, socket_timeout=5, socket_connect_timeout=2, health_check_interval=0
             )
         return self._client

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+from typing import Any
 
 import click
 
@@ -24,37 +25,31 @@ def _tune_collector() -> None:
 def serve(host: str | None, port: int | None, workers: int) -> None:
     """Run the API server."""
     import uvicorn
-    from uvicorn.supervisors import Multiprocess
 
     from flatrender.asgi import create
     from flatrender.http.drain import Drain, DrainingServer
 
     settings = load_settings()  # every problem now, before a port is bound
+    options: dict[str, Any] = {
+        "host": host or settings.http.host,
+        "port": settings.http.port if port is None else port,
+        "loop": "auto",
+        "http": "httptools",
+        "ws": "websockets-sansio",
+        "lifespan": "on",
+        "access_log": False,
+        "log_config": None,
+        "server_header": False,
+        "date_header": False,
+        "proxy_headers": False,
+        "timeout_graceful_shutdown": 15,
+        "ws_max_size": 64 * 1024,
+    }
+    if workers > 1:
+        uvicorn.run("flatrender.asgi:create", factory=True, workers=workers, **options)
+        return
     drain = Drain()
-    config = uvicorn.Config(
-        create(drain) if workers == 1 else "flatrender.asgi:create",
-        factory=workers > 1,
-        host=host or settings.http.host,
-        port=settings.http.port if port is None else port,
-        workers=workers if workers > 1 else None,
-        loop="auto",
-        http="httptools",
-        ws="websockets-sansio",
-        lifespan="on",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        date_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=15,
-        ws_max_size=64 * 1024,
-    )
-    if workers == 1:
-        DrainingServer(config, drain).run()
-    else:
-        Multiprocess(
-            config, target=uvicorn.Server(config).run, sockets=[config.bind_socket()]
-        ).run()
+    DrainingServer(uvicorn.Config(create(drain), **options), drain).run()
 
 
 @click.command()

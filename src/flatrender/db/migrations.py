@@ -185,7 +185,7 @@ async def _apply(connection: Any, migration: Migration) -> None:
                 migration.name,
                 migration.sha256,
             )
-    except asyncpg.PostgresError as error:
+    except asyncpg.exceptions.PostgresError as error:
         place = ""
         position = getattr(error, "position", None)
         if position:

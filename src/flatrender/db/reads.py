@@ -103,7 +103,7 @@ def _build(kind: type[T], row: Sequence[Any]) -> T:
 
 
 def _factory(kind: type[Any]) -> Any:
-    if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+    if not issubclass(kind, msgspec.Struct):
         return lambda row: row[0]
     fields = msgspec.structs.fields(kind)
     names = [field.name for field in fields]

@@ -34,7 +34,7 @@ def examine(path: Path, sheet: Path, *, pictures: int = 6) -> VideoFacts:
         count = 0
         for frame in container.decode(video):
             if count in wanted:
-                shots.append(frame.to_image())
+                shots.append(Image.fromarray(frame.to_ndarray(format="rgb24")))
             count += 1
         rate = video.average_rate or Fraction(1)
         audio_seconds = 0.0

@@ -87,8 +87,8 @@ class WorkerService:
             active += list(worker.tasks.values())  # type: ignore[attr-defined]  # arq's running jobs
         if active:
             await asyncio.wait(active, timeout=self._runtime.settings.worker.shutdown_grace)
-        for task in (*active, *running):
-            task.cancel()
+        for ending in (*active, *running):
+            ending.cancel()
         await asyncio.gather(*active, *running, *background, return_exceptions=True)
 
     async def _schedule(self) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import structlog
@@ -45,7 +45,7 @@ class Runner:
     def task_function(self, task: Task) -> Any:
         """Return the arq function that runs ``task``."""
 
-        async def run(arq: dict[str, Any], payload: bytes, headers: dict[str, str]) -> None:
+        async def run(arq: dict[Any, Any], payload: bytes, headers: dict[str, str]) -> None:
             decoded = msgspec.json.decode(payload, type=task.payload)
             await self._attempt(
                 arq,
@@ -60,7 +60,9 @@ class Runner:
                 work=lambda: task.handler(self._context, decoded),
             )
 
-        return func(run, name=task.name, timeout=task.timeout + 30, max_tries=1_000_000)
+        return func(
+            cast("Any", run), name=task.name, timeout=task.timeout + 30, max_tries=1_000_000
+        )
 
     def event_function(self, subscription: Subscription) -> Any:
         """Return the arq function that delivers events to ``subscription``."""
@@ -84,7 +86,7 @@ class Runner:
                 work=work,
             )
 
-        return func(run, name=subscription.name, timeout=90, max_tries=1_000_000)
+        return func(cast("Any", run), name=subscription.name, timeout=90, max_tries=1_000_000)
 
     async def _attempt(
         self,

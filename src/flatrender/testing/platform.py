@@ -10,7 +10,7 @@ import contextlib
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -191,10 +191,10 @@ async def run_platform(
     settings = load_settings({**FAST, **environment, **changes})
     runtime = Runtime(settings)
     app = create_app(settings, runtime=runtime)
-    async with LifespanManager(app, startup_timeout=60, shutdown_timeout=60):
+    async with LifespanManager(cast("Any", app), startup_timeout=60, shutdown_timeout=60):
         service = WorkerService(runtime)
         running = asyncio.create_task(service.run(handle_signals=False)) if worker else None
-        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        transport = httpx.ASGITransport(app=cast("Any", app), raise_app_exceptions=False)
         async with httpx.AsyncClient(
             transport=transport, base_url="http://testserver.local", timeout=60
         ) as client:
