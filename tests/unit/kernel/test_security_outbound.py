@@ -173,7 +173,7 @@ def test_whatever_python_calls_private_is_not_public(address: Any) -> None:
         "http://example.com\\@127.0.0.1/", "http://example.com\t/", "http://exa mple.com/",
         "http://example.com/\r\nX: y", "http://example.com:0/", "http://example.com:99999/",
         "http://" + "a" * 64 + ".example/", "http://" + "a." * 130 + "example/",
-        "http://example.com/" + "x" * 3000,
+        "http://example.com/" + "x" * 3000, "http://example.com/a b", "http://example.com/\\x",
     ],
 )  # fmt: skip
 async def test_unusual_urls_are_refused(url: str, dialled: list[tuple[str, int]]) -> None:
