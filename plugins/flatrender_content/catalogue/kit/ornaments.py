@@ -60,14 +60,16 @@ def tile_star(
 ) -> Layer:
     """Outlined eight-fold star that keeps turning, as a slow ornament."""
     rows = [
-        group([rosette(8, radius * ring), stroke(color, width)], rotation=22.5 * (i % 2))
+        group(
+            [rosette(8, radius * ring), stroke(color, width, opacity=opacity)],
+            rotation=22.5 * (i % 2),
+        )
         for i, ring in enumerate(rings)
     ]
     return b.shapes(
         "tile star",
         rows,
         position=at,
-        opacity=opacity,
         rotation=keys((0.0, 0.0), (b.seconds, turn, "linear")),
         scale=settle(start, 62.0, 100.0, 1.4),
     )

@@ -127,7 +127,7 @@ def _motif(b: SceneBuilder, box: Box) -> None:
             (1.2, box.middle, "expo_out"),
             (b.seconds, (box.cx, box.cy - 14), "sine_in_out"),
         ),
-        rotation=keys((0.0, 5.0), (1.3, -2.0, "expo_out"), (b.seconds, 0.5, "sine_in_out")),
+        scale=keys((0.0, (86.0, 86.0)), (1.2, (100.0, 100.0), "expo_out")),
     )
     soft_shadow(b, (w, h), holder, opacity=keys((0.0, 0.0), (0.4, 30.0)))
     b.shapes(

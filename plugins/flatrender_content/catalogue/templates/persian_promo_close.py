@@ -150,16 +150,14 @@ def price(stage: Stage, palette: Palette, transition: Transition) -> Shot:
     ray = path(bezier([(0, 0), (-46, -1500), (46, -1500)]))
     b.shapes(
         "rays",
-        [group([group([ray, fill(palette["on_accent"])]), repeater(24, rotation=15)])],
+        [group([group([ray, fill(palette["on_accent"], opacity=7)]), repeater(24, rotation=15)])],
         position=centre,
-        opacity=7,
         rotation=keys((0.0, 0.0), (b.seconds, 18.0, "linear")),
     )
     b.shapes(
         "medallion",
-        [rosette(8, stage.pick(690, 640, 760)), fill(palette["on_accent"])],
+        [rosette(8, stage.pick(690, 640, 760)), fill(palette["on_accent"], opacity=8)],
         position=centre,
-        opacity=8,
         scale=settle(0.0, 40, 100, 1.2),
         rotation=keys((0.0, 30.0), (1.2, 0.0, "expo_out"), (b.seconds, -8.0, "sine_in_out")),
     )

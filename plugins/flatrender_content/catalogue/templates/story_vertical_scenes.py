@@ -172,8 +172,15 @@ def _wave(photo: Box, swing: float, lift: float = 0.0) -> Json:
 def _print(
     b: SceneBuilder, picture: Picture, box: Box, *, tilt: float, begin: float, drift: float
 ) -> None:
-    """A paper print that falls onto the table: shadow, white border, picture."""
+    """A paper print laid on a tilted sheet and taped down.
+
+    Sheet and tape turn; the picture itself stands upright, because turning pixels for every frame
+    costs ten times what moving them does.
+    """
+    palette = b.palette
     fall = b.stage.h * 0.35
+    border = 24.0
+    size = (box.w + border * 2, box.h + border * 2)
     holder = b.null(
         f"{picture.id} print",
         position=keys(
@@ -181,24 +188,38 @@ def _print(
             (begin + 0.8, box.middle, "expo_out"),
             (b.seconds, (box.cx, box.cy + drift), "sine_in_out"),
         ),
-        rotation=keys(
-            (begin, tilt * -2.2),
-            (begin + 0.95, tilt, "soft_back"),
-            (b.seconds, tilt * 1.25, "sine_in_out"),
-        ),
-        scale=keys((begin, (124.0, 124.0)), (begin + 0.7, (100.0, 100.0), "expo_out")),
+        scale=keys((begin, (122.0, 122.0)), (begin + 0.7, (100.0, 100.0), "expo_out")),
     )
-    border = 24.0
+    b.shapes(
+        "sheet",
+        [rect((size[0] + 6, size[1] + 6), radius=18), fill(palette["accent"])],
+        parent=holder,
+        rotation=keys(
+            (begin, tilt * -3.0),
+            (begin + 1.0, tilt, "soft_back"),
+            (b.seconds, tilt * 1.4, "sine_in_out"),
+        ),
+        start=begin,
+    )
     shown = keys((begin, 0.0), (begin + 0.7, 42.0, "cubic_in"))
-    soft_shadow(b, (box.w + border * 2, box.h + border * 2), holder, opacity=shown)
+    soft_shadow(b, size, holder, opacity=shown)
     b.shapes(
         "print",
-        [rect((box.w + border * 2, box.h + border * 2), radius=14), fill("#ffffff")],
+        [rect(size, radius=14), fill(WHITE)],
         parent=holder,
         start=begin,
     )
     image = framed(b, picture, box, rounded(box.w, box.h, 6), at=begin, zoom=(112.0, 102.0))
     image.parent, image.position = holder, (0.0, 0.0)
+    b.shapes(
+        "tape",
+        [rect((190, 52), radius=4), fill(palette["tint"], opacity=88)],
+        parent=holder,
+        position=(-b.stage.sign * tilt * 18, -size[1] / 2),
+        rotation=-tilt * 1.6,
+        scale=keys((begin + 0.75, (0.0, 100.0)), (begin + 1.1, (100.0, 100.0), "expo_out")),
+        start=begin + 0.75,
+    )
 
 
 def prints(stage: Stage, palette: Palette, transition: Transition) -> Shot:
@@ -221,10 +242,10 @@ def prints(stage: Stage, palette: Palette, transition: Transition) -> Shot:
         opacity=70,
     )
     if stage.tall:
-        back, front = Box(330, 190, 620, 700), Box(110, 640, 640, 700)
+        back, front = Box(360, 180, 590, 660), Box(130, 640, 610, 670)
         heading, text = stage.box(76, 1420, 928, 150), stage.box(76, 1640, 928, 160)
     else:
-        back, front = Box(560, 120, 400, 430), Box(130, 150, 440, 470)
+        back, front = Box(560, 140, 400, 430), Box(130, 162, 440, 460)
         heading, text = stage.box(76, 716, 928, 110), stage.box(76, 886, 928, 130)
     _print(
         b,
