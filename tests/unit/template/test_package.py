@@ -170,6 +170,15 @@ def test_a_cross_check_names_its_place(data: make.Json, code: str, pointer: str)
     assert (code, pointer) in found(data)
 
 
+def test_a_scene_cannot_be_left_while_it_still_comes_in() -> None:
+    """Three scenes of 1 s at least, each coming in over 0.6 s: the middle one is never alone."""
+    slow = {"transition": {"kind": "push", "overlap": 0.6}}
+    names = [make.scene("a"), make.scene("b", **slow), make.scene("c", **slow)]
+    for mode in ("Fix", "Flexible"):
+        data = make.manifest(mode=mode, variants=[make.variant(*names)])
+        assert ("overlap_too_long", f"{S}/1/transition/overlap") in found(data)
+
+
 def test_fixed_order_looks_only_at_neighbours() -> None:
     """In Fix mode a long overlap at the front counts for nothing: nothing lies before it."""
     first = make.scene("a", transition={"kind": "push", "overlap": 4.0})
