@@ -108,7 +108,6 @@ class LocalDeployment:
         )
         self.base_url = f"http://127.0.0.1:{ports['http']}"
         self.environment = self._environment(endpoints, ports["http"])
-        os.environ.update(self.environment)
         applied = asyncio.run(self._prepare_database(endpoints))
         self._say(f"schema: {f'{len(applied)} migrations applied' if applied else 'up to date'}")
         begun = time.monotonic()
