@@ -2,6 +2,7 @@
 servers, a customer who only speaks HTTP, and two videos that are decoded and looked at."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -89,10 +90,7 @@ def test_the_paid_video_is_the_same_film_without_watermark(files: list[Path]) ->
 def test_the_film_moves_and_sounds(files: list[Path]) -> None:
     pictures, sound, container = _decode(next(f for f in files if f.name == "paid-540p.mp4"))
     assert all(picture.std() > 5 for picture in pictures[1:-1]), "no picture is empty"
-    changes = [
-        np.abs(a.astype(int) - b.astype(int)).mean()
-        for a, b in zip(pictures, pictures[1:], strict=False)
-    ]
+    changes = [np.abs(a.astype(int) - b.astype(int)).mean() for a, b in pairwise(pictures)]
     assert max(changes) > 3
     rate = container.streams.audio[0].codec_context.sample_rate
     windows = sound[: len(sound) // rate * rate].reshape(-1, rate)
