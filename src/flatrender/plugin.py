@@ -219,11 +219,20 @@ def _claim(taken: dict[str, str], what: str, by: str, kind: str, problems: list[
 
 
 def needed_contexts(
-    chosen: Sequence[str], plugins: Mapping[str, type[FlatRenderPlugin]]
+    chosen: Sequence[str],
+    plugins: Mapping[str, type[FlatRenderPlugin]],
+    *,
+    also: Sequence[type[Any]] = (),
 ) -> list[str]:
-    """Return the contexts to load in ports-only mode so that every need of ``chosen`` is met."""
+    """Return the contexts to load in ports-only mode so that every need of ``chosen`` is met.
+
+    ``also`` are ports that the kernel itself asks for, where some context offers them.
+    """
     offered = {port: name for name, p in plugins.items() for port in p.manifest.offers}
     seen = list(chosen)
+    for port in also:
+        if port in offered and offered[port] not in seen:
+            seen.append(offered[port])
     for name in seen:  # grows while it is walked: needs of needs
         for port in plugins[name].manifest.needs:
             owner = offered.get(port)

@@ -29,13 +29,18 @@ from flatrender.plugin import (
 )
 from flatrender.realtime import Hub
 from flatrender.security.outbound import OutboundDoor
+from flatrender.security.ports import SessionLedger, TenantResolver
 from flatrender.security.secrets import Encryptor
 from flatrender.security.setup import SecurityServices
+from flatrender.security.tokens import KeySource
 from flatrender.settings import Settings
 from flatrender.storage import ObjectStore
 from flatrender.tasks.queue import QueueClient
 
 log = structlog.get_logger(__name__)
+
+#: What authentication asks of whichever context offers it, in every process.
+KERNEL_NEEDS: tuple[type[Any], ...] = (KeySource, SessionLedger, TenantResolver)
 
 
 @dataclass(kw_only=True)
@@ -93,7 +98,8 @@ class Runtime:
         )
         self._ports: dict[type[Any], Any] = {}
         self.plugins: dict[str, FlatRenderPlugin] = {}
-        for name in [*chosen, *needed_contexts(chosen, self.installed)]:
+        needed = needed_contexts(chosen, self.installed, also=KERNEL_NEEDS)
+        for name in [*chosen, *needed]:
             self.plugins[name] = self._build(name, ports_only=name not in chosen)
         self._bind_ports()
 

@@ -179,6 +179,11 @@ def hostile(folder: Path) -> dict[str, Path]:
     tone = write_sound(folder / "tone.wav", sine(1))
     ogg = bytearray(write_sound(folder / "tone.ogg", sine(2)).read_bytes())
     noise = np.random.default_rng(5).bytes(len(ogg))
+    write_sound(folder / "tone.mp3", sine(1))
+    # Opens, tells its length, and every second packet is nonsense.
+    damaged = bytearray(write_sound(folder / "good.m4a", sine(4)).read_bytes())
+    for at in range(damaged.index(b"mdat") + 4000, len(damaged) - 8000, 400):
+        damaged[at : at + 200] = noise[:200]
     files: dict[str, bytes] = {
         "empty.mp3": b"",
         "text.mp3": b"hello world " * 500,
@@ -186,8 +191,9 @@ def hostile(folder: Path) -> dict[str, Path]:
         "headless.ogg": bytes(ogg[300:400]) + noise,
         "cut.m4a": write_sound(folder / "whole.m4a", sine(1)).read_bytes()[:-2000],
         # Playlists and scripts name other files: they must never be opened.
-        "list.m3u8": f"#EXTM3U\n#EXTINF:1,\n{tone}\n#EXT-X-ENDLIST\n".encode(),
-        "concat.mp3": f"ffconcat version 1.0\nfile {tone}\n".encode(),
+        "list.m3u8": b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\ntone.mp3\n#EXT-X-ENDLIST\n",
+        "concat.mp3": f"ffconcat version 1.0\nfile {tone.name}\n".encode(),
+        "damaged.m4a": bytes(damaged),
         "scrambled.ogg": bytes(ogg[:4000]) + noise[: len(ogg) - 4000],
     }
     for name, data in files.items():

@@ -147,6 +147,7 @@ def price(stage: Stage, palette: Palette, transition: Transition) -> Shot:
     )
     ground(b, "accent")
     centre = (stage.cx, stage.pick(500, 500, 800))
+    outline = stroke(palette["on_accent"], 10, opacity=12)
     ray = path(bezier([(0, 0), (-46, -1500), (46, -1500)]))
     b.shapes(
         "rays",
@@ -156,7 +157,10 @@ def price(stage: Stage, palette: Palette, transition: Transition) -> Shot:
     )
     b.shapes(
         "medallion",
-        [rosette(8, stage.pick(690, 640, 760)), fill(palette["on_accent"], opacity=8)],
+        [
+            group([rosette(8, stage.pick(640, 600, 720)), outline]),
+            group([rosette(8, stage.pick(560, 520, 640)), outline], rotation=22.5),
+        ],
         position=centre,
         scale=settle(0.0, 40, 100, 1.2),
         rotation=keys((0.0, 30.0), (1.2, 0.0, "expo_out"), (b.seconds, -8.0, "sine_in_out")),

@@ -239,7 +239,6 @@ def prints(stage: Stage, palette: Palette, transition: Transition) -> Shot:
         "table shape",
         [ellipse((stage.h * 1.1, stage.h * 1.1)), fill(palette["paper"])],
         position=(stage.side(stage.w * 0.1), stage.h * 0.2),
-        opacity=70,
     )
     if stage.tall:
         back, front = Box(360, 180, 590, 660), Box(130, 640, 610, 670)

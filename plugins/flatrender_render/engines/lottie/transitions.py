@@ -155,10 +155,31 @@ def _wipe(stage: Stage, progress: float) -> None:
     mask = skia.GradientShader.MakeLinear(
         [skia.Point(*point) for point in points], [0xFFFFFFFF, 0x00FFFFFF]
     )
-    stage.canvas.saveLayer(stage.bounds)
+    done = _band(stage, origin, tail)
+    if not done.isEmpty():  # what the edge has passed needs no mask
+        stage.canvas.save()
+        stage.canvas.clipRect(done)
+        stage.after(stage.canvas)
+        stage.canvas.restore()
+    band = _band(stage, tail, head)
+    if band.isEmpty():
+        return
+    stage.canvas.saveLayer(band)
+    stage.canvas.clipRect(band)
     stage.after(stage.canvas)
-    stage.canvas.drawRect(stage.bounds, skia.Paint(Shader=mask, BlendMode=skia.BlendMode.kDstIn))
+    stage.canvas.drawRect(band, skia.Paint(Shader=mask, BlendMode=skia.BlendMode.kDstIn))
     stage.canvas.restore()
+
+
+def _band(stage: Stage, one: float, other: float) -> skia.Rect:
+    """Return the strip of the stage between two places along its vector, in whole pixels."""
+    low, high = round(min(one, other)), round(max(one, other))
+    rect = (
+        skia.Rect.MakeLTRB(low, 0, high, stage.height)
+        if stage.vector[0]
+        else skia.Rect.MakeLTRB(0, low, stage.width, high)
+    )
+    return rect if rect.intersect(stage.bounds) else skia.Rect.MakeEmpty()
 
 
 def _zoom(stage: Stage, progress: float) -> None:
