@@ -50,7 +50,7 @@ types: $(READY) ## mypy, strict
 	@echo '== mypy'; $(BIN)/mypy
 
 imports: $(READY) ## import-linter: no plugin imports a plugin, the kernel imports none
-	@echo '== import rules'; $(BIN)/lint-imports
+	@echo '== import rules'; $(BIN)/lint-imports --no-logo
 
 check-tests: $(READY) ## The tests alone
 	@echo '== pytest'; $(BIN)/pytest -q -n auto --dist worksteal $(PYTEST_ARGS)
