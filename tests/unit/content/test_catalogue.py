@@ -188,6 +188,32 @@ def test_texts_fit_their_boxes_and_the_frame(
         assert seen >= sum(isinstance(s, TextSlot) for s in scene.slots)
 
 
+def _hidden(animation: Animation) -> set[str]:
+    return {layer.name for layer in animation._composition.layers if layer.hidden}
+
+
+def test_an_empty_text_takes_its_button_with_it() -> None:
+    with TemplatePackage.open(package("persian-promo")) as found:
+        base = Animation.parse(
+            found.animation("closing_16x9"), assets=MappingAssets(found.images()), fonts=FontBook()
+        )
+    assert {"pill", "light"} & _hidden(base) == set()
+    assert {"pill", "light"} <= _hidden(base.with_slots({"call": TextValue(" ")}))
+    assert {"pill", "light"} & _hidden(base.with_slots({"call": TextValue("x")})) == set()
+
+
+def test_a_number_slot_counts_in_its_text_and_sets_its_bar() -> None:
+    with TemplatePackage.open(package("explainer-charts")) as found:
+        base = Animation.parse(
+            found.animation("ring_16x9"), assets=MappingAssets(found.images()), fonts=FontBook()
+        )
+    assert base.slots["share"].kind == "number"
+    assert base.slots["share"].uses == 3  # the counter, the ring and its light
+    filled = base.with_slots({"share": 12.0})
+    shown = [t.layouts()[-1].text for layer, t in _texts(filled) if layer.name == "share"]
+    assert shown == ["12%"]
+
+
 def _drawn(template: Template) -> set[str]:
     with TemplatePackage.open(package(template.slug)) as found:
         return {n for n in found.names if n.startswith(("i/", "u/", "f/"))}
