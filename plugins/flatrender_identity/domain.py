@@ -50,8 +50,17 @@ def zone(name: str) -> ZoneInfo:
     """Return a tenant's time zone; an unknown name means Asia/Tehran, the product's home."""
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         return ZoneInfo("Asia/Tehran")
+
+
+def is_zone(name: str) -> bool:
+    """True for an IANA time zone that this machine knows."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of zones
+        return False
+    return True
 
 
 def local_day(now: datetime, timezone: str) -> date:

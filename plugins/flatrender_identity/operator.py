@@ -28,7 +28,7 @@ async def find_user(
     found = await context.db.reads.one(
         FoundUser,
         tenant_id,
-        "SELECT id, tenant_id FROM identity.users WHERE tenant_id = $1 AND lower(email) = $2 "
+        "SELECT id, tenant_id FROM identity.users WHERE tenant_id = $1 AND email_key = $2 "
         "AND deleted_at IS NULL",
         tenant_id,
         address,

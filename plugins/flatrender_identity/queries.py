@@ -56,7 +56,7 @@ class Credential(Struct, frozen=True):
 
 _CREDENTIAL = """
 SELECT id, password_hash, role, status, mfa_enabled, session_epoch FROM identity.users
-WHERE tenant_id = $1 AND lower(email) = $2 AND deleted_at IS NULL
+WHERE tenant_id = $1 AND email_key = $2 AND deleted_at IS NULL
 """
 
 

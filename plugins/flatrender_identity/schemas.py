@@ -5,6 +5,7 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from flatrender.http.validation import FieldInvalid
 from flatrender_identity.queries import Me
 
 Locale = Literal["fa", "en"]
@@ -29,11 +30,30 @@ class Accepted(Struct, frozen=True):
 
 
 class LoginBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Log in by e-mail and password. ``device`` is a name for the list of sessions."""
+    """Log in by e-mail and password: ``identifier``, which ``email`` is another name of.
 
-    identifier: Email
+    ``device`` is a name for the list of sessions.
+    """
+
+    identifier: Email | None = None
+    email: Email | None = None
     password: Password
     device: Annotated[str, Meta(max_length=120)] | None = None
+
+    def __post_init__(self) -> None:
+        """Demand one of the two names."""
+        if (self.identifier is None) == (self.email is None):
+            raise FieldInvalid(
+                "required",
+                fa="یکی از identifier و email لازم است",
+                en="Send identifier or email",
+                at="identifier",
+            )
+
+    @property
+    def address(self) -> str:
+        """The address, by whichever name it came."""
+        return self.identifier or self.email or ""
 
 
 class TokenAnswer(Struct, frozen=True, kw_only=True):

@@ -92,7 +92,7 @@ class AuthController(Controller):
         """Open a session, or ask for the second factor where one is set up."""
         outcome = await sessions.log_in(
             principal.tenant_id,
-            email=data.identifier,
+            email=data.address,
             password=data.password,
             user_agent=request.headers.get("user-agent", ""),
             device=data.device,

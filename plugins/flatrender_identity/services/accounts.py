@@ -12,7 +12,7 @@ from flatrender.errors import FieldError, Invalid, NotFound
 from flatrender.plugin import PluginContext
 from flatrender.security.passwords import check_policy
 from flatrender.security.principal import Role
-from flatrender_identity.domain import normalise_email
+from flatrender_identity.domain import is_zone, normalise_email
 from flatrender_identity.queries import Me, me_of
 
 _INSERT = """
@@ -96,7 +96,21 @@ class AccountService:
         locale: str | None,
         timezone: str | None,
     ) -> None:
-        """Change what a user may change about themselves; None leaves a field as it is."""
+        """Change what a user may change about themselves; None leaves a field as it is.
+
+        Raises ``Invalid`` for a time zone that is none, ``NotFound``.
+        """
+        if timezone is not None and not is_zone(timezone):
+            raise Invalid(
+                errors=[
+                    FieldError(
+                        pointer="/timezone",
+                        code="timezone_unknown",
+                        message_fa="چنین منطقهٔ زمانی نیست",
+                        message_en="There is no such time zone",
+                    )
+                ]
+            )
         async with self._db.unit_of_work(tenant_id) as work:
             changed = await work.execute(
                 _CHANGE,

@@ -18,7 +18,7 @@ WHERE id = $1
 _BY_KEY = "SELECT id FROM identity.tenants WHERE publishable_key = $1 AND status = 'Active'"
 _BY_DOMAIN = """
 SELECT t.id FROM identity.tenant_domains d JOIN identity.tenants t ON t.id = d.tenant_id
-WHERE lower(d.domain) = $1 AND d.proven_at IS NOT NULL AND t.status = 'Active'
+WHERE d.domain = $1 AND d.proven_at IS NOT NULL AND t.status = 'Active'
 """
 
 

@@ -4,6 +4,7 @@ Reserve, settle and release are idempotent by job id. The day's count and the ch
 one transaction with the reservation, so no crash can take without a record of it.
 """
 
+import math
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -59,6 +60,10 @@ VALUES (gen_random_uuid(), :tenant, :user, :kind, :delta, :reserved, :balance, :
         :reason)
 ON CONFLICT (tenant_id, user_id, reference) DO NOTHING
 """
+
+
+#: Two calls for the same job wait for each other: the second finds what the first wrote.
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('render:' || :job, 0))"
 
 
 class _Plan(Struct, frozen=True, kw_only=True):
@@ -122,6 +127,7 @@ class EntitlementService:
     ) -> RenderReservation:
         """Count and set aside; see the port for what is raised."""
         async with self._db.unit_of_work(tenant_id) as work:
+            await work.execute(_ONE_AT_A_TIME, job=str(job_id))
             if earlier := await self._existing(work, user_id, job_id):
                 return earlier
             plan = await self._plan(work, user_id)
@@ -275,7 +281,7 @@ class EntitlementService:
         )
         if counted.first() is None:
             resets = day_ends(plan.now, plan.timezone)
-            wait = max(1, int((resets - plan.now).total_seconds()))
+            wait = max(1, math.ceil((resets - plan.now).total_seconds()))
             raise DailyLimitReached(
                 headers={"Retry-After": str(wait)},
                 extra={"resets_at": resets.isoformat()},

@@ -1,13 +1,16 @@
 """Second factors: TOTP and recovery codes.
 
 A factor counts once it is confirmed. A TOTP step once used is refused, also in parallel: the
-step is a compare-and-set. Wrong codes are counted in a transaction of their own, so that the
-refusal that follows does not undo the counting.
+step is a compare-and-set. A try is paid for before its code is looked at, in a transaction of
+its own: guesses sent at once cannot share one count, and the refusal does not undo it. A right
+code gives the account's tries back.
 """
 
 import hmac
 import io
-from datetime import datetime, timedelta
+import math
+import unicodedata
+from datetime import timedelta
 from uuid import UUID
 
 import pyotp
@@ -33,11 +36,10 @@ RECOVERY_CODES = 10
 _ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # nothing that is mistaken for something else
 
 _FACTORS = """
-SELECT f.id, f.secret_enc, u.mfa_locked_until FROM identity.users u
-LEFT JOIN identity.mfa_factors f ON f.tenant_id = u.tenant_id AND f.user_id = u.id
-     AND f.kind = 'totp' AND f.confirmed_at IS NOT NULL
-WHERE u.tenant_id = :tenant AND u.id = :user
+SELECT id, secret_enc FROM identity.mfa_factors
+WHERE tenant_id = :tenant AND user_id = :user AND kind = 'totp' AND confirmed_at IS NOT NULL
 """
+_LOCK_USER = "SELECT 1 FROM identity.users WHERE tenant_id = :tenant AND id = :user FOR UPDATE"
 _USE_STEP = """
 UPDATE identity.mfa_factors SET last_used_step = :step, last_used_at = now()
 WHERE tenant_id = :tenant AND id = :id AND coalesce(last_used_step, -1) < :step RETURNING id
@@ -47,11 +49,23 @@ UPDATE identity.mfa_recovery_codes SET used_at = now()
 WHERE tenant_id = :tenant AND user_id = :user AND code_hash = :hash AND used_at IS NULL
 RETURNING id
 """
-_WRONG = """
+_TRY_CHALLENGE = """
+UPDATE identity.mfa_challenges SET wrong_attempts = wrong_attempts + 1
+WHERE tenant_id = :tenant AND id = :id AND consumed_at IS NULL AND expires_at > now()
+  AND wrong_attempts < :wrong RETURNING id
+"""
+# The tenth try locks until it proves right.
+_TRY_ACCOUNT = """
 UPDATE identity.users SET mfa_failed_attempts = CASE WHEN mfa_failed_attempts + 1 >= :limit
         THEN 0 ELSE mfa_failed_attempts + 1 END,
     mfa_locked_until = CASE WHEN mfa_failed_attempts + 1 >= :limit
-        THEN now() + CAST(:lock AS interval) ELSE mfa_locked_until END
+        THEN now() + CAST(:lock AS interval) END
+WHERE tenant_id = :tenant AND id = :user
+  AND (mfa_locked_until IS NULL OR mfa_locked_until <= now())
+RETURNING id
+"""
+_TRIES_BACK = """
+UPDATE identity.users SET mfa_failed_attempts = 0, mfa_locked_until = NULL
 WHERE tenant_id = :tenant AND id = :user
 """
 
@@ -86,6 +100,7 @@ class MfaService:
         factor_id, secret = uuid7(), pyotp.random_base32()
         sealed = self._context.infra.encryptor.encrypt(secret, _place(factor_id))
         async with self._db.unit_of_work(principal.tenant_id) as work:
+            await work.execute(_LOCK_USER, tenant=principal.tenant_id, user=principal.user_id)
             if await self._has_factor(work, principal):
                 raise FactorExists()
             await work.execute(
@@ -121,6 +136,7 @@ class MfaService:
         await self._limit(principal.user_id)
         codes = [_recovery_code() for _ in range(RECOVERY_CODES)]
         async with self._db.unit_of_work(principal.tenant_id) as work:
+            await work.execute(_LOCK_USER, tenant=principal.tenant_id, user=principal.user_id)
             if await self._has_factor(work, principal):
                 raise FactorExists()
             found = await work.execute(
@@ -133,7 +149,7 @@ class MfaService:
             row = found.first()
             if row is None:
                 raise NotFound()
-            step = self._matching_step(factor_id, row.secret_enc, code)
+            step = self._matching_step(factor_id, row.secret_enc, _ascii_digits(code.strip()))
             if step is None:
                 raise InvalidMfaCode()
             await work.execute(
@@ -203,33 +219,37 @@ class MfaService:
         self, tenant_id: UUID, user_id: UUID, code: str, challenge_id: UUID | None
     ) -> str:
         """Use up a TOTP step or a recovery code, and the challenge with it."""
-        await self._limit(user_id)
+        await self._pay_try(tenant_id, user_id, challenge_id)
         async with self._db.unit_of_work(tenant_id) as work:
             found = await work.execute(_FACTORS, tenant=tenant_id, user=user_id)
-            row = found.first()
-            if row is None:
+            method = await self._use(work, user_id, found.first(), code)
+            if method is None:
+                raise InvalidMfaCode()
+            if challenge_id and not await self._consume(work, challenge_id):
                 raise InvalidMfaToken()
-            self._check_lock(row.mfa_locked_until)
-            method = await self._use(work, user_id, row, code)
-            if method and challenge_id and not await self._consume(work, challenge_id):
-                raise InvalidMfaToken()
-            if method:
-                await work.execute(
-                    "UPDATE identity.users SET mfa_failed_attempts = 0 "
-                    "WHERE tenant_id = :tenant AND id = :user",
-                    tenant=tenant_id,
-                    user=user_id,
-                )
-        if method is None:
-            await self._count_wrong(tenant_id, user_id, challenge_id)
-            raise InvalidMfaCode()
+            await work.execute(_TRIES_BACK, tenant=tenant_id, user=user_id)
         return method
+
+    async def _pay_try(self, tenant_id: UUID, user_id: UUID, challenge_id: UUID | None) -> None:
+        """Count one try of the account and of the challenge, or refuse it uncounted."""
+        async with self._db.unit_of_work(tenant_id) as work:
+            paid = await work.execute(
+                _TRY_ACCOUNT, limit=ACCOUNT_WRONG, lock=LOCK, tenant=tenant_id, user=user_id
+            )
+            if paid.first() is None:
+                raise await self._locked(work, user_id)
+            if challenge_id is not None:
+                taken = await work.execute(
+                    _TRY_CHALLENGE, tenant=tenant_id, id=challenge_id, wrong=CHALLENGE_WRONG
+                )
+                if taken.first() is None:
+                    raise InvalidMfaToken()
 
     async def _use(self, work: UnitOfWork, user_id: UUID, row: object, code: str) -> str | None:
         factor_id: UUID | None = getattr(row, "id", None)
         sealed: bytes | None = getattr(row, "secret_enc", None)
-        text = code.strip().replace(" ", "")
-        if text.isdecimal() and factor_id is not None and sealed is not None:
+        text = _ascii_digits(code.strip().replace(" ", ""))
+        if len(text) == 6 and text.isdecimal() and factor_id is not None and sealed is not None:
             step = self._matching_step(factor_id, sealed, text)
             if step is None:
                 return None
@@ -255,26 +275,11 @@ class MfaService:
     async def _consume(self, work: UnitOfWork, challenge_id: UUID) -> bool:
         taken = await work.execute(
             "UPDATE identity.mfa_challenges SET consumed_at = now() WHERE tenant_id = :tenant "
-            "AND id = :id AND consumed_at IS NULL AND expires_at > now() "
-            "AND wrong_attempts < :wrong RETURNING id",
+            "AND id = :id AND consumed_at IS NULL AND expires_at > now() RETURNING id",
             tenant=work.tenant,
             id=challenge_id,
-            wrong=CHALLENGE_WRONG,
         )
         return taken.first() is not None
-
-    async def _count_wrong(self, tenant_id: UUID, user_id: UUID, challenge_id: UUID | None) -> None:
-        async with self._db.unit_of_work(tenant_id) as work:
-            if challenge_id is not None:
-                await work.execute(
-                    "UPDATE identity.mfa_challenges SET wrong_attempts = wrong_attempts + 1 "
-                    "WHERE tenant_id = :tenant AND id = :id",
-                    tenant=tenant_id,
-                    id=challenge_id,
-                )
-            await work.execute(
-                _WRONG, limit=ACCOUNT_WRONG, lock=LOCK, tenant=tenant_id, user=user_id
-            )
 
     async def _read_token(self, token: str) -> _Challenge:
         verifier = self._context.infra.security.token_verifier(self._context.get(KeyService))
@@ -328,10 +333,15 @@ class MfaService:
     async def _limit(self, user_id: UUID) -> None:
         await self._context.infra.security.limiter.check("mfa", f"account:{user_id}", critical=True)
 
-    def _check_lock(self, until: datetime | None) -> None:
-        now = self._context.clock.now()
-        if until is not None and until > now:
-            raise MfaLocked(headers={"Retry-After": str(int((until - now).total_seconds()) + 1)})
+    async def _locked(self, work: UnitOfWork, user_id: UUID) -> MfaLocked:
+        found = await work.execute(
+            "SELECT extract(epoch FROM mfa_locked_until - now()) FROM identity.users "
+            "WHERE tenant_id = :tenant AND id = :user",
+            tenant=work.tenant,
+            user=user_id,
+        )
+        left = found.scalar_one_or_none() or 0
+        return MfaLocked(headers={"Retry-After": str(max(1, math.ceil(left)))})
 
     def _code_hash(self, user_id: UUID, code: str) -> bytes:
         return self._hash.digest(f"{user_id}:{_plain(code)}")
@@ -340,6 +350,11 @@ class MfaService:
 def _recovery_code() -> str:
     text = "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in random_bytes(10))
     return f"{text[:5]}-{text[5:]}"
+
+
+def _ascii_digits(code: str) -> str:
+    """Return the code with digits of any script (Persian keyboards type their own) as 0 to 9."""
+    return "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in code)
 
 
 def _plain(code: str) -> str:

@@ -14,8 +14,15 @@ FROM identity.plans p
 WHERE p.id = up.plan_id AND up.status = 'Active' AND up.expires_at <= now()
   AND up.id IN (SELECT id FROM identity.user_plans WHERE status = 'Active'
                 AND expires_at <= now() ORDER BY expires_at LIMIT 500 FOR UPDATE SKIP LOCKED)
-RETURNING up.tenant_id, up.user_id, p.code
+RETURNING up.tenant_id, up.user_id, p.code,
+    coalesce((SELECT f.storage_bytes FROM identity.plans f
+              WHERE f.code = 'free' AND f.active AND f.deleted_at IS NULL
+                AND f.tenant_id IN (up.tenant_id, public.default_tenant())
+              ORDER BY (f.tenant_id = up.tenant_id) DESC LIMIT 1), 0) AS free_bytes
 """
+
+#: Two grants to one person follow each other: one plan is active at a time.
+_LOCK_USER = "SELECT 1 FROM identity.users WHERE tenant_id = :tenant AND id = :user FOR UPDATE"
 
 
 class PlanService:
@@ -50,6 +57,7 @@ class PlanService:
             plan = found.first()
             if plan is None:
                 raise UnknownPlan()
+            await work.execute(_LOCK_USER, tenant=tenant_id, user=user_id)
             length = days or plan.period_days
             expires = self._clock.now() + timedelta(days=length) if length else None
             await work.execute(
@@ -104,14 +112,12 @@ class PlanService:
         while True:
             async with self._db.system("plans that ran out") as work:
                 rows = await work.fetch(_EXPIRE)
-                free = await work.fetchval(
-                    "SELECT storage_bytes FROM identity.plans WHERE tenant_id = "
-                    "public.default_tenant() AND code = 'free'"
-                )
                 for row in rows:
                     work.emit(
                         PlanExpired(
-                            user_id=row["user_id"], plan_code=row["code"], storage_bytes=free or 0
+                            user_id=row["user_id"],
+                            plan_code=row["code"],
+                            storage_bytes=row["free_bytes"],
                         ),
                         tenant_id=row["tenant_id"],
                     )

@@ -18,7 +18,7 @@ _PRUNE = (
 
 
 async def maintain(database: ContextDatabase, *, keep: timedelta) -> int:
-    """Remove handled plumbing rows older than ``keep`` and make partitions ahead.
+    """Remove handled plumbing rows older than ``keep``.
 
     The inbox is kept four times as long as the outbox, so that a replayed event is still known.
     Returns the number of rows removed. Works in bounded batches.
@@ -28,5 +28,15 @@ async def maintain(database: ContextDatabase, *, keep: timedelta) -> int:
         for statement in _PRUNE:
             tag = await work.execute(statement.format(s=database.schema), keep, BATCH)
             removed += int(tag.rsplit(" ", 1)[-1])
-        await work.fetchval("SELECT public.ensure_partitions(3)")
     return removed
+
+
+async def turn_partitions(database: ContextDatabase) -> None:
+    """Make the months ahead and drop those past their table's retention, of every context's tables.
+
+    Both are the database's own functions and know all registered tables: one call through any
+    context does for all.
+    """
+    async with database.system("partitions") as work:
+        await work.fetchval("SELECT public.ensure_partitions(3)")
+        await work.fetchval("SELECT public.drop_expired_partitions()")

@@ -14,7 +14,7 @@ from datetime import timedelta
 import msgspec
 import structlog
 
-from flatrender.db.maintenance import maintain
+from flatrender.db.maintenance import maintain, turn_partitions
 from flatrender.events.relay import Relay
 from flatrender.runtime import Runtime
 from flatrender.tasks.queue import Job
@@ -132,4 +132,9 @@ class WorkerService:
                     await maintain(context.db, keep=timedelta(days=7))
                 except Exception as error:  # noqa: BLE001 - tried again in an hour
                     log.warning("maintenance_failed", context=name, error=repr(error))
+            for name, context in list(self._runtime.contexts.items())[:1]:  # any one does for all
+                try:
+                    await turn_partitions(context.db)
+                except Exception as error:  # noqa: BLE001 - tried again in an hour
+                    log.warning("partitions_failed", context=name, error=repr(error))
             await asyncio.sleep(MAINTENANCE_SECONDS * self._runtime.settings.core.time_scale)
