@@ -28,6 +28,8 @@ from flatrender_render.engines.lottie.errors import (
     LottieLimitError,
 )
 from flatrender_render.engines.lottie.limits import Deadline, Limits
+from flatrender_render.engines.lottie.reader import Document, Obj
+from flatrender_render.engines.lottie.shapes.content import ShapeContent
 from flatrender_render.engines.lottie.upgrade import upgrade, version_of
 
 Raw = dict[str, Any]
@@ -150,13 +152,23 @@ def test_a_frame_that_takes_too_long_ends() -> None:
 
 
 def test_drawing_watches_its_deadline() -> None:
-    raw = document(shapes(rect(0, 0, 9, 9), fill(1, 0, 0)), solid("#fff", 4, 4))
-    animation = Animation.parse(raw, limits=Limits(frame_seconds=-1.0))
+    animation = Animation.parse(document(solid("#fff", 4, 4)), limits=Limits(frame_seconds=-1.0))
     canvas = skia.Surface(8, 8).getCanvas()
     saves = canvas.getSaveCount()
     with pytest.raises(LottieLimitError):
         animation.draw(canvas, 0)
     assert canvas.getSaveCount() == saves
+
+
+def test_each_style_of_a_shape_layer_watches_the_deadline() -> None:
+    file = Document(Limits())
+    raw = shapes(rect(0, 0, 9, 9), fill(1, 0, 0))
+    content = ShapeContent(Obj(raw, file))
+    content.draw(skia.Surface(8, 8).getCanvas(), 0, 0.5)
+    late = Document(Limits(), Deadline(-1.0))
+    late.deadline.start()
+    with pytest.raises(LottieLimitError):
+        ShapeContent(Obj(raw, late)).draw(skia.Surface(8, 8).getCanvas(), 0, 0.5)
 
 
 @pytest.mark.parametrize("frame", [float("nan"), float("inf"), -1e300])

@@ -254,7 +254,11 @@ def test_what_a_value_does_not_touch_is_shared() -> None:
     assert after[0].content is not before[0].content
     for one, other in zip(before[1:4], after[1:4], strict=True):
         assert one.content is other.content
+    assert before[4].content is after[4].content, "pictures are not decoded again"
     assert before[5].content is after[5].content
+    other = filled.with_slots({"photo": png(4, 4)})
+    assert other._composition.layers[4].content is not before[4].content
+    assert other._composition.layers[5].content is before[5].content
 
 
 def test_effect_colors_are_slots_too() -> None:

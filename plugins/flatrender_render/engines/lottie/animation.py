@@ -6,7 +6,7 @@ from typing import Any
 import skia
 
 from .assets import AssetSource
-from .builder import Builder, Parts, Reading, Sources, check_header
+from .builder import Builder, Reading, Sources, check_header
 from .composition import Composition
 from .errors import InvalidLottieError, LottieLimitError, Unsupported
 from .limits import Deadline, Limits
@@ -63,7 +63,7 @@ class Animation:
         self.in_frame = root.num("ip")
         self.out_frame = root.num("op")
         self.slots = describe(raw, uses)
-        builder = Builder(root, sources, sibling._parts if sibling is not None else None)
+        builder = Builder(root, sources, sibling._builder if sibling is not None else None)
         try:
             self._composition: Composition = builder.build()
         except RecursionError:
@@ -72,7 +72,7 @@ class Animation:
         self._uses = uses
         self._sources = sources
         self._limits = limits
-        self._parts: dict[int, Parts] = builder.parts
+        self._builder: Builder = builder
         for use in uses:
             if use.kind is None:
                 document.report(f"slot {use.sid!r} on a property of several numbers", root)

@@ -56,18 +56,21 @@ class Sources:
 
 
 class Builder:
-    """Builds one animation. ``parts`` may hold what a sibling animation has read already."""
+    """Builds one animation; takes from a sibling's builder what that has read already."""
 
-    def __init__(self, root: Obj, sources: Sources, parts: dict[int, Parts] | None = None) -> None:
+    def __init__(self, root: Obj, sources: Sources, sibling: "Builder | None" = None) -> None:
         self.root = root
         self.doc: Document = root.doc
         self.sources = sources
-        self.parts = dict(parts or {})
+        self.parts: dict[int, Parts] = dict(sibling.parts) if sibling is not None else {}
         self.assets: dict[str, Obj] = {}
         for asset in root.objects("assets"):
             self.assets.setdefault(asset.text("id"), asset)
         self.compositions: dict[str, tuple[Composition, int]] = {}
-        self.pictures: dict[int, Content] = {}
+        # By the identity of the raw asset, which is kept alive beside it.
+        self.pictures: dict[int, tuple[Any, Content]] = (
+            dict(sibling.pictures) if sibling is not None else {}
+        )
         self.open: list[str] = []
         self.stills = Stills()
         self.own_motions: dict[int, Stillness] = {}
@@ -185,9 +188,9 @@ class Builder:
         known = self.pictures.get(key)
         if known is None:
             value = self.sources.images.get(asset.text("sid"))
-            known = ImageContent(picture(asset, self.sources.assets, value))
-            self.pictures[key] = known
-        return known
+            content = ImageContent(picture(asset, self.sources.assets, value))
+            known = self.pictures[key] = (asset.raw, content)
+        return known[1]
 
     def _text(self, obj: Obj) -> Content | None:
         text = obj.need("t")
