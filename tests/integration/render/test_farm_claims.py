@@ -1,0 +1,283 @@
+"""Claims, fences and reports on real PostgreSQL: what a late, doubled or dead worker can do."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from flatrender.clock import SystemClock
+from flatrender.db import ContextDatabase
+from flatrender.security.principal import DEFAULT_TENANT_ID
+from flatrender.settings import DatabaseSettings
+from flatrender_render.farm import claims, reports
+from flatrender_render.farm.claims import Claim, StaleEpoch
+from flatrender_render.farm.failures import classify
+from flatrender_render.farm.reports import FinishedExport, Piece
+
+SHA = "a" * 64
+COMPOSITION = {
+    "width": 640,
+    "height": 360,
+    "fps": 30,
+    "aspect": "16:9",
+    "direction": "rtl",
+    "scenes": [{"id": "s", "scene_key": "one", "animation": "a", "duration": 4.0}],
+}
+
+
+@pytest.fixture
+async def farm(database_settings: DatabaseSettings) -> AsyncIterator["Farm"]:
+    database = ContextDatabase(
+        database_settings, context="render", schema="render", clock=SystemClock()
+    )
+    yield Farm(database)
+    await database.close()
+
+
+class Farm:
+    """A farm of its own: every test works under an engine name nobody else claims."""
+
+    def __init__(self, database: ContextDatabase) -> None:
+        self.db = database
+        self.engine = f"engine-{uuid4().hex[:12]}"
+
+    async def node(self) -> UUID:
+        node_id = uuid4()
+        async with self.db.system("test") as work:
+            await work.execute(
+                "INSERT INTO render.nodes (id, name) VALUES ($1, $2)", node_id, f"n-{node_id}"
+            )
+        return node_id
+
+    async def job(self, *, pieces: int = 2, tenant: UUID = DEFAULT_TENANT_ID) -> UUID:
+        job_id = uuid4()
+        async with self.db.system("test") as work:
+            await work.execute(
+                "INSERT INTO render.render_jobs (id, tenant_id, user_id, saved_project_id, engine, "
+                "package_object_key, package_sha256, composition, composition_sha256, resolution, "
+                "aspect, width, height, fps, duration, watermark, total_frames, reservation_state) "
+                "VALUES ($1, $2, $3, $3, $4, 'k', $5, $6, $5, '360p', '16:9', 640, 360, 30, 4, "
+                "true, $7, 'Reserved')",
+                job_id,
+                tenant,
+                uuid4(),
+                self.engine,
+                SHA,
+                COMPOSITION,
+                60 * pieces,
+            )
+            for index in range(pieces):
+                await work.execute(
+                    "INSERT INTO render.frame_jobs (tenant_id, job_id, kind, index, first_frame, "
+                    "last_frame, engine) VALUES ($1, $2, 'video', $3, $4, $5, $6)",
+                    tenant,
+                    job_id,
+                    index,
+                    index * 60,
+                    index * 60 + 59,
+                    self.engine,
+                )
+        return job_id
+
+    async def claim(self, node: UUID | None = None) -> Claim | None:
+        async with self.db.system("test") as work:
+            return await claims.claim(work, engine=self.engine, node_id=node or await self.node())
+
+    async def must_claim(self, node: UUID | None = None) -> Claim:
+        found = await self.claim(node)
+        assert found is not None
+        async with self.db.system("test") as work:
+            await claims.begin(work, found.job.id)
+        return found
+
+    async def complete(self, claim: Claim) -> bool:
+        async with self.db.system("test") as work:
+            return await reports.complete(work, claim, piece(claim))
+
+    async def row(self, sql: str, *args: object) -> Any:
+        return (await self.db.system_fetch("test", sql, *args))[0]
+
+    async def events(self, job_id: UUID) -> list[str]:
+        rows = await self.db.system_fetch(
+            "test",
+            "SELECT name FROM render.outbox WHERE payload->'data'->>'job_id' = $1 ORDER BY id",
+            str(job_id),
+        )
+        return [row["name"] for row in rows]
+
+
+def piece(claim: Claim, *, size: int = 10) -> Piece:
+    return Piece(
+        object_key=claim.object_key("mp4"),
+        sha256=SHA,
+        frames=claim.frames,
+        packets=claim.frames,
+        bytes=size,
+        render=1.0,
+    )
+
+
+def finished(claim: Claim) -> FinishedExport:
+    return FinishedExport(
+        piece=piece(claim, size=1234),
+        duration=4.0,
+        audio_codec="aac",
+        poster_key="p",
+        thumbnail_key="t",
+        sheet_key="s",
+    )
+
+
+async def test_fifty_claimers_never_share_a_frame_job(farm: Farm) -> None:
+    await farm.job(pieces=30)
+    node = await farm.node()
+    found = await asyncio.gather(*(farm.claim(node) for _ in range(50)))
+    taken = [claim.id for claim in found if claim is not None]
+    assert len(taken) == len(set(taken)) == 30
+
+
+async def test_a_job_runs_to_its_end(farm: Farm) -> None:
+    job_id = await farm.job(pieces=2)
+    first, second = await farm.must_claim(), await farm.must_claim()
+    assert not await farm.complete(first)
+    assert await farm.complete(second), "the last piece queues the assembly"
+    assembly = await farm.must_claim()
+    assert assembly.kind == "assemble"
+    async with farm.db.system("test") as work:
+        await reports.enter(work, job_id, reports.Step.UPLOADING)
+        await reports.enter(work, job_id, reports.Step.VALIDATING)
+        export_id = await reports.finish(work, assembly, finished(assembly))
+    job = await farm.row(
+        "SELECT step, done_frames, export_id, reservation_state FROM render.render_jobs "
+        "WHERE id = $1",
+        job_id,
+    )
+    assert tuple(job) == ("Done", 120, export_id, "Settling")
+    assert await farm.events(job_id) == ["render.job.started.v1", "render.job.completed.v1"]
+
+
+async def test_a_stale_report_changes_nothing_and_is_counted(farm: Farm) -> None:
+    await farm.job(pieces=1)
+    late = await farm.must_claim()
+    async with farm.db.system("test") as work:
+        await work.execute(
+            "UPDATE render.frame_jobs SET lease_until = now() - interval '1 s' WHERE id = $1",
+            late.id,
+        )
+        await claims.reap(work)
+    fresh = await farm.must_claim()
+    assert fresh.id == late.id
+    assert fresh.epoch > late.epoch
+    for report in (farm.complete(late), _beat(farm, late), _fail(farm, late)):
+        with pytest.raises(StaleEpoch):
+            await report
+    async with farm.db.system("test") as work:
+        await claims.count_stale(work, late.id, late.epoch)
+    attempt = await farm.row(
+        "SELECT outcome, stale_reports FROM render.frame_attempts "
+        "WHERE frame_job_id = $1 AND epoch = $2",
+        late.id,
+        late.epoch,
+    )
+    assert tuple(attempt) == ("Lost", 1)
+    assert await farm.complete(fresh)
+
+
+async def test_a_result_cannot_be_reported_twice(farm: Farm) -> None:
+    await farm.job(pieces=2)
+    claim = await farm.must_claim()
+    await farm.complete(claim)
+    with pytest.raises(StaleEpoch):
+        await farm.complete(claim)
+
+
+async def test_attempt_keys_never_meet(farm: Farm) -> None:
+    await farm.job(pieces=1)
+    first = await farm.must_claim()
+    async with farm.db.system("test") as work:
+        assert await claims.release(work, frame_job_id=first.id, epoch=first.epoch)
+    second = await farm.must_claim()
+    assert first.object_key("mp4") != second.object_key("mp4")
+
+
+async def test_three_failures_of_the_job_itself_end_it(farm: Farm) -> None:
+    job_id = await farm.job(pieces=2)
+    for attempt in range(3):
+        claim = await farm.must_claim()
+        ended = await _fail(farm, claim, code="proof_failed")
+        assert ended == (attempt == 2)
+        async with farm.db.system("test") as work:  # skip the back-off
+            await work.execute(
+                "UPDATE render.frame_jobs SET not_before = now() - interval '1 h' WHERE id = $1 "
+                "AND state = 'Waiting'",
+                claim.id,
+            )
+    job = await farm.row(
+        "SELECT step, error_code, reservation_state FROM render.render_jobs WHERE id = $1", job_id
+    )
+    assert tuple(job) == ("Failed", "proof_failed", "Releasing")
+    assert await farm.claim() is None, "nothing of it is left to do"
+    assert (await farm.events(job_id))[-1] == "render.job.failed.v1"
+
+
+async def test_a_dead_node_is_not_the_jobs_fault(farm: Farm) -> None:
+    job_id = await farm.job(pieces=1)
+    for _ in range(5):
+        claim = await farm.must_claim()
+        assert not await _fail(farm, claim, code="worker_crashed")
+        async with farm.db.system("test") as work:
+            await work.execute(
+                "UPDATE render.frame_jobs SET not_before = now() - interval '1 h' WHERE id = $1",
+                claim.id,
+            )
+    job = await farm.row("SELECT step FROM render.render_jobs WHERE id = $1", job_id)
+    assert job["step"] == "Rendering"
+
+
+async def test_a_broken_template_fails_at_once(farm: Farm) -> None:
+    await farm.job(pieces=2)
+    claim = await farm.must_claim()
+    assert await _fail(farm, claim, code="template_broken")
+
+
+async def test_a_cancelled_job_stays_cancelled(farm: Farm) -> None:
+    job_id = await farm.job(pieces=1)
+    claim = await farm.must_claim()
+    async with farm.db.system("test") as work:
+        await work.execute(
+            "UPDATE render.render_jobs SET step = 'Cancelled', finished_at = now() WHERE id = $1",
+            job_id,
+        )
+        await reports.drop_frames(work, job_id)
+    with pytest.raises(StaleEpoch):
+        await farm.complete(claim)
+    async with farm.db.system("test") as work:
+        assert not await reports.fail_job(work, job_id, classify("internal", "late"))
+    job = await farm.row("SELECT step FROM render.render_jobs WHERE id = $1", job_id)
+    assert job["step"] == "Cancelled"
+
+
+async def test_leases_follow_the_given_clock(farm: Farm) -> None:
+    await farm.job(pieces=1)
+    node = await farm.node()
+    now = (await farm.row("SELECT now() AS t"))["t"] + timedelta(days=400)
+    async with farm.db.system("test") as work:
+        claim = await claims.claim(work, engine=farm.engine, node_id=node, now=now)
+        assert claim is not None
+    row = await farm.row("SELECT lease_until FROM render.frame_jobs WHERE id = $1", claim.id)
+    assert row["lease_until"] == now + timedelta(seconds=claims.LEASE_SECONDS)
+
+
+async def _beat(farm: Farm, claim: Claim) -> None:
+    async with farm.db.system("test") as work:
+        await claims.heartbeat(
+            work, frame_job_id=claim.id, epoch=claim.epoch, done_frames=claim.frames
+        )
+
+
+async def _fail(farm: Farm, claim: Claim, *, code: str = "internal") -> bool:
+    async with farm.db.system("test") as work:
+        return await reports.fail(work, claim, classify(code, "because"))
