@@ -175,7 +175,8 @@ def _limit_memory(limit: int) -> None:
             import resource
         except ImportError:  # Windows has job objects instead; the farm's node sets those
             return
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        with contextlib.suppress(ValueError, OSError):  # macOS does not take every value
+            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 def main() -> None:

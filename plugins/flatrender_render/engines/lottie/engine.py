@@ -6,6 +6,7 @@ is told of a package at import. The evaluator lies beside it, time in ``timeline
 
 import hashlib
 import threading
+import zlib
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import skia
 
 from flatrender.contracts.render import InspectionNote
+from flatrender.fonts import catalogue
 from flatrender.template.composition import ImageRef, SceneInstance
 from flatrender.template.manifest import ImageSlot, Scene, TextSlot
 from flatrender.template.package import PackageRefused, TemplatePackage
@@ -42,6 +44,12 @@ from flatrender_render.engines.lottie.timeline import Timeline
 # Raised whenever the same input may give other pixels.
 _REVISION = "1"
 _PACKAGES_KEPT = 3
+
+
+def _version() -> str:
+    """Name all that decides pixels beside the inputs: our code, Skia, the bundled fonts."""
+    fonts = [f"{f.family}/{f.style}/{f.path.stat().st_size}" for f in catalogue()]
+    return f"{_REVISION}+skia{skia.__version__}.fonts{zlib.crc32(' '.join(fonts).encode()):08x}"
 
 
 class PackageUse:
@@ -78,7 +86,7 @@ class LottieEngine:
     """See ``RenderEngine``."""
 
     name = "lottie"
-    version = f"{_REVISION}+skia{skia.__version__}"
+    version = _version()
 
     def __init__(self) -> None:
         self._packages: OrderedDict[str, PackageUse] = OrderedDict()
