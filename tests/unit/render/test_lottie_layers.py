@@ -442,6 +442,19 @@ def test_rings_of_parents_and_mattes_are_named() -> None:
         Animation.parse(document(full("#fff", ind=1, parent=1)))
 
 
+@pytest.mark.parametrize("member", ["parent", "tp"])
+def test_long_chains_are_named(member: str) -> None:
+    def chain(count: int) -> Raw:
+        layers = [
+            full("#fff", ind=n, tt=int(member == "tp"), **{member: n + 1}) for n in range(count)
+        ]
+        return document(*layers, full("#fff", ind=count))
+
+    Animation.parse(chain(20))
+    with pytest.raises(LottieLimitError):
+        Animation.parse(chain(120))
+
+
 def test_missing_references() -> None:
     with pytest.raises(InvalidLottieError) as caught:
         Animation.parse(document(layer(0, refId="nowhere")))

@@ -168,7 +168,13 @@ def test_each_style_of_a_shape_layer_watches_the_deadline() -> None:
     late = Document(Limits(), Deadline(-1.0))
     late.deadline.start()
     with pytest.raises(LottieLimitError):
-        ShapeContent(Obj(raw, late)).draw(skia.Surface(8, 8).getCanvas(), 0, 0.5)
+        ShapeContent(Obj(shapes(rect(0, 0, 9, 9)), late)).root.evaluate(0)
+    ready = ShapeContent(Obj(raw, file))
+    ready.root.evaluate(0)
+    file.deadline.seconds = -1.0
+    file.deadline.start()
+    with pytest.raises(LottieLimitError):
+        ready.draw(skia.Surface(8, 8).getCanvas(), 0, 0.5)
 
 
 @pytest.mark.parametrize("frame", [float("nan"), float("inf"), -1e300])
