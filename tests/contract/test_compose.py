@@ -20,7 +20,7 @@ EXAMPLE = (ROOT / "config" / "production.example.env").read_text(encoding="utf-8
 # Compose's interpolation: ${NAME}, ${NAME:-default}, ${NAME:?message}; $$ is a dollar sign.
 VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<kind>[-?])(?P<rest>[^}]*))?\}")
 SECRET = re.compile(r"PASSWORD|SECRET|_KEY$")
-APP = ("migrate", "api", "worker-render", "worker-messages", "worker-default")
+APP = ("migrate", "api", "worker-render", "worker-quick", "worker-messages", "worker-default")
 STORES = ("postgres", "valkey", "s3")
 
 FILLED = {
