@@ -103,13 +103,17 @@ class WorkerCrashed(PoolError):
 
 
 class WorkerHung(PoolError):
-    """No sign of life; the process was ended. ``phase``: launch, open, frames or finish."""
+    """No sign of life; the process was ended. ``phase``: launch, open, frames or finish.
+
+    ``seconds`` is how long was waited.
+    """
 
     code = "worker_hung"
 
     def __init__(self, phase: str, seconds: float, log: str) -> None:
         super().__init__(f"no sign of life for {seconds:.1f} s ({phase})")
         self.phase = phase
+        self.seconds = seconds
         self.log = log
 
 

@@ -28,6 +28,7 @@ from flatrender_render.engines.pool import (
     WorkerCrashed,
     WorkerHung,
     WorkFailed,
+    _Watch,
 )
 from flatrender_render.engines.work import Progress, RenderChunk
 from flatrender_render.media.audio import AudioSource
@@ -328,8 +329,29 @@ async def test_a_hang_ends_the_whole_tree(hasty: RenderPool, tmp_path: Path) -> 
     with pytest.raises(WorkerHung) as caught:
         await hasty.render_chunk(clumsy(f"hang:{child}", tmp_path / "x.mp4"))
     assert (caught.value.phase, caught.value.code) == ("frames", "worker_hung")
+    assert caught.value.seconds == HASTY.between
     assert ended(int(child.read_text()))
     await works(hasty, tmp_path)
+
+
+def test_the_watchdog_adapts_to_the_frames_it_has_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+
+    class Loop:
+        def time(self) -> float:
+            return now
+
+    monkeypatch.setattr(asyncio, "get_running_loop", Loop)
+    limits = PoolLimits(open=100, between=10, patience=5, finish=50)
+    watch = _Watch(limits)
+    assert (watch.phase, watch.seconds) == ("open", 100)
+    watch.sign(Progress(id=1, frame=0, done=1, total=60))
+    assert (watch.phase, watch.seconds) == ("frames", 10)
+    now = 8.0  # four seconds a frame
+    watch.sign(Progress(id=1, frame=2, done=3, total=60))
+    assert (watch.phase, watch.seconds) == ("frames", 20)
+    watch.sign(Progress(id=1, frame=59, done=60, total=60))
+    assert (watch.phase, watch.seconds) == ("finish", 50)
 
 
 async def test_a_hang_in_native_code_is_ended_too(hasty: RenderPool, tmp_path: Path) -> None:
