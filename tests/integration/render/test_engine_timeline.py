@@ -385,12 +385,14 @@ def flat_stage(size: int, vector: tuple[int, int] = (-1, 0)) -> tuple[Any, Stage
     import skia
 
     surface = skia.Surface(size, size)
+    sheet = skia.Rect.MakeWH(size, size)
     stage = Stage(
         canvas=surface.getCanvas(),
         width=size,
         height=size,
-        before=lambda canvas: canvas.drawColor(0xFF0000FF),
-        after=lambda canvas: canvas.drawColor(0xFFFF0000),
+        # As scenes draw their ground: between pixels the edges of such a sheet are soft.
+        before=lambda canvas: canvas.drawRect(sheet, skia.Paint(Color=0xFF0000FF, AntiAlias=True)),
+        after=lambda canvas: canvas.drawRect(sheet, skia.Paint(Color=0xFFFF0000, AntiAlias=True)),
         vector=vector,
         color=0xFF000000,
     )
