@@ -73,6 +73,14 @@ def test_whole_pixels_move_the_same_picture() -> None:
     assert not moved[:, :30].any()  # nothing shows outside of the composition
 
 
+def test_one_picture_serves_every_whole_pixel() -> None:
+    # What is kept is the guarantee here: a scene that slides must not be drawn anew each frame.
+    animation = _scene()
+    for dx in (0.0, -90.0, 7.0, 33.0, 100.0):
+        _at(animation, dx)
+    assert len(animation._composition._stills._kept) == 1
+
+
 @pytest.mark.parametrize("vertical", [0.0, 0.5, 1.0])
 def test_lines_stand_where_the_box_says(vertical: float) -> None:
     style = TextStyle(family="Inter", style="Bold", size=20, ascent=0.75, leading=30)
