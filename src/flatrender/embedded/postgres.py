@@ -5,7 +5,6 @@ deep folder passes), another account when we are root. Never edits ``postgresql.
 setting is on the command line, so that a folder carries data and no hidden state.
 """
 
-import contextlib
 import importlib.util
 import os
 import shutil
@@ -31,7 +30,7 @@ from flatrender.embedded.folder import (
     unprivileged_account,
     write_private,
 )
-from flatrender.embedded.process import IS_WINDOWS, Command, ManagedProcess
+from flatrender.embedded.process import IS_WINDOWS, Command, ManagedProcess, tail
 from flatrender.embedded.server import find_binary
 
 SUPERUSER = "flat"
@@ -172,10 +171,12 @@ class Postgres:
             if cancelled.is_set():
                 raise StartCancelled("the start was cancelled")
             if process.returncode:
-                with contextlib.suppress(OSError):
-                    detail = log.read_text("utf-8", "replace")
+                detail = tail(log)
+                said = [line for line in detail.splitlines() if line.startswith("initdb:")]
                 raise EmbeddedError(
-                    f"PostgreSQL could not create its cluster; its log is {log}", detail=detail
+                    f"PostgreSQL could not create its cluster ({said[-1] if said else 'no reason'})"
+                    f"; its log is {log}",
+                    detail=detail,
                 )
             fresh.rename(self._data)
         finally:

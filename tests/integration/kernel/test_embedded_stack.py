@@ -219,6 +219,20 @@ def test_another_postgres_runs_by_its_folder(pg15: PostgresEndpoint) -> None:
     assert str(query(pg15, "SHOW server_version")).startswith("15.")
 
 
+def test_a_creation_that_fails_says_why(folder: Path, tmp_path: Path) -> None:
+    for name in ("initdb", "postgres"):
+        (tmp_path / name).write_text("#!/bin/sh\necho 'initdb: error: no space left'; exit 1\n")
+        (tmp_path / name).chmod(0o755)
+    binaries = folder.parent / "bin"
+    shutil.copytree(tmp_path, binaries)
+    binaries.chmod(0o755)
+    stack = EmbeddedStack(folder, valkey=False, s3=False, ports={}, pg_bin=binaries)
+    with pytest.raises(EmbeddedError, match=r"cluster \(initdb: error: no space left\)"):
+        stack.start()
+    assert not (folder / "postgres").exists()
+    assert not list(folder.glob(".pw-*"))
+
+
 def test_an_interrupted_creation_is_begun_anew(folder: Path) -> None:
     (folder / "postgres.new").mkdir(parents=True)
     (folder / "postgres.new" / "PG_VERSION").write_text("18\n")
