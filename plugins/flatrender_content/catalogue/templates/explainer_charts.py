@@ -6,8 +6,9 @@ Every chart is drawn from number slots. Owns this template's words, palette and 
 from flatrender.template.manifest import Text, Transition
 from flatrender_content.catalogue.kit.design import Palette, Stage
 from flatrender_content.catalogue.kit.package import Shot, Template
-from flatrender_content.catalogue.templates.explainer_charts_data import bars, compare, ring, stats
+from flatrender_content.catalogue.templates.explainer_charts_bars import bars, ring
 from flatrender_content.catalogue.templates.explainer_charts_frame import closing, title
+from flatrender_content.catalogue.templates.explainer_charts_numbers import compare, stats
 
 PALETTE = Palette(
     roles=(

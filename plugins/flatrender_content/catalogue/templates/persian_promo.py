@@ -7,8 +7,9 @@ words, palette and scenes only.
 from flatrender.template.manifest import Direction, Text, Transition
 from flatrender_content.catalogue.kit.design import Palette, Stage
 from flatrender_content.catalogue.kit.package import Shot, Template
-from flatrender_content.catalogue.templates.persian_promo_close import closing, price, quote
+from flatrender_content.catalogue.templates.persian_promo_close import closing, quote
 from flatrender_content.catalogue.templates.persian_promo_open import feature, opener, picture_card
+from flatrender_content.catalogue.templates.persian_promo_price import price
 
 PALETTE = Palette(
     roles=(

@@ -7,13 +7,8 @@ template's words, palette and scenes only.
 from flatrender.template.manifest import Text, Transition
 from flatrender_content.catalogue.kit.design import Palette, Stage
 from flatrender_content.catalogue.kit.package import Shot, Template
-from flatrender_content.catalogue.templates.story_vertical_scenes import (
-    album,
-    cover,
-    ending,
-    moment,
-    prints,
-)
+from flatrender_content.catalogue.templates.story_vertical_close import album, ending
+from flatrender_content.catalogue.templates.story_vertical_open import cover, moment, prints
 
 PALETTE = Palette(
     roles=(
