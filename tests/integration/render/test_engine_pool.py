@@ -71,7 +71,7 @@ class Source:
                 # Holds the interpreter lock in C: not even the listener's thread can run.
                 (10 ** 10_000_000) ** 40
             case "hungry":
-                self.hoard = bytearray(64 << 30)
+                self.hoard = bytearray(4 << 30)
             case "broken":
                 raise TemplateBroken("layer 7 makes no sense", frame)
             case "odd":

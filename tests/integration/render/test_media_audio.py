@@ -159,7 +159,7 @@ def test_silence_stays_silent(tmp_path: Path) -> None:
 
 def test_peaks_stay_below_full_scale(tmp_path: Path) -> None:
     """Short loud bursts over a quiet bed: the bed is raised, the bursts must not clip."""
-    bed = sine(8, 200, 0.02)
+    bed = sine(8, 200, 0.1)
     bed[RATE : RATE + 2000] = sine(2000 / RATE, 1000, 0.99)
     report, sound = run(tmp_path, [clip(write_sound(tmp_path / "t.wav", bed))])
     assert report.peak <= 10 ** (-0.9 / 20)
