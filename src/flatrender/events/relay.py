@@ -50,7 +50,7 @@ class Relay:
     """Drains the outboxes of every context this process has a system role for.
 
     ``subscribers`` maps an event type to (context, subscription) of every *installed* context,
-    loaded here or not: another process will run them.
+    loaded here or not: another process will run them. ``time_scale`` multiplies the timers.
     """
 
     def __init__(
@@ -59,12 +59,14 @@ class Relay:
         subscribers: Mapping[str, Sequence[tuple[str, Subscription]]],
         queue: QueueClient,
         prefix: str,
+        *,
+        time_scale: float = 1.0,
     ) -> None:
         self._contexts = {c.db.schema: c for c in contexts.values()}
         self._subscribers = subscribers
         self._queue = queue
         self._mark = f"{prefix}:relay:mark"
-        self._run_id = ""
+        self._scale = time_scale
         self._wake = asyncio.Event()
         self._dirty: set[str] = set(self._contexts)
 
@@ -77,7 +79,7 @@ class Relay:
                 raise
             except Exception as error:  # noqa: BLE001 - the relay outlives every outage
                 log.warning("relay_interrupted", error=repr(error))
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(1.0 * self._scale)
 
     async def drain(self, schema: str) -> int:
         """Hand over everything due in one schema; returns the number of rows."""
@@ -122,7 +124,7 @@ class Relay:
 
     async def _next_due(self) -> float:
         """Seconds until the next delayed row is due, at most one sweep."""
-        soonest = SWEEP_SECONDS
+        soonest = SWEEP_SECONDS * self._scale
         for context in self._contexts.values():
             rows = await context.db.system_fetch("relay", _NEXT.format(schema=context.db.schema))
             if rows and rows[0][0] is not None:

@@ -33,6 +33,8 @@ class WorkerService:
         self._runtime = runtime
         self._queues = list(queues)
         self._stopping = asyncio.Event()
+        #: Seconds that running tasks get to finish after :meth:`stop`.
+        self.grace = runtime.settings.worker.shutdown_grace
 
     def stop(self) -> None:
         """Ask the service to end gracefully."""
@@ -56,7 +58,13 @@ class WorkerService:
             concurrency=settings.worker.concurrency,
             render_slots=settings.worker.render_slots or os.cpu_count() or 1,
         )
-        relay = Relay(runtime.contexts, runtime.subscribers(), queue, settings.valkey.prefix)
+        relay = Relay(
+            runtime.contexts,
+            runtime.subscribers(),
+            queue,
+            settings.valkey.prefix,
+            time_scale=settings.core.time_scale,
+        )
         background = [
             asyncio.create_task(relay.run(), name="relay"),
             asyncio.create_task(self._schedule(), name="scheduler"),
@@ -86,7 +94,7 @@ class WorkerService:
             worker.allow_pick_jobs = False  # type: ignore[attr-defined]  # arq's own switch
             active += list(worker.tasks.values())  # type: ignore[attr-defined]  # arq's running jobs
         if active:
-            await asyncio.wait(active, timeout=self._runtime.settings.worker.shutdown_grace)
+            await asyncio.wait(active, timeout=self.grace)
         for ending in (*active, *running):
             ending.cancel()
         await asyncio.gather(*active, *running, *background, return_exceptions=True)

@@ -9,6 +9,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, cast
+from uuid import UUID
 
 import msgspec
 import structlog
@@ -28,6 +29,9 @@ log = structlog.get_logger(__name__)
 #: arq polls; what people wait for is looked at more often.
 _POLL_SECONDS: dict[str, float] = {"quick": 0.02, "render": 0.05, "events": 0.05}
 
+#: Until the next try to write down a dead letter.
+_BURIAL_SECONDS = 30.0
+
 _DEAD_LETTER = """
 INSERT INTO {schema}.dead_letters (id, kind, name, queue, tenant_id, payload, error, attempts)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -46,7 +50,9 @@ class Runner:
         """Return the arq function that runs ``task``."""
 
         async def run(arq: dict[Any, Any], payload: bytes, headers: dict[str, str]) -> None:
-            decoded = msgspec.json.decode(payload, type=task.payload)
+            async def work() -> None:
+                await task.handler(self._context, msgspec.json.decode(payload, type=task.payload))
+
             await self._attempt(
                 arq,
                 kind="task",
@@ -57,7 +63,7 @@ class Runner:
                 timeout=task.timeout,
                 max_attempts=task.max_attempts,
                 delay=lambda n: min(task.backoff_max, task.backoff * 2 ** (n - 1)),
-                work=lambda: task.handler(self._context, decoded),
+                work=work,
             )
 
         return func(
@@ -68,9 +74,8 @@ class Runner:
         """Return the arq function that delivers events to ``subscription``."""
 
         async def run(arq: dict[str, Any], payload: bytes, headers: dict[str, str]) -> None:
-            envelope = msgspec.json.decode(payload, type=Envelope)
-
             async def work() -> None:
+                envelope = msgspec.json.decode(payload, type=Envelope)
                 await handle(self._context, subscription, envelope)
 
             await self._attempt(
@@ -121,18 +126,15 @@ class Runner:
                 if not request.counts:
                     await self._put_back(queue, name, payload, headers, request.delay)
                     return
+                if attempt >= max_attempts:
+                    outcome = "dead"
+                    await self._bury(kind, name, queue, payload, request, attempt)
+                    return
                 raise Retry(defer=request.delay * self._scale) from request
             except Exception as error:
                 if attempt >= max_attempts:
                     outcome = "dead"
-                    await self._bury(
-                        kind=kind,
-                        name=name,
-                        queue=queue,
-                        payload=payload,
-                        error=error,
-                        attempts=attempt,
-                    )
+                    await self._bury(kind, name, queue, payload, error, attempt)
                     return
                 outcome = "retried"
                 wait = delay(attempt) * random.uniform(0.8, 1.2) * self._scale  # noqa: S311 - jitter
@@ -156,31 +158,39 @@ class Runner:
             )
         )
 
-    async def _bury(
-        self,
-        *,
-        kind: str,
-        name: str,
-        queue: str,
-        payload: bytes,
-        error: Exception,
-        attempts: int,
+    async def _bury(  # noqa: PLR0917 - private, called from one place
+        self, kind: str, name: str, queue: str, payload: bytes, error: Exception, attempts: int
     ) -> None:
         log.error("task_dead", error=repr(error), attempts=attempts, exc_info=error)
-        body = msgspec.json.decode(payload)
-        tenant = body.get("tenant_id") if isinstance(body, dict) else None
-        async with self._context.db.system("dead letter") as work:
-            await work.execute(
-                _DEAD_LETTER.format(schema=self._context.db.schema),
-                uuid7(),
-                kind,
-                name,
-                queue,
-                tenant,
-                body,
-                repr(error)[:4000],
-                attempts,
-            )
+        try:
+            body = msgspec.json.decode(payload)
+        except msgspec.DecodeError:
+            body = {"undecodable": payload.decode("utf-8", "backslashreplace")}
+        try:
+            async with self._context.db.system("dead letter") as work:
+                await work.execute(
+                    _DEAD_LETTER.format(schema=self._context.db.schema),
+                    uuid7(),
+                    kind,
+                    name,
+                    queue,
+                    _tenant_of(body),
+                    body,
+                    repr(error)[:4000],
+                    attempts,
+                )
+        except Exception as trouble:
+            # Nowhere to write it down (PostgreSQL is away): the job stays, or it would be lost.
+            log.warning("burial_failed", error=repr(trouble))
+            raise Retry(defer=_BURIAL_SECONDS * self._scale) from trouble
+
+
+def _tenant_of(body: object) -> UUID | None:
+    """Return the tenant a payload names, where it names a proper one."""
+    try:
+        return UUID(str(body.get("tenant_id"))) if isinstance(body, dict) else None
+    except ValueError:
+        return None
 
 
 def build_workers(
