@@ -51,22 +51,30 @@ async def test_change_and_event_commit_together(lab: Lab, inspect: Inspect, tena
 async def test_an_exception_keeps_neither_change_nor_event(
     lab: Lab, inspect: Inspect, tenant: UUID
 ) -> None:
-    with pytest.raises(RuntimeError, match="after the event"):
+    async def act() -> None:
         async with lab.notes.db.unit_of_work(tenant) as work:
             note = await write_note(work, "gone")
             work.emit(NoteWritten(note_id=note, text="gone"))
             work.enqueue(WORK, Work(text="gone", tenant_id=tenant))
+            await work.flush_outbox()
             raise RuntimeError("after the event")
+
+    with pytest.raises(RuntimeError, match="after the event"):
+        await act()
     assert await _notes(inspect, tenant) == 0
     assert await _outbox(inspect, tenant) == 0
 
 
 async def test_a_commit_that_fails_keeps_neither(lab: Lab, inspect: Inspect, tenant: UUID) -> None:
     """A deferred constraint speaks at COMMIT, when the outbox rows are written already."""
-    with pytest.raises(Exception, match="notes_twin"):
+
+    async def act() -> None:
         async with lab.notes.db.unit_of_work(tenant) as work:
             note = await write_note(work, "no twin", twin=uuid4())
             work.emit(NoteWritten(note_id=note, text="no twin"))
+
+    with pytest.raises(Exception, match="notes_twin"):
+        await act()
     assert await _notes(inspect, tenant) == 0
     assert await _outbox(inspect, tenant) == 0
 
@@ -76,10 +84,15 @@ async def test_a_system_transaction_tells_and_rolls_back_alike(
 ) -> None:
     async with lab.notes.db.system("test") as work:
         work.emit(NoteWritten(note_id=uuid4(), text="kept"), tenant_id=tenant)
-    with pytest.raises(RuntimeError):
+
+    async def act() -> None:
         async with lab.notes.db.system("test") as work:
             work.emit(NoteWritten(note_id=uuid4(), text="lost"), tenant_id=tenant)
-            raise RuntimeError
+            await work.flush_outbox()
+            raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError, match="no"):
+        await act()
     assert await _outbox(inspect, tenant) == 1
 
 

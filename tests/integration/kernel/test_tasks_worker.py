@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from importlib.metadata import EntryPoint
@@ -220,8 +219,9 @@ async def test_a_killed_worker_loses_no_task(
     lab: Lab, inspect: Inspect, tenant: UUID, lab_environment: dict[str, str]
 ) -> None:
     """SIGKILL in the middle of a task: when its lease is over another worker runs it again."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", _WORKER], env={**os.environ, **lab_environment, "LAB_HANG": "1"}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", _WORKER),
+        env={**os.environ, **lab_environment, "LAB_HANG": "1"},
     )
     try:
         async with lab.notes.db.unit_of_work(tenant) as work:
@@ -230,7 +230,7 @@ async def test_a_killed_worker_loses_no_task(
         assert texts == [f"long began in {process.pid}"]
     finally:
         process.send_signal(signal.SIGKILL)
-        await asyncio.to_thread(process.wait)
+        await process.wait()
     redis = await lab.runtime.infra.queue.redis()
     lease = f"arq:in-progress:{job}"
     assert await redis.pttl(lease) > 0
