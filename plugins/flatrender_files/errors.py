@@ -25,6 +25,32 @@ class FileTooLarge(DomainError):
     detail_en = "At most {limit} bytes."
 
 
+class FolderExists(Conflict):
+    """A folder of this name is there already."""
+
+    code = "folder_exists"
+    title_fa = "پوشه‌ای با این نام هست"
+    title_en = "There is a folder of this name"
+
+
+class FolderCycle(Conflict):
+    """A folder cannot lie inside itself."""
+
+    code = "folder_cycle"
+    title_fa = "پوشه در خودش جا نمی‌گیرد"
+    title_en = "A folder cannot be moved into itself"
+
+
+class TooManyFolders(Conflict):
+    """The person has all the folders, or all the levels of them, that we keep."""
+
+    code = "too_many_folders"
+    title_fa = "پوشه‌ها از اندازه بیشتر شد"
+    title_en = "Too many folders"
+    detail_fa = "حداکثر {limit}"
+    detail_en = "At most {limit}."
+
+
 class NotUploaded(Conflict):
     """The bytes have not arrived."""
 
@@ -39,6 +65,14 @@ class UploadClosed(Conflict):
     code = "upload_closed"
     title_fa = "این بارگذاری بسته شده است"
     title_en = "This upload is closed"
+
+
+class UploadBusy(Conflict):
+    """The bytes are being checked right now; ask again in a moment."""
+
+    code = "upload_busy"
+    title_fa = "فایل در حال بررسی است"
+    title_en = "The upload is being checked"
 
 
 class SizeMismatch(DomainError):

@@ -8,9 +8,11 @@ from litestar.di import Provide
 from flatrender.contracts import files as contract
 from flatrender.plugin import FlatRenderPlugin, Manifest
 from flatrender_files.controllers.files import FileController
+from flatrender_files.controllers.folders import FolderController
 from flatrender_files.controllers.uploads import UploadController
 from flatrender_files.handlers import SUBSCRIPTIONS
 from flatrender_files.models import Base
+from flatrender_files.services.folders import FolderService
 from flatrender_files.services.library import LibraryService
 from flatrender_files.services.store import FileStoreService
 from flatrender_files.services.uploads import UploadService
@@ -24,7 +26,7 @@ class FilesPlugin(FlatRenderPlugin):
         name="files",
         schema="file_mgr",
         summary="Uploads, files, folders and quotas.",
-        controllers=(UploadController, FileController),
+        controllers=(UploadController, FileController, FolderController),
         tasks=TASKS,
         schedules=SCHEDULES,
         subscriptions=SUBSCRIPTIONS,
@@ -39,6 +41,7 @@ class FilesPlugin(FlatRenderPlugin):
             {
                 "uploads": UploadService,
                 "library": LibraryService,
+                "folders": FolderService,
                 "public_url": lambda c: c.infra.settings.http.public_url.rstrip("/"),
             }
         )

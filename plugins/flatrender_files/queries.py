@@ -46,6 +46,18 @@ class Quota(Struct, frozen=True, kw_only=True):
     file_count: int
 
 
+class FolderView(Struct, frozen=True, kw_only=True):
+    """A folder as its owner sees it; ``file_count`` is what lies directly in it."""
+
+    id: UUID
+    parent_id: UUID | None
+    name: str
+    file_count: int
+    created_at: datetime
+    updated_at: datetime
+    trashed_at: datetime | None
+
+
 _FILE = """
 SELECT id, name, content_type, size_bytes, sha256, purpose, folder_id, width, height, duration,
        created_at, trashed_at
@@ -141,3 +153,61 @@ async def resolve(
 async def quota_of(reads: ReadPool, tenant_id: UUID, user_id: UUID | None) -> Quota | None:
     """Return a person's storage, or None before the first upload."""
     return await reads.one(Quota, tenant_id, _QUOTA, tenant_id, user_id)
+
+
+_FOLDER = """
+SELECT d.id, d.parent_id, d.name,
+       (SELECT count(*) FROM file_mgr.files f
+        WHERE f.tenant_id = d.tenant_id AND f.user_id = d.user_id AND f.folder_id = d.id
+          AND f.state = 'Ready' AND f.trashed_at IS NULL),
+       d.created_at, d.updated_at, d.trashed_at
+FROM file_mgr.folders d
+WHERE d.tenant_id = $1 AND d.user_id = $2
+"""
+_FOLDERS = """
+  AND (d.trashed_at IS NOT NULL) = $3 AND ($4::uuid IS NULL OR d.parent_id = $4)
+  AND (NOT $5 OR d.parent_id IS NULL)
+"""
+_FOLDER_COUNT = "".join(
+    (
+        "SELECT count(*) FROM file_mgr.folders d WHERE d.tenant_id = $1 AND d.user_id = $2",
+        _FOLDERS,
+    )
+)
+
+
+async def folder_of(
+    reads: ReadPool, tenant_id: UUID, user_id: UUID | None, folder_id: UUID
+) -> FolderView | None:
+    """Return one folder of a user, or None."""
+    sql = _FOLDER + "AND d.id = $3"
+    return await reads.one(FolderView, tenant_id, sql, tenant_id, user_id, folder_id)
+
+
+async def folders_of(
+    reads: ReadPool,
+    tenant_id: UUID,
+    user_id: UUID | None,
+    *,
+    parent_id: UUID | None,
+    top: bool,
+    trashed: bool,
+    limit: int,
+    offset: int,
+) -> tuple[list[FolderView], int]:
+    """Return one page of a user's folders by name, and how many there are."""
+    chosen = (tenant_id, user_id, trashed, parent_id, top)
+    rows = await reads.all(
+        FolderView,
+        tenant_id,
+        _FOLDER + _FOLDERS + "ORDER BY lower(d.name), d.id LIMIT $6 OFFSET $7",
+        *chosen,
+        limit,
+        offset,
+    )
+    total = await reads.value(
+        tenant_id,
+        _FOLDER_COUNT,
+        *chosen,
+    )
+    return rows, int(total)

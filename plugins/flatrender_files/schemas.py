@@ -4,12 +4,13 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from flatrender_files.domain import Purpose
 from flatrender_files.queries import FileView
 
 Name = Annotated[str, Meta(min_length=1, max_length=4096)]
+FolderName = Annotated[str, Meta(min_length=1, max_length=255)]
 
 
 class UploadBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -24,10 +25,25 @@ class UploadBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")] | None = None
 
 
-class RenameBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """A new name."""
+class ChangeFileBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A new name, another folder (null: none), or both; absent fields stay."""
 
-    name: Name
+    name: Name | UnsetType = UNSET
+    folder_id: UUID | UnsetType | None = UNSET
+
+
+class FolderBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A new folder, at the top unless ``parent_id`` says otherwise."""
+
+    name: FolderName
+    parent_id: UUID | None = None
+
+
+class ChangeFolderBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A new name, another place (null: the top), or both; absent fields stay."""
+
+    name: FolderName | UnsetType = UNSET
+    parent_id: UUID | UnsetType | None = UNSET
 
 
 class File(Struct, frozen=True, kw_only=True):

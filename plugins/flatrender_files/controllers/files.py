@@ -7,6 +7,7 @@ from litestar import Controller, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import Redirect
+from msgspec import UNSET
 
 from flatrender.errors import NotFound
 from flatrender.http.pages import CursorPage, CursorParams
@@ -14,8 +15,9 @@ from flatrender.http.problems import problem_responses
 from flatrender.security.guards import requires_user
 from flatrender.security.principal import Principal
 from flatrender_files.domain import Purpose
+from flatrender_files.errors import QuotaExceeded
 from flatrender_files.queries import Quota
-from flatrender_files.schemas import File, RenameBody, file_of
+from flatrender_files.schemas import ChangeFileBody, File, file_of
 from flatrender_files.services.library import LibraryService
 
 
@@ -76,20 +78,26 @@ class FileController(Controller):
 
     @patch(
         "/{file_id:uuid}",
-        operation_id="rename_file",
-        summary="Rename a file",
+        operation_id="change_file",
+        summary="Rename or move a file",
         responses=problem_responses(NotFound),
     )
-    async def rename(
+    async def change(
         self,
         file_id: FromPath[UUID],
-        data: JSONBody[RenameBody],
+        data: JSONBody[ChangeFileBody],
         principal: NamedDependency[Principal],
         library: NamedDependency[LibraryService],
         public_url: NamedDependency[str],
     ) -> File:
-        """Give the file another name; any text is a name."""
-        await library.rename(principal, file_id, data.name)
+        """Give the file another name (any text is one) or another folder."""
+        await library.change(
+            principal,
+            file_id,
+            name=None if data.name is UNSET else data.name,
+            move=data.folder_id is not UNSET,
+            folder_id=None if data.folder_id is UNSET else data.folder_id,
+        )
         return file_of(await library.read(principal, file_id), public_url)
 
     @delete(
@@ -103,16 +111,22 @@ class FileController(Controller):
         file_id: FromPath[UUID],
         principal: NamedDependency[Principal],
         library: NamedDependency[LibraryService],
+        permanently: Annotated[
+            bool, QueryParameter(description="For good, and at once free the storage.")
+        ] = False,
     ) -> None:
         """Trash a file; it counts against the storage until it is deleted after 30 days."""
-        await library.trash(principal, file_id)
+        if permanently:
+            await library.purge(principal, file_id)
+        else:
+            await library.trash(principal, file_id)
 
     @post(
         "/{file_id:uuid}/restore",
         status_code=200,
         operation_id="restore_file",
         summary="Take a file out of the trash",
-        responses=problem_responses(NotFound),
+        responses=problem_responses(NotFound, QuotaExceeded),
     )
     async def restore(
         self,

@@ -18,6 +18,7 @@ from flatrender_files.errors import (
     NotUploaded,
     QuotaExceeded,
     SizeMismatch,
+    UploadBusy,
     UploadClosed,
 )
 from flatrender_files.schemas import File, UploadBody, file_of
@@ -64,6 +65,7 @@ class UploadController(Controller):
         responses=problem_responses(
             NotFound,
             NotUploaded,
+            UploadBusy,
             UploadClosed,
             SizeMismatch,
             ContentMismatch,
@@ -87,7 +89,7 @@ class UploadController(Controller):
         "/{upload_id:uuid}",
         operation_id="abort_upload",
         summary="Give an upload up",
-        responses=problem_responses(NotFound, UploadClosed),
+        responses=problem_responses(NotFound, UploadBusy, UploadClosed),
     )
     async def abort(
         self,

@@ -1,10 +1,15 @@
 """Uploads: reserve, let the browser send the bytes to the store, check them, count them.
 
-Quota is reserved in one statement before a byte travels and settled on the real size. What is
-refused is removed from the store by a task that is written in the same transaction.
+Quota is reserved in one statement before a byte travels and settled on the real size, once: who
+moves the session out of Completing settles, anybody later finds it moved.
+
+The form that a browser holds can be sent again until it expires. So a finished file is not the
+object that the form names: the very bytes that were examined are stored under a key of their own,
+and the form's key is removed at once and again when the form is dead.
 """
 
 import asyncio
+import contextlib
 import tempfile
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,7 +24,7 @@ from flatrender.db import UnitOfWork
 from flatrender.errors import DomainError, NotFound
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import Principal
-from flatrender.storage import ObjectMissing
+from flatrender.storage import ObjectMissing, StoreError
 from flatrender_files.domain import MAX_BYTES, Purpose, accepts
 from flatrender_files.errors import (
     ContentMismatch,
@@ -27,6 +32,7 @@ from flatrender_files.errors import (
     NotUploaded,
     QuotaExceeded,
     SizeMismatch,
+    UploadBusy,
     UploadClosed,
 )
 from flatrender_files.examine import Facts, examine
@@ -56,14 +62,46 @@ UPDATE file_mgr.upload_sessions SET state = 'Completing', updated_at = now()
 WHERE tenant_id = :tenant AND user_id = :user AND id = :id
   AND ((state = 'Open' AND expires_at > now())
        OR (state = 'Completing' AND updated_at < now() - make_interval(secs => :patience)))
-RETURNING file_id, object_key, declared_bytes, declared_sha256, declared_type, reserved_bytes
+RETURNING file_id, object_key, declared_bytes, declared_sha256, reserved_bytes, expires_at
+"""
+_KNOWN = """
+SELECT file_id, object_key, declared_bytes, declared_sha256, reserved_bytes, expires_at, state
+FROM file_mgr.upload_sessions WHERE tenant_id = :tenant AND user_id = :user AND id = :id
+"""
+_CLOSE = """
+UPDATE file_mgr.upload_sessions SET state = :state, error_code = :code,
+    completed_at = CASE WHEN :state = 'Completed' THEN now() END,
+    reserved_bytes = CASE WHEN :state = 'Open' THEN reserved_bytes ELSE 0 END
+WHERE tenant_id = :tenant AND id = :id AND state = 'Completing' RETURNING id
+"""
+_FORGET_OBJECT = """
+INSERT INTO file_mgr.pending_deletions (tenant_id, bucket, object_key, reason, due_at)
+VALUES (:tenant, :bucket, :key, :reason,
+        greatest(now(), CAST(:after AS timestamptz)) + interval '1 minute')
+ON CONFLICT DO NOTHING
 """
 _EXPIRE = """
-UPDATE file_mgr.upload_sessions SET state = 'Expired'
-WHERE id IN (SELECT id FROM file_mgr.upload_sessions
-             WHERE state IN ('Open', 'Completing') AND expires_at < now() - interval '5 minutes'
-             ORDER BY expires_at LIMIT 200 FOR UPDATE SKIP LOCKED)
-RETURNING tenant_id, user_id, file_id, bucket, object_key, reserved_bytes
+WITH due AS (
+    SELECT id, tenant_id, user_id, file_id, bucket, object_key, reserved_bytes
+    FROM file_mgr.upload_sessions
+    WHERE state IN ('Open', 'Completing') AND expires_at < now() - interval '5 minutes'
+    ORDER BY expires_at LIMIT 200 FOR UPDATE SKIP LOCKED
+), closed AS (
+    UPDATE file_mgr.upload_sessions s SET state = 'Expired', reserved_bytes = 0
+    FROM due WHERE s.id = due.id
+), freed AS (
+    UPDATE file_mgr.quotas q SET reserved_bytes = greatest(0, q.reserved_bytes - d.bytes)
+    FROM (SELECT tenant_id, user_id, sum(reserved_bytes) AS bytes FROM due GROUP BY 1, 2) d
+    WHERE q.tenant_id = d.tenant_id AND q.user_id = d.user_id
+), refused AS (
+    UPDATE file_mgr.files f SET state = 'Rejected', reject_code = 'expired'
+    FROM due WHERE f.tenant_id = due.tenant_id AND f.id = due.file_id AND f.state <> 'Ready'
+), marked AS (
+    INSERT INTO file_mgr.pending_deletions (tenant_id, bucket, object_key, reason)
+    SELECT tenant_id, bucket, object_key, 'abandoned upload' FROM due
+    ON CONFLICT DO NOTHING
+)
+SELECT count(*) FROM due
 """
 
 
@@ -83,8 +121,8 @@ class _Session(Struct, frozen=True):
     object_key: str
     declared_bytes: int
     declared_sha256: str | None
-    declared_type: str
     reserved_bytes: int
+    expires_at: datetime
 
 
 class UploadService:
@@ -170,7 +208,7 @@ class UploadService:
         if purpose is None:
             return session.file_id  # finished before: the same answer again
         try:
-            facts = await self._check(session, purpose)
+            facts, key = await self._accept(principal, session, purpose)
         except NotUploaded:
             await self._reopen(principal, upload_id)
             raise
@@ -178,11 +216,14 @@ class UploadService:
             await self._reject(principal, upload_id, session, error.code)
             raise
         async with self._db.unit_of_work(principal.tenant_id) as work:
+            if not await self._close(work, upload_id, "Completed", None):
+                raise UploadClosed()  # it took too long: somebody else finished or closed it
             await work.execute(
-                "UPDATE file_mgr.files SET state = 'Ready', content_type = :type, "
-                "extension = :extension, size_bytes = :size, sha256 = :sha, width = :width, "
-                "height = :height, duration = :duration, has_alpha = :alpha "
+                "UPDATE file_mgr.files SET state = 'Ready', object_key = :key, "
+                "content_type = :type, extension = :extension, size_bytes = :size, sha256 = :sha, "
+                "width = :width, height = :height, duration = :duration, has_alpha = :alpha "
                 "WHERE tenant_id = :tenant AND id = :id",
+                key=key,
                 type=facts.kind.content_type,
                 extension=facts.kind.extension,
                 size=facts.size,
@@ -194,7 +235,14 @@ class UploadService:
                 tenant=principal.tenant_id,
                 id=session.file_id,
             )
-            await self._close(work, principal, upload_id, "Completed", None)
+            await work.execute(
+                "DELETE FROM file_mgr.pending_deletions WHERE tenant_id = :tenant "
+                "AND bucket = :bucket AND object_key = :key",
+                tenant=principal.tenant_id,
+                bucket=self._context.infra.storage.bucket,
+                key=key,
+            )
+            await self._forget(work, session.object_key, "checked", session.expires_at)
             await work.execute(
                 _SETTLE,
                 reserved=session.reserved_bytes,
@@ -211,6 +259,7 @@ class UploadService:
                     size_bytes=facts.size,
                 )
             )
+        await self._remove_now(session.object_key)
         return session.file_id
 
     async def abort(self, principal: Principal, upload_id: UUID) -> None:
@@ -223,28 +272,7 @@ class UploadService:
     async def expire(self) -> int:
         """Close uploads that nobody finished and give back what they reserved."""
         async with self._db.system("abandoned uploads") as work:
-            rows = await work.fetch(_EXPIRE)
-            for row in rows:  # bounded by the batch of 200
-                await work.execute(
-                    "UPDATE file_mgr.quotas SET reserved_bytes = greatest(0, reserved_bytes - $3) "
-                    "WHERE tenant_id = $1 AND user_id = $2",
-                    row["tenant_id"],
-                    row["user_id"],
-                    row["reserved_bytes"],
-                )
-                await work.execute(
-                    "UPDATE file_mgr.files SET state = 'Rejected', reject_code = 'expired' "
-                    "WHERE id = $1 AND state <> 'Ready'",
-                    row["file_id"],
-                )
-                await work.execute(
-                    "INSERT INTO file_mgr.pending_deletions (tenant_id, bucket, object_key, reason)"
-                    " VALUES ($1, $2, $3, 'abandoned upload')",
-                    row["tenant_id"],
-                    row["bucket"],
-                    row["object_key"],
-                )
-        return len(rows)
+            return int(await work.fetchval(_EXPIRE))
 
     async def _reserve(self, work: UnitOfWork, user_id: UUID, size: int) -> None:
         await work.execute(_ENSURE_QUOTA, tenant=work.tenant, user=user_id, limit=DEFAULT_LIMIT)
@@ -277,9 +305,7 @@ class UploadService:
                 )
                 return _Session(*row), str(found.scalar_one())
             known = await work.execute(
-                "SELECT file_id, object_key, declared_bytes, declared_sha256, declared_type, "
-                "reserved_bytes, state FROM file_mgr.upload_sessions WHERE tenant_id = :tenant "
-                "AND user_id = :user AND id = :id",
+                _KNOWN,
                 tenant=principal.tenant_id,
                 user=principal.user_id,
                 id=upload_id,
@@ -289,9 +315,14 @@ class UploadService:
             raise NotFound()
         if row.state == "Completed":
             return _Session(*row[:6]), None
+        if row.state == "Completing":
+            raise UploadBusy(headers={"Retry-After": "2"})
         raise UploadClosed()
 
-    async def _check(self, session: _Session, purpose: str) -> Facts:
+    async def _accept(
+        self, principal: Principal, session: _Session, purpose: str
+    ) -> tuple[Facts, str]:
+        """Check the bytes and store them under a key of their own; returns facts and that key."""
         storage = self._context.infra.storage
         try:
             info = await storage.stat(session.object_key)
@@ -303,17 +334,34 @@ class UploadService:
             path = Path(folder) / "file"
             await storage.download(session.object_key, path)
             facts = await asyncio.to_thread(examine, path)
-        if facts.size != session.declared_bytes:
-            raise SizeMismatch()
-        if not accepts(purpose, facts.kind):
-            raise ContentMismatch(found=facts.kind.content_type)
-        if session.declared_sha256 and session.declared_sha256 != facts.sha256:
-            raise ContentMismatch(found=f"sha256:{facts.sha256}")
-        return facts
+            if facts.size != session.declared_bytes:
+                raise SizeMismatch()
+            if not accepts(purpose, facts.kind):
+                raise ContentMismatch(found=facts.kind.content_type)
+            if session.declared_sha256 and session.declared_sha256 != facts.sha256:
+                raise ContentMismatch(found=f"sha256:{facts.sha256}")
+            key = f"files/{principal.tenant_id}/{uuid7()}.{facts.kind.extension}"
+            async with self._db.unit_of_work(principal.tenant_id) as work:
+                # Should we die before the file is Ready, nobody would know of this object.
+                await self._forget(work, key, "unfinished", session.expires_at + UPLOAD_LIFE)
+            stored = facts.kind.content_type if facts.kind.inline else "application/octet-stream"
+            await storage.put(key, path, content_type=stored)
+        return facts, key
+
+    async def _forget(self, work: UnitOfWork, key: str, reason: str, after: datetime) -> None:
+        """Have an object removed some time after ``after``."""
+        bucket = self._context.infra.storage.bucket
+        await work.execute(
+            _FORGET_OBJECT, tenant=work.tenant, bucket=bucket, key=key, reason=reason, after=after
+        )
+
+    async def _remove_now(self, key: str) -> None:
+        with contextlib.suppress(StoreError):  # its removal is written down already
+            await self._context.infra.storage.delete(key)
 
     async def _reopen(self, principal: Principal, upload_id: UUID) -> None:
         async with self._db.unit_of_work(principal.tenant_id) as work:
-            await self._close(work, principal, upload_id, "Open", None)
+            await self._close(work, upload_id, "Open", None)
 
     async def _reject(
         self,
@@ -325,7 +373,8 @@ class UploadService:
         state: str = "Rejected",
     ) -> None:
         async with self._db.unit_of_work(principal.tenant_id) as work:
-            await self._close(work, principal, upload_id, state, code)
+            if not await self._close(work, upload_id, state, code):
+                raise UploadClosed()
             await work.execute(
                 "UPDATE file_mgr.files SET state = 'Rejected', reject_code = :code "
                 "WHERE tenant_id = :tenant AND id = :id",
@@ -341,25 +390,12 @@ class UploadService:
                 tenant=principal.tenant_id,
                 user=principal.user_id,
             )
-            await work.execute(
-                "INSERT INTO file_mgr.pending_deletions (tenant_id, bucket, object_key, reason) "
-                "VALUES (:tenant, :bucket, :key, :reason)",
-                tenant=principal.tenant_id,
-                bucket=self._context.infra.storage.bucket,
-                key=session.object_key,
-                reason=code,
-            )
+            await self._forget(work, session.object_key, code, session.expires_at)
+        await self._remove_now(session.object_key)
 
-    async def _close(
-        self, work: UnitOfWork, principal: Principal, upload_id: UUID, state: str, code: str | None
-    ) -> None:
-        await work.execute(
-            "UPDATE file_mgr.upload_sessions SET state = :state, error_code = :code, "
-            "completed_at = CASE WHEN :state = 'Completed' THEN now() END, "
-            "reserved_bytes = CASE WHEN :state = 'Open' THEN reserved_bytes ELSE 0 END "
-            "WHERE tenant_id = :tenant AND id = :id",
-            state=state,
-            code=code,
-            tenant=principal.tenant_id,
-            id=upload_id,
+    async def _close(self, work: UnitOfWork, upload_id: UUID, state: str, code: str | None) -> bool:
+        """Move a claimed session on; False when it is not ours any more."""
+        closed = await work.execute(
+            _CLOSE, state=state, code=code, tenant=work.tenant, id=upload_id
         )
+        return closed.first() is not None

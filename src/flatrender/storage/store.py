@@ -239,7 +239,8 @@ def disposition(name: str, *, inline: bool = False) -> str:
     """
     kind = "inline" if inline else "attachment"
     cleaned = "".join(c for c in name if c.isprintable() and c not in '/\\"')[:200] or "file"
-    fallback = cleaned.encode("ascii", "replace").decode().replace("?", "_")
+    # "%" stays out of the fallback: some programs decode it there (RFC 6266 appendix D).
+    fallback = cleaned.encode("ascii", "replace").decode().replace("?", "_").replace("%", "_")
     return f"{kind}; filename=\"{fallback}\"; filename*=UTF-8''{quote(cleaned, safe='')}"
 
 
