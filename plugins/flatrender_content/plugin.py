@@ -1,8 +1,25 @@
 """The content context's manifest: what it owns, offers and needs."""
 
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
+import click
+from litestar.di import Provide
+
+from flatrender.contracts import content as contract
+from flatrender.contracts.render import TemplateInspector
 from flatrender.plugin import FlatRenderPlugin, Manifest
+from flatrender_content.cli import catalogue
+from flatrender_content.controllers.admin_templates import AdminTemplateController
+from flatrender_content.controllers.fonts import FontController
+from flatrender_content.controllers.music import MusicController
+from flatrender_content.controllers.taxonomy import CategoryController, TagController
+from flatrender_content.controllers.templates import SceneController, TemplateController
+from flatrender_content.models import Base
+from flatrender_content.services.importer import ImportService
+from flatrender_content.services.library import LibraryService
+from flatrender_content.services.publishing import PublishingService
+from flatrender_content.tasks import TASKS
 
 
 class ContentPlugin(FlatRenderPlugin):
@@ -12,4 +29,41 @@ class ContentPlugin(FlatRenderPlugin):
         name="content",
         schema="content",
         summary="Templates, their scenes and palettes, fonts, music and categories.",
+        controllers=(
+            TemplateController,
+            SceneController,
+            CategoryController,
+            TagController,
+            FontController,
+            MusicController,
+            AdminTemplateController,
+        ),
+        tasks=TASKS,
+        offers=(contract.TemplateCatalogue,),
+        needs=(TemplateInspector,),
+        emits=(
+            contract.TemplatePublished,
+            contract.TemplateUnpublished,
+            contract.FontInstalled,
+        ),
+        metadata=Base.metadata,
     )
+
+    def dependencies(self) -> dict[str, Provide]:
+        """Return content's services by the names handlers use."""
+        return self.provide(
+            {
+                "catalogue": LibraryService,
+                "imports": ImportService,
+                "publishing": PublishingService,
+            }
+        )
+
+    def ports(self) -> Mapping[type[Any], Any]:
+        """Return the implementations of what content offers."""
+        return {contract.TemplateCatalogue: self.context.get(LibraryService)}
+
+    @classmethod
+    def commands(cls) -> Sequence[click.Command]:
+        """Return ``flatrender catalogue``."""
+        return (catalogue,)

@@ -10,7 +10,7 @@ from flatrender.template.manifest import Scene, Variant
 from flatrender.template.package import TemplatePackage
 from flatrender_render.domain import output_size
 from flatrender_render.engines import RenderSpec
-from flatrender_render.engines.pool import RenderPool
+from flatrender_render.engines.pool import RenderPool, WorkFailed
 
 
 class InspectorService:
@@ -48,6 +48,14 @@ class InspectorService:
         return await self._pool.snapshot(
             manifest.engine, spec, int(settled * variant.fps), width=width
         )
+
+    async def sound_seconds(self, path: Path) -> float:
+        """Return how long a sound file plays, 0.0 for what is no readable sound."""
+        try:
+            info = await self._pool.probe(path)
+        except WorkFailed:
+            return 0.0
+        return info.duration if info.audio_codec else 0.0
 
     async def close(self) -> None:
         """End the render process."""

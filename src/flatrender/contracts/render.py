@@ -123,3 +123,7 @@ class TemplateInspector(Protocol):
     ) -> bytes:
         """Draw one representative frame with default values as JPEG, ``width`` pixels wide."""
         ...
+
+    async def sound_seconds(self, path: Path) -> float:
+        """Return how long a sound file plays, 0.0 for what is no readable sound."""
+        ...

@@ -1,0 +1,83 @@
+"""``flatrender catalogue``: what an operator does with templates from the command line."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import click
+
+from flatrender.errors import DomainError
+from flatrender.plugin import PluginContext
+from flatrender.runtime import Runtime
+from flatrender.security.principal import DEFAULT_TENANT_ID
+from flatrender.settings import Settings, load_settings
+
+
+@click.group()
+def catalogue() -> None:
+    """Install and list the templates that customers pick from."""
+
+
+@catalogue.command()
+@click.option("--only", multiple=True, metavar="SLUG", help="Just this one; may be repeated.")
+def install(only: tuple[str, ...]) -> None:
+    """Build, import and publish the demo catalogue; what has not changed is left alone."""
+    from flatrender_content.catalogue.build import build_all
+
+    settings = load_settings()
+    try:
+        packages = build_all(Path(settings.core.data_dir, "catalogue"), only)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    asyncio.run(_import_all(settings, packages, publish=True))
+
+
+@catalogue.command(name="import")
+@click.argument("package", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--publish", is_flag=True, help="Offer it to customers at once.")
+def import_command(package: Path, publish: bool) -> None:
+    """Import a template package into the default tenant's catalogue."""
+    asyncio.run(_import_all(load_settings(), [package], publish=publish))
+
+
+@catalogue.command(name="list")
+def list_command() -> None:
+    """List the default tenant's templates, drafts included."""
+    asyncio.run(_list(load_settings()))
+
+
+async def _import_all(settings: Settings, packages: list[Path], *, publish: bool) -> None:
+    from flatrender_content.services.importer import ImportService
+
+    async with Runtime(settings) as runtime:
+        context: PluginContext = runtime.plugins["content"].context
+        await runtime.infra.storage.ensure_bucket()
+        imports = context.get(ImportService)
+        for package in packages:
+            begun = time.monotonic()
+            try:
+                done = await imports.import_file(DEFAULT_TENANT_ID, package, publish=publish)
+            except DomainError as refused:
+                for error in refused.errors:
+                    click.echo(f"{error.pointer}: {error.code}: {error.message_en}", err=True)
+                raise click.ClickException(f"{package.name}: {refused}") from refused
+            state = "published" if done.published else "draft"
+            seconds = time.monotonic() - begun
+            click.echo(f"{done.slug} {done.version}: {done.outcome}, {state} ({seconds:.1f} s)")
+            for warning in done.warnings:
+                click.echo(f"  warning: {warning.pointer}: {warning.message_en}")
+
+
+async def _list(settings: Settings) -> None:
+    async with Runtime(settings) as runtime:
+        context: PluginContext = runtime.plugins["content"].context
+        rows = await context.db.reads.records(
+            DEFAULT_TENANT_ID,
+            "SELECT slug, package_version, mode, aspects, published_at IS NOT NULL "
+            "FROM content.project_containers WHERE tenant_id = $1 AND deleted_at IS NULL "
+            "ORDER BY slug LIMIT 1000",
+            DEFAULT_TENANT_ID,
+        )
+    for slug, version, mode, aspects, published in rows:
+        state = "published" if published else "draft"
+        click.echo(f"{slug:32} {version:10} {mode:16} {','.join(aspects):16} {state}")

@@ -1,0 +1,49 @@
+"""Content's refusals. Codes are part of the API."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from flatrender.errors import Conflict, FieldError, Invalid
+
+
+class TemplateRejected(Invalid):
+    """A package cannot be used; ``errors`` names every reason and its place in the zip."""
+
+    code: ClassVar[str] = "template_rejected"
+    title_fa: ClassVar[str] = "قالب پذیرفته نشد"
+    title_en: ClassVar[str] = "The template was rejected"
+    detail_fa: ClassVar[str] = "{count} ایراد پیدا شد؛ نخستین: {first_fa}"
+    detail_en: ClassVar[str] = "{count} problems; the first: {first_en}"
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        first = errors[0]
+        super().__init__(
+            errors=errors,
+            count=len(errors),
+            first_en=f"{first.pointer}: {first.message_en}",
+            first_fa=f"{first.pointer}: {first.message_fa}",
+        )
+
+
+class SlugTaken(Conflict):
+    """Another thing of this kind has the slug; case does not count."""
+
+    code: ClassVar[str] = "slug_taken"
+    title_fa: ClassVar[str] = "این نشانی پیش‌تر گرفته شده است"
+    title_en: ClassVar[str] = "The slug is taken"
+
+
+class CategoryInUse(Conflict):
+    """Templates or other categories still hang on it."""
+
+    code: ClassVar[str] = "category_in_use"
+    title_fa: ClassVar[str] = "این دسته هنوز خالی نیست"
+    title_en: ClassVar[str] = "The category is not empty"
+
+
+class CategoryCycle(Invalid):
+    """A category cannot lie below itself."""
+
+    code: ClassVar[str] = "category_cycle"
+    title_fa: ClassVar[str] = "دسته نمی‌تواند زیر خودش باشد"
+    title_en: ClassVar[str] = "A category cannot lie below itself"

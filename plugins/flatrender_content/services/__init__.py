@@ -1,0 +1,1 @@
+"""Content's use cases. Each owns its transaction and emits its events."""
