@@ -17,7 +17,6 @@ PYTEST_ARGS ?=
 LOCK_FLAGS := --universal --fork-strategy fewest --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --no-annotate --no-header --quiet --extra embedded --group dev
 
-export PYTHONDONTWRITEBYTECODE ?=
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS ?= 1
 

@@ -104,7 +104,7 @@ class LocalDeployment:
         endpoints = self.endpoints = self._stack.start()
         self._say(f"PostgreSQL, Valkey and S3 are up ({time.monotonic() - begun:.1f} s)")
         ports = self._stack.folder.ports(
-            ["http"], {"http": self._http_port} if self._http_port else {}
+            ["http"], {"http": self._http_port} if self._http_port else {}, setting="--port"
         )
         self.base_url = f"http://127.0.0.1:{ports['http']}"
         self.environment = self._environment(endpoints, ports["http"])
@@ -140,6 +140,7 @@ class LocalDeployment:
             "FLATRENDER_HTTP_CURSOR_KEY": keys["cursor"],
             "FLATRENDER_SECURITY_SECRET_KEY": keys["security"],
             "FLATRENDER_WORKER_RENDER_SLOTS": str(self._render_slots),
+            "PYTHONDONTWRITEBYTECODE": "",
         }
         # What a person set explicitly stays, but never for where our own servers are.
         chosen = ("FLATRENDER_WORKER_RENDER_SLOTS",)

@@ -11,6 +11,10 @@ import click
 
 from flatrender.cli.main import fail
 
+# Several processes of ours start together: what the first one compiles the others need not, even
+# where the environment tells Python to keep nothing.
+sys.dont_write_bytecode = False
+
 FOLDER_OPTION = click.option(
     "--data",
     "folder",
