@@ -38,7 +38,7 @@ from flatrender_render.media.pictures import frames_of
 from flatrender_render.media.proof import Expectation
 
 CLUMSY = """
-import ctypes, os, signal, subprocess, sys, threading
+import ctypes, numpy, os, signal, subprocess, sys, threading
 from flatrender_render.engines import FrameSourceSession, TemplateBroken
 
 class Source:
@@ -71,7 +71,7 @@ class Source:
                 # Holds the interpreter lock in C: not even the listener's thread can run.
                 (10 ** 10_000_000) ** 40
             case "hungry":
-                self.hoard = bytearray(4 << 30)
+                self.hoard = numpy.zeros(4 << 30, "u1")
             case "broken":
                 raise TemplateBroken("layer 7 makes no sense", frame)
             case "odd":
