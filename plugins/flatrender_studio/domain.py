@@ -173,7 +173,9 @@ def image_of(value: Any) -> ImageRef | None:
     )
 
 
-def scene_values(scene: Scene, pointer: str) -> tuple[dict[str, SlotValue], list[FieldError]]:
+def scene_values(
+    scene: Scene, pointer: str, *, complete: bool = True
+) -> tuple[dict[str, SlotValue], list[FieldError]]:
     """Return a scene's values ready for the engine, and what is missing or not valid."""
     raw: dict[str, object] = {}
     sizes: dict[str, tuple[int, int]] = {}
@@ -189,16 +191,19 @@ def scene_values(scene: Scene, pointer: str) -> tuple[dict[str, SlotValue], list
         raw,
         pointer,
         image_size=lambda ref: sizes.get(ref.sha256),
-        complete=True,
+        complete=complete,
     )
 
 
-def compose(project: Project) -> tuple[Composition, list[FieldError]]:
-    """Freeze a project into a composition; the errors name every slot that is not ready."""
+def compose(project: Project, *, complete: bool = True) -> tuple[Composition, list[FieldError]]:
+    """Freeze a project into a composition; the errors name every slot that is not ready.
+
+    With ``complete`` False a required slot may be empty: a preview shows the template's own.
+    """
     errors: list[FieldError] = []
     instances = []
     for scene in sorted(project.scenes, key=lambda s: s.position):
-        values, found = scene_values(scene, f"/scenes/{scene.id}")
+        values, found = scene_values(scene, f"/scenes/{scene.id}", complete=complete)
         errors += found
         instances.append(
             SceneInstance(

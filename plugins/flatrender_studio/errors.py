@@ -4,7 +4,7 @@ from flatrender.errors import Conflict, Invalid
 
 
 class FixedStructure(Conflict):
-    """A Fix template's scenes cannot be added, removed or reordered."""
+    """Only a Flexible template's scenes can be added, removed or reordered."""
 
     code = "fixed_structure"
     title_fa = "چیدمان صحنه‌های این قالب ثابت است"

@@ -49,6 +49,7 @@ def create_app(
         ],
         middleware=[*security.middleware(), *http.middleware()],
         lifespan=[_lifespan(live), http.lifespan],
+        logging_config=None,  # ours is configured by the process; Litestar's would replace it
         **arguments,
     )
     if problems := security.problems(app.routes):

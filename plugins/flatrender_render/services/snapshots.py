@@ -100,7 +100,7 @@ class SnapshotService:
         if principal.user_id is None:
             raise NotFound()
         source = await self._context.port(SavedProjects).render_source(
-            principal.tenant_id, principal.user_id, saved_project_id
+            principal.tenant_id, principal.user_id, saved_project_id, complete=False
         )
         if source is None:
             raise NotFound()

@@ -134,7 +134,7 @@ class SceneController(Controller):
         "/scene-order",
         operation_id="order_scenes",
         summary="Reorder scenes",
-        responses=_EDIT,
+        responses=problem_responses(NotFound, Invalid, PreconditionFailed, FixedStructure),
     )
     async def reorder(
         self,

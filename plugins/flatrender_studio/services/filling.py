@@ -12,6 +12,7 @@ from flatrender.errors import FieldError, Invalid
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import Principal
 from flatrender.template.composition import ImageRef
+from flatrender.template.decode import escape
 from flatrender.template.manifest import ImageSlot
 from flatrender.template.values import check_colors, check_value
 from flatrender_studio.domain import Project, Scene, image_ids, missing_file
@@ -105,11 +106,11 @@ def _check(
     for scene_id, values in contents.items():
         scene = scenes.get(scene_id)
         if scene is None:
-            errors.append(_unknown(f"/scenes/{scene_id}", "unknown_scene"))
+            errors.append(_unknown(f"/scenes/{escape(scene_id)}", "unknown_scene"))
             continue
         slots = {content.key: content.slot for content in scene.contents}
         for key, raw in values.items():
-            pointer = f"/scenes/{scene_id}/{key}"
+            pointer = f"/scenes/{scene_id}/{escape(key)}"
             slot = slots.get(key)
             if slot is None:
                 errors.append(_unknown(pointer, "unknown_slot"))
@@ -145,10 +146,10 @@ def _picture(
     try:
         file_id = UUID(str(raw.get("file_id")))
     except ValueError:
-        return missing_file(f"{pointer}/file_id")
+        return missing_file(pointer)
     found = files.get(file_id)
     if found is None or not found.content_type.startswith("image/") or not found.width:
-        return missing_file(f"{pointer}/file_id")
+        return missing_file(pointer)
     stored: dict[str, Any] = {
         "file_id": str(file_id),
         "sha256": found.sha256,

@@ -93,7 +93,7 @@ class ProjectService:
                 ).decode(),
             )
             ordered = sorted(graph.scenes, key=lambda s: s.position)
-            chosen = [s for s in ordered if s.in_default or graph.mode == "Fix"] or ordered[:1]
+            chosen = [s for s in ordered if s.in_default or graph.mode != "Flexible"] or ordered[:1]
             await add_graph_scenes(work, project_id, list(enumerate(chosen)))
             made = await queries.project_in(work, user_id, project_id)
             if made is None:

@@ -1,5 +1,5 @@
 """Scenes of a project: durations for every template; adding, repeating, removing and reordering
-for flexible ones."""
+for Flexible ones."""
 
 from uuid import UUID
 
@@ -116,7 +116,7 @@ class SceneService:
         """Take a scene out. Raises :class:`SceneNotRemovable`."""
         async with editing(self._context, principal, project_id, if_match) as (work, project):
             scene = _scene(project, scene_id)
-            if project.mode == "Fix":
+            if project.mode != "Flexible":
                 raise FixedStructure()
             alike = sum(1 for other in project.scenes if other.key == scene.key)
             if len(project.scenes) == 1 or not (scene.removable or alike > 1):
@@ -133,7 +133,7 @@ class SceneService:
     ) -> None:
         """Put the scenes into this order; it names every scene once."""
         async with editing(self._context, principal, project_id, if_match) as (work, project):
-            if project.mode == "Fix":
+            if project.mode != "Flexible":
                 raise FixedStructure()
             if sorted(order, key=str) != sorted((s.id for s in project.scenes), key=str):
                 raise Invalid(
@@ -149,7 +149,7 @@ class SceneService:
             await work.execute(_REORDER, ids=order, tenant=principal.tenant_id, project=project_id)
 
     def _check_room(self, project: Project) -> None:
-        if project.mode == "Fix":
+        if project.mode != "Flexible":
             raise FixedStructure()
         if len(project.scenes) >= MAX_SCENES:
             raise TooManyScenes(limit=MAX_SCENES)

@@ -64,6 +64,8 @@ class SoundService:
 
         Raises ``Invalid`` with a pointer for a file or track that is not there.
         """
+        if errors := _impossible(body):
+            raise Invalid(errors=errors)
         async with editing(self._context, principal, project_id, if_match) as (work, _project):
             files = await self._context.port(FileStore).resolve(
                 principal.tenant_id, own_id(principal), sorted(_file_ids(body))
@@ -197,6 +199,35 @@ class SoundService:
                 project=project_id,
                 rows=msgspec.json.encode(rows).decode(),
             )
+
+
+def _impossible(body: AudioBody) -> list[FieldError]:
+    """Return what no file could make right: no source or two, an end before the start."""
+    errors: list[FieldError] = []
+    if isinstance(body.music, MusicChoice) and (
+        (body.music.music_id is None) == (body.music.file_id is None)
+    ):
+        errors.append(
+            FieldError(
+                pointer="/music",
+                code="music_source_invalid",
+                message_fa="یا music_id یا file_id",
+                message_en="Either music_id or file_id",
+            )
+        )
+    errors.extend(
+        FieldError(
+            pointer=f"/{name}/trim_end",
+            code="trim_invalid",
+            message_fa="پایان باید پس از آغاز باشد",
+            message_en="The end must lie behind the start",
+        )
+        for name, choice in (("music", body.music), ("voiceover", body.voiceover))
+        if isinstance(choice, MusicChoice | VoiceChoice)
+        and choice.trim_end is not None
+        and choice.trim_end <= choice.trim_start
+    )
+    return errors
 
 
 def _file_ids(body: AudioBody) -> set[UUID]:

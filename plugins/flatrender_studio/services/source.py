@@ -16,7 +16,7 @@ class SourceService:
         self._reads = context.db.reads
 
     async def render_source(
-        self, tenant_id: UUID, user_id: UUID, saved_project_id: UUID
+        self, tenant_id: UUID, user_id: UUID, saved_project_id: UUID, *, complete: bool = True
     ) -> RenderSource | None:
         """Freeze a project, or None when it is not this user's.
 
@@ -25,7 +25,7 @@ class SourceService:
         project = await project_of(self._reads, tenant_id, user_id, saved_project_id)
         if project is None:
             return None
-        composition, errors = compose(project)
+        composition, errors = compose(project, complete=complete)
         if errors:
             raise ProjectIncomplete(errors=errors)
         return RenderSource(

@@ -63,9 +63,11 @@ def fail(message: str, *, code: int = 1) -> "Any":
 def main() -> None:
     """Run the command line; expected trouble is one line, never a traceback."""
     from flatrender.db.migrations import MigrationError
+    from flatrender.demo.api import ApiError
     from flatrender.embedded.errors import EmbeddedError
     from flatrender.plugin import PluginError
     from flatrender.settings import SettingsError
+    from flatrender.syslibs import SystemLibraryError
 
     try:
         root(prog_name="flatrender", standalone_mode=True)
@@ -73,7 +75,7 @@ def main() -> None:
         for problem in error.problems:
             click.echo(f"flatrender: {problem}", err=True)
         sys.exit(2)
-    except (MigrationError, EmbeddedError, DomainError) as error:
+    except (MigrationError, EmbeddedError, DomainError, ApiError, SystemLibraryError) as error:
         click.echo(f"flatrender: {error}", err=True)
         sys.exit(1)
     except ConnectionRefusedError as error:

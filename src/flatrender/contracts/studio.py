@@ -53,11 +53,12 @@ class SavedProjects(Protocol):
     """Reads of saved projects, scoped to tenant and owner."""
 
     async def render_source(
-        self, tenant_id: UUID, user_id: UUID, saved_project_id: UUID
+        self, tenant_id: UUID, user_id: UUID, saved_project_id: UUID, *, complete: bool = True
     ) -> RenderSource | None:
         """Freeze the project, or None when it is not this user's.
 
-        Raises ``DomainError`` 422 ``project_incomplete`` with a pointer per slot when a required
-        value is missing or no longer valid.
+        With ``complete`` False (previews while somebody still edits) missing values show as the
+        template has them. Raises ``DomainError`` 422 ``project_incomplete`` with a pointer per
+        slot when a required value is missing or no longer valid.
         """
         ...

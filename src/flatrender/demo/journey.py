@@ -81,7 +81,9 @@ class _Journey:
         return files
 
     def _say(self, line: str) -> None:
-        self._console.print(f"[dim]{time.monotonic() - self._begun:6.1f} s[/]  {line}")
+        self._console.print(
+            f"[dim]{time.monotonic() - self._begun:6.1f} s[/]  {line}", soft_wrap=True
+        )
 
     def _sign_up(self) -> None:
         self._api.post(
@@ -157,33 +159,23 @@ class _Journey:
         return etag
 
     def _contents(self, saved: dict[str, Any], logo_id: str) -> dict[str, dict[str, Any]]:
-        """The person's own headline first, then Persian and English lines; the logo everywhere
-        a logo belongs. Other slots keep the template's defaults."""
+        """The person's own lines first, in Persian and in English; the logo where a logo belongs;
+        the template's own words where it asks for words we have none for."""
         filled: dict[str, dict[str, Any]] = {}
-        texts = 0
+        lines = [self._choices.text or PERSIAN[0], ENGLISH, *PERSIAN[1:]]
         for scene in saved["scenes"]:
             values: dict[str, Any] = {}
             for slot in scene["contents"]:
                 limit = int((slot.get("limits") or {}).get("max_chars", 120))
-                if slot["type"] == "text" and texts < len(PERSIAN) + 1:
-                    text = self._line(texts, limit)
-                    texts += 1
-                    if text:
-                        values[slot["key"]] = text
+                if slot["type"] == "text" and lines and _is_prose(slot, limit, lines[0]):
+                    values[slot["key"]] = lines.pop(0)
                 elif slot["type"] == "image" and "logo" in slot["key"]:
                     values[slot["key"]] = {"file_id": logo_id}
+                elif slot["required"]:
+                    values[slot["key"]] = slot["default"]
             if values:
                 filled[scene["id"]] = values
         return filled
-
-    def _line(self, index: int, limit: int) -> str | None:
-        if index == 0:
-            text = self._choices.text or PERSIAN[0]
-        elif index == 1:
-            text = ENGLISH
-        else:
-            text = PERSIAN[index - 1]
-        return text if len(text) <= limit else None
 
     def _snapshot(self, saved: dict[str, Any]) -> Path:
         scene = saved["scenes"][min(1, len(saved["scenes"]) - 1)]
@@ -258,6 +250,11 @@ class _Journey:
             f"{facts.size_bytes / 1e6:.1f} MB"
         )
         return [video, sheet]
+
+
+def _is_prose(slot: dict[str, Any], limit: int, line: str) -> bool:
+    """True for a text slot that takes a sentence: not a price, a name or an address."""
+    return limit >= max(24, len(line)) and not any(c.isdigit() for c in str(slot["default"]))
 
 
 def _figures(job: dict[str, Any], wall: float) -> str:
