@@ -162,10 +162,14 @@ class _Journey:
         """The person's own lines first, in Persian and in English; the logo where a logo belongs;
         the template's own words where it asks for words we have none for."""
         filled: dict[str, dict[str, Any]] = {}
-        lines = [self._choices.text or PERSIAN[0], ENGLISH, *PERSIAN[1:]]
+        headline = _headline(saved)
+        lines = [ENGLISH, *PERSIAN[1:]]
         for scene in saved["scenes"]:
             values: dict[str, Any] = {}
             for slot in scene["contents"]:
+                if slot is headline:
+                    values[slot["key"]] = self._choices.text or PERSIAN[0]
+                    continue
                 limit = int((slot.get("limits") or {}).get("max_chars", 120))
                 if slot["type"] == "text" and lines and _is_prose(slot, limit, lines[0]):
                     values[slot["key"]] = lines.pop(0)
@@ -250,6 +254,15 @@ class _Journey:
             f"{facts.size_bytes / 1e6:.1f} MB"
         )
         return [video, sheet]
+
+
+def _headline(saved: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the slot that a person's own words belong into: what the first scene asks for."""
+    for scene in saved["scenes"]:
+        texts = [slot for slot in scene["contents"] if slot["type"] == "text"]
+        if texts:
+            return next((slot for slot in texts if slot["required"]), texts[0])
+    return None
 
 
 def _is_prose(slot: dict[str, Any], limit: int, line: str) -> bool:
