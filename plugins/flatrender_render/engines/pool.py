@@ -1,6 +1,6 @@
 """Render processes for an event loop: each piece of work in a process of its own.
 
-Owns starting, watching and ending the processes. A crash or a hang costs the one piece of work
+Owns handing out work and what becomes of it. A crash or a hang costs the one piece of work
 that met it; the next gets a fresh process. Only process trees started here are ended. The loop
 never blocks: it waits on pipes.
 """
@@ -8,8 +8,6 @@ never blocks: it waits on pipes.
 import asyncio
 import contextlib
 import os
-import signal
-import sys
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -17,12 +15,19 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 import msgspec
-from msgspec import Struct
 
 from flatrender.contracts.render import InspectionNote
 from flatrender_render.engines import RenderSpec
+from flatrender_render.engines.process import (
+    PoolError,
+    PoolLimits,
+    RenderProcess,
+    Watch,
+    WorkerCrashed,
+    WorkerHung,
+    WorkFailed,
+)
 from flatrender_render.engines.work import (
-    Answer,
     Cancel,
     Done,
     DrawReference,
@@ -37,216 +42,29 @@ from flatrender_render.engines.work import (
     ProbeFile,
     Progress,
     ProveFile,
-    Ready,
     RenderChunk,
-    Request,
     SegmentReport,
     Task,
     Work,
 )
-from flatrender_render.engines.worker import LENGTH, MAX_MESSAGE
 from flatrender_render.media.audio import AudioSource, MixedAudio
 from flatrender_render.media.errors import ProofFailed, Stopped
 from flatrender_render.media.join import JoinedVideo, SegmentFile
 from flatrender_render.media.probe import MediaInfo
 from flatrender_render.media.proof import Expectation, Proof
 
+__all__ = [
+    "OnProgress",
+    "PoolError",
+    "PoolLimits",
+    "RenderPool",
+    "WorkFailed",
+    "WorkerCrashed",
+    "WorkerHung",
+]
+
 T = TypeVar("T")
-_LOG_BYTES = 16 * 1024  # a fault handler's report of all threads fits
 OnProgress = Callable[[Progress], None]
-
-
-class PoolLimits(Struct, frozen=True, kw_only=True):
-    """Watchdogs in seconds, memory in bytes of address space per process.
-
-    ``between`` is the least time without a sign of life that counts as a hang; where frames are
-    slow it grows to ``patience`` times the slowest seen. ``grace`` is how long a cancelled
-    process may take to stop by itself.
-    """
-
-    launch: float = 60.0
-    open: float = 120.0
-    between: float = 60.0
-    patience: float = 8.0
-    finish: float = 120.0
-    grace: float = 1.5
-    memory: int = 6 * 1024**3
-    nice: int = 5
-    works_per_process: int = 500  # then a fresh one, so that nothing piles up for weeks
-
-
-class PoolError(Exception):
-    """A piece of work failed. ``code`` is stable and feeds the farm's failure rules."""
-
-    code = "pool_error"
-
-
-class WorkFailed(PoolError):
-    """The process said why: an engine's, media's or package's ``code``; ``frame`` if known."""
-
-    def __init__(self, code: str, message: str, frame: int | None = None) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code = code
-        self.message = message
-        self.frame = frame
-
-
-class WorkerCrashed(PoolError):
-    """The process died. ``status`` is its exit code (negative: the signal); ``log`` its end."""
-
-    code = "worker_crashed"
-
-    def __init__(self, status: int | None, log: str) -> None:
-        super().__init__(f"the render process ended with status {status}")
-        self.status = status
-        self.log = log
-
-
-class WorkerHung(PoolError):
-    """No sign of life; the process was ended. ``phase``: launch, open, frames or finish.
-
-    ``seconds`` is how long was waited.
-    """
-
-    code = "worker_hung"
-
-    def __init__(self, phase: str, seconds: float, log: str) -> None:
-        super().__init__(f"no sign of life for {seconds:.1f} s ({phase})")
-        self.phase = phase
-        self.seconds = seconds
-        self.log = log
-
-
-class _Watch:
-    """How long to wait for the next sign of life, by phase and by the frame times seen."""
-
-    def __init__(self, limits: PoolLimits) -> None:
-        self._limits = limits
-        self._slowest = 0.0
-        self._last: float | None = None
-        self._done = 0
-        self.phase = "open"
-
-    def sign(self, answer: Answer) -> None:
-        """Take note of an answer."""
-        now = asyncio.get_running_loop().time()
-        if isinstance(answer, Progress):
-            if self._last is not None and answer.done > self._done:
-                each = (now - self._last) / (answer.done - self._done)
-                self._slowest = max(self._slowest, each)
-            self._last, self._done = now, answer.done
-            self.phase = "finish" if answer.done == answer.total else "frames"
-        elif self.phase == "open":
-            self.phase = "frames"
-
-    @property
-    def seconds(self) -> float:
-        """The time that may pass."""
-        limits = self._limits
-        if self.phase == "open":
-            return limits.open
-        if self.phase == "finish":
-            return limits.finish
-        return max(limits.between, limits.patience * self._slowest)
-
-
-class _Worker:
-    """One process and its pipes."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self.works = 0
-        self._decoder = msgspec.msgpack.Decoder(Answer)
-        self._log = b""
-        self._logger = asyncio.create_task(self._read_log())
-
-    @classmethod
-    async def start(cls, limits: PoolLimits, env: dict[str, str]) -> "_Worker":
-        """Start a process and wait until it is ready. Raises ``WorkerHung``, ``WorkerCrashed``."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-X",
-            "faulthandler",
-            "-m",
-            "flatrender_render.engines.worker",
-            f"--memory={limits.memory}",
-            f"--nice={limits.nice}",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=env,
-            start_new_session=True,  # a group of its own: its whole tree can be ended
-        )
-        worker = cls(process)
-        try:
-            async with asyncio.timeout(limits.launch):
-                if not isinstance(await worker.receive(), Ready):
-                    raise WorkerCrashed(None, worker.log)
-        except TimeoutError:
-            await worker.kill()
-            raise WorkerHung("launch", limits.launch, worker.log) from None
-        except BaseException:
-            await worker.kill()
-            raise
-        return worker
-
-    @property
-    def log(self) -> str:
-        """The end of what the process wrote to standard error."""
-        return self._log.decode("utf-8", "replace")
-
-    @property
-    def alive(self) -> bool:
-        """Whether the process still runs."""
-        return self.process.returncode is None
-
-    async def _read_log(self) -> None:
-        assert self.process.stderr is not None  # noqa: S101  # opened above
-        while block := await self.process.stderr.read(4096):
-            self._log = (self._log + block)[-_LOG_BYTES:]
-
-    async def send(self, request: Request) -> None:
-        """Send a request. Raises ``WorkerCrashed``."""
-        assert self.process.stdin is not None  # noqa: S101  # opened above
-        body = msgspec.msgpack.encode(request)
-        try:
-            self.process.stdin.write(LENGTH.pack(len(body)) + body)
-            await self.process.stdin.drain()
-        except (ConnectionError, RuntimeError):
-            raise await self._crashed() from None
-
-    async def receive(self) -> Answer:
-        """Return the next answer. Raises ``WorkerCrashed``."""
-        assert self.process.stdout is not None  # noqa: S101  # opened above
-        try:
-            (length,) = LENGTH.unpack(await self.process.stdout.readexactly(LENGTH.size))
-            if length > MAX_MESSAGE:
-                raise WorkerCrashed(None, f"a message of {length} bytes")
-            answer: Answer = self._decoder.decode(await self.process.stdout.readexactly(length))
-        except (asyncio.IncompleteReadError, ConnectionError, msgspec.DecodeError):
-            raise await self._crashed() from None
-        return answer
-
-    async def _crashed(self) -> WorkerCrashed:
-        await self.kill()
-        return WorkerCrashed(self.process.returncode, self.log)
-
-    async def kill(self) -> None:
-        """End the process and everything it started."""
-        if self.alive:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                if hasattr(os, "killpg"):
-                    os.killpg(self.process.pid, signal.SIGKILL)
-                else:
-                    self.process.kill()
-        await self.process.wait()
-        await asyncio.wait([self._logger], timeout=1)
-        self._logger.cancel()
-        # The process is over but its pipes may not be read to the end; asyncio has no public way
-        # to close them, and left open they complain from a finalizer once the loop is gone.
-        self.process._transport.close()  # type: ignore[attr-defined]  # private, see above
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._logger
 
 
 class RenderPool:
@@ -262,10 +80,10 @@ class RenderPool:
         self.limits = limits or PoolLimits()
         # One thread each: processes are how the cores are shared.
         self._env = os.environ | {"OMP_NUM_THREADS": "1"} | (env or {})
-        self._slots: asyncio.Queue[_Worker | None] = asyncio.Queue()
+        self._slots: asyncio.Queue[RenderProcess | None] = asyncio.Queue()
         for _ in range(size):
             self._slots.put_nowait(None)
-        self._workers: set[_Worker] = set()
+        self._workers: set[RenderProcess] = set()
         self._ids = count(1)
         self._closed = False
 
@@ -288,7 +106,7 @@ class RenderPool:
         while not self._slots.empty():
             idle.append(self._slots.get_nowait())
 
-        async def warm(worker: _Worker | None) -> None:
+        async def warm(worker: RenderProcess | None) -> None:
             try:
                 if worker is None or not worker.alive:
                     worker = await self._start()
@@ -402,8 +220,8 @@ class RenderPool:
         """Return what an engine says of a package (``TemplateInspector``)."""
         return await self._run(Inspect(engine=engine, package=str(package)), list[InspectionNote])
 
-    async def _start(self) -> _Worker:
-        worker = await _Worker.start(self.limits, dict(self._env))
+    async def _start(self) -> RenderProcess:
+        worker = await RenderProcess.start(self.limits, dict(self._env))
         self._workers.add(worker)
         return worker
 
@@ -440,20 +258,20 @@ class RenderPool:
             self._slots.put_nowait(worker)
         return _result(answer, kind)
 
-    async def _drop(self, worker: _Worker) -> None:
+    async def _drop(self, worker: RenderProcess) -> None:
         self._workers.discard(worker)
         await worker.kill()
 
     async def _converse(
         self,
-        worker: _Worker,
+        worker: RenderProcess,
         work: Work,
         on_progress: OnProgress | None,
         cancel: asyncio.Event | None,
     ) -> Done | Failed | Halted:
         """Send the work and wait for its end, with the watchdogs on."""
         number = next(self._ids)
-        watch = _Watch(self.limits)
+        watch = Watch(self.limits)
         await worker.send(Task(number, work))
         stopper = asyncio.create_task(cancel.wait()) if cancel is not None else None
         deadline: float | None = None  # set once cancelled

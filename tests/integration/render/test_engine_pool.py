@@ -28,8 +28,8 @@ from flatrender_render.engines.pool import (
     WorkerCrashed,
     WorkerHung,
     WorkFailed,
-    _Watch,
 )
+from flatrender_render.engines.process import Watch
 from flatrender_render.engines.work import Progress, RenderChunk
 from flatrender_render.media.audio import AudioSource
 from flatrender_render.media.errors import ProofFailed, Stopped
@@ -343,7 +343,7 @@ def test_the_watchdog_adapts_to_the_frames_it_has_seen(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(asyncio, "get_running_loop", Loop)
     limits = PoolLimits(open=100, between=10, patience=5, finish=50)
-    watch = _Watch(limits)
+    watch = Watch(limits)
     assert (watch.phase, watch.seconds) == ("open", 100)
     watch.sign(Progress(id=1, frame=0, done=1, total=60))
     assert (watch.phase, watch.seconds) == ("frames", 10)
