@@ -167,7 +167,7 @@ class _Journey:
         for scene in saved["scenes"]:
             values: dict[str, Any] = {}
             for slot in scene["contents"]:
-                if slot is headline:
+                if headline is not None and slot is headline:
                     values[slot["key"]] = self._choices.text or PERSIAN[0]
                     continue
                 limit = int((slot.get("limits") or {}).get("max_chars", 120))
@@ -261,7 +261,8 @@ def _headline(saved: dict[str, Any]) -> dict[str, Any] | None:
     for scene in saved["scenes"]:
         texts = [slot for slot in scene["contents"] if slot["type"] == "text"]
         if texts:
-            return next((slot for slot in texts if slot["required"]), texts[0])
+            chosen: dict[str, Any] = next((s for s in texts if s["required"]), texts[0])
+            return chosen
     return None
 
 
