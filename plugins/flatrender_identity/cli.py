@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from flatrender.errors import Invalid
 from flatrender.runtime import Runtime
 from flatrender.security.passwords import check_policy
 from flatrender.security.principal import DEFAULT_TENANT_ID, Role
@@ -32,7 +33,10 @@ def create(  # noqa: PLR0917 - click passes options by name
     secret = sys.stdin.readline().rstrip("\n") if password_stdin else password
     if secret is None:
         secret = click.prompt("Password", hide_input=True, confirmation_prompt=True)
-    check_policy(secret, identifiers=[email])
+    try:
+        check_policy(secret, identifiers=[email])
+    except Invalid as error:
+        raise click.BadParameter(error.errors[0].message_en, param_hint="password") from None
     role: Role = "admin" if admin else "moderator" if moderator else "user"
 
     async def run() -> None:

@@ -42,6 +42,7 @@ WHERE tenant_id = :tenant AND id = :user
 _LOCK = """
 SELECT s.tenant_id, s.user_id, s.counter, s.rotated_at, s.revoked_at, s.mfa_at,
        s.idle_expires_at > now() AND s.absolute_expires_at > now() AS in_time,
+       s.idle_expires_at - now() AS idle_left, s.absolute_expires_at - now() AS absolute_left,
        u.role, u.status = 'Active' AND u.deleted_at IS NULL AND u.session_epoch = s.user_epoch
          AND t.status = 'Active' AS active, now() AS now
 FROM identity.sessions s
@@ -168,7 +169,13 @@ class SessionService:
             )
             await work.execute(_SEEN, ip=address, rehash=rehash, tenant=tenant_id, user=user_id)
         return await self._tokens(
-            tenant_id, user_id, session_id, role=role, counter=0, mfa_at=mfa_at
+            tenant_id,
+            user_id,
+            session_id,
+            role=role,
+            counter=0,
+            mfa_at=mfa_at,
+            left=min(self._sliding, self._absolute),
         )
 
     async def refresh(self, token: str) -> Tokens:
@@ -203,6 +210,10 @@ class SessionService:
             role=role_named(row["role"]),
             counter=counter,
             mfa_at=row["mfa_at"],
+            left=min(
+                self._sliding if verdict.action == "rotate" else row["idle_left"],
+                row["absolute_left"],
+            ),
         )
 
     async def log_out(self, principal: Principal) -> None:
@@ -234,23 +245,25 @@ class SessionService:
                 "UPDATE identity.sessions SET mfa_at = :mfa_at, counter = counter + 1, "
                 "rotated_at = now(), amr = array_append(array_remove(amr, :method), :method) "
                 "WHERE tenant_id = :tenant AND user_id = :user AND id = :id "
-                "AND revoked_at IS NULL RETURNING counter",
+                "AND revoked_at IS NULL RETURNING counter, "
+                "least(idle_expires_at, absolute_expires_at) - now() AS remaining",
                 mfa_at=mfa_at,
                 method=method,
                 tenant=principal.tenant_id,
                 user=principal.user_id,
                 id=principal.session_id,
             )
-            counter = changed.scalar_one_or_none()
-        if counter is None or principal.user_id is None or principal.session_id is None:
+            row = changed.first()
+        if row is None or principal.user_id is None or principal.session_id is None:
             raise NotFound()
         return await self._tokens(
             principal.tenant_id,
             principal.user_id,
             principal.session_id,
             role=principal.role,
-            counter=counter,
+            counter=row.counter,
             mfa_at=mfa_at,
+            left=row.remaining,
         )
 
     async def _pend(self, tenant_id: UUID, account: Credential) -> MfaPending:
@@ -282,6 +295,7 @@ class SessionService:
         role: Role,
         counter: int,
         mfa_at: datetime | None,
+        left: timedelta,
     ) -> Tokens:
         signer = await self._context.get(KeyService).signer()
         access, seconds = signer.access(
@@ -295,7 +309,7 @@ class SessionService:
             access_token=access,
             refresh_token=issue_refresh(self._key, RefreshToken(session_id, counter)),
             expires_in=seconds,
-            refresh_expires_in=int(self._sliding.total_seconds()),
+            refresh_expires_in=int(left.total_seconds()),
             tenant_id=tenant_id,
             user_id=user_id,
             session_id=session_id,

@@ -1,0 +1,74 @@
+"""``flatrender user``: what an operator does from the command line, and that it is written down."""
+
+import asyncio
+import secrets
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from flatrender.testing.platform import FAST, PASSWORD, Platform
+
+
+@pytest.fixture
+def flatrender(
+    platform: Platform, server_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> Any:
+    from flatrender.cli.main import root
+
+    for name, value in {**FAST, **server_environment}.items():
+        monkeypatch.setenv(name, value)
+
+    async def run(*arguments: str, stdin: str = "") -> Result:
+        return await asyncio.to_thread(CliRunner().invoke, root, ["user", *arguments], input=stdin)
+
+    return run
+
+
+async def test_an_administrator_is_made_and_needs_a_second_factor(
+    platform: Platform, flatrender: Any
+) -> None:
+    email = f"boss-{secrets.token_hex(6)}@example.com"
+    made = await flatrender(
+        "create", "--email", email.upper(), "--admin", "--password-stdin", stdin=PASSWORD + "\n"
+    )
+    assert made.exit_code == 0, made.output
+    assert PASSWORD not in made.output
+    person = await platform.login(email)
+    me = await platform.client.get("/v1/me", headers=person.headers)
+    assert (me.json()["role"], me.json()["email_verified"]) == ("admin", True)
+    acting = await platform.client.get("/v1/me/limits", headers=person.headers)
+    assert (acting.status_code, acting.json()["code"]) == (403, "mfa_required")
+    rows = await platform.sql(
+        "SELECT actor_kind, action, after FROM identity.audit_log WHERE target_id = $1",
+        str(person.id),
+    )
+    assert [(row["actor_kind"], row["action"]) for row in rows] == [("cli", "user.create")]
+    again = await flatrender("create", "--email", email, "--password", PASSWORD)
+    assert again.exit_code != 0
+    assert "address_taken" in f"{again.output} {again.exception}"
+
+
+async def test_a_weak_password_is_refused_with_a_reason(flatrender: Any) -> None:
+    refused = await flatrender("create", "--email", "weak@example.com", "--password", "short")
+    assert refused.exit_code == 2
+    assert "12 characters" in refused.output
+
+
+async def test_a_plan_is_granted_and_written_down(platform: Platform, flatrender: Any) -> None:
+    person = await platform.person()
+    granted = await flatrender("grant-plan", person.email, "plus", "--days", "7")
+    assert granted.exit_code == 0, granted.output
+    me = (await platform.client.get("/v1/me", headers=person.headers)).json()
+    assert me["plan_code"] == "plus"
+    rows = await platform.sql(
+        "SELECT action FROM identity.audit_log WHERE target_id = $1", str(person.id)
+    )
+    assert [row[0] for row in rows] == ["plan.grant"]
+    for arguments, code in (
+        ((person.email, "gold"), "unknown_plan"),
+        (("nobody@example.com", "plus"), "unknown_user"),
+    ):
+        refused = await flatrender("grant-plan", *arguments)
+        assert refused.exit_code != 0
+        assert code in f"{refused.output} {refused.exception}"
