@@ -48,10 +48,15 @@ BACK_OFF_SECONDS = (10, 60, 300, 1800, 7200)
 
 def wanted(kind: str, channel: str, chosen: Mapping[tuple[str, str], bool]) -> bool:
     """True when a message of this kind may use this channel."""
-    if kind in UNSILENCEABLE and channel in ("InApp", "Email"):
+    if not silenceable(kind, channel):
         return True
     default = channel == "InApp" or (channel == "Email" and kind in MAILED)
     return chosen.get((kind, channel), default)
+
+
+def silenceable(kind: str, channel: str) -> bool:
+    """True when a person may turn this kind off on this channel."""
+    return not (kind in UNSILENCEABLE and channel in ("InApp", "Email"))
 
 
 def retry_after(attempt: int) -> int | None:

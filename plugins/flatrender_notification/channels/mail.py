@@ -1,5 +1,7 @@
 """E-mail over SMTP (aiosmtplib), by the server that the operator configured."""
 
+from email.errors import HeaderParseError
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Annotated
@@ -53,7 +55,11 @@ class MailChannel:
         domain = settings.sender.rpartition("@")[2].strip(" >") or "localhost"
         message = EmailMessage()
         message["From"] = settings.sender
-        message["To"] = one_line(recipient)
+        try:
+            # An address object: exactly one recipient, whatever the text says.
+            message["To"] = Address(addr_spec=one_line(recipient))
+        except (ValueError, HeaderParseError) as error:
+            raise MailFailed(f"not an address: {error}", permanent=True) from error
         message["Subject"] = one_line(written.subject)
         message["Date"] = format_datetime(self._context.clock.now())
         # Derived from the delivery: a mail that was sent twice is recognised as one.
@@ -72,10 +78,15 @@ class MailChannel:
                 start_tls=settings.starttls,
                 timeout=settings.timeout,
             )
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            raise _refused(error.recipients[0]) from error
         except aiosmtplib.SMTPResponseException as error:
-            raise MailFailed(
-                f"{error.code} {error.message}", permanent=500 <= error.code < 600
-            ) from error
+            raise _refused(error) from error
         except (aiosmtplib.SMTPException, OSError) as error:
             raise MailFailed(str(error) or type(error).__name__, permanent=False) from error
         return str(message["Message-ID"])
+
+
+def _refused(answer: aiosmtplib.SMTPResponseException) -> MailFailed:
+    """4xx is for now, 5xx for good (RFC 5321 section 4.2.1)."""
+    return MailFailed(f"{answer.code} {answer.message}", permanent=500 <= answer.code < 600)

@@ -8,7 +8,7 @@ from litestar import Controller, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from flatrender.errors import NotFound, Unauthorized
+from flatrender.errors import Invalid, NotFound, Unauthorized
 from flatrender.http.context import language
 from flatrender.http.drain import Drain
 from flatrender.http.pages import CursorPage, CursorParams
@@ -112,17 +112,18 @@ class InboxStreamController(Controller):
         "/stream",
         operation_id="stream_notifications",
         summary="The inbox as server-sent events",
-        opt={"auth": "public"},
+        opt={"auth": "optional"},
         responses=problem_responses(Unauthorized),
     )
     async def stream(
         self,
         inbox: NamedDependency[InboxService],
         drain: NamedDependency[Drain],
+        principal: NamedDependency[Principal],
         stream_token: StreamToken = None,
     ) -> EventStream:
         """Send the unread count, then every notification as it arrives."""
-        claims = await inbox.open_ticket(stream_token)
+        claims = await inbox.open_ticket(stream_token, principal)
         wanted = language()
 
         async def events() -> AsyncIterator[Event]:
@@ -148,7 +149,12 @@ class PreferenceController(Controller):
         """Return what the caller has chosen."""
         return Preferences(await inbox.preferences(principal))
 
-    @put("/", operation_id="set_notification_preferences", summary="Choose channels")
+    @put(
+        "/",
+        operation_id="set_notification_preferences",
+        summary="Choose channels",
+        responses=problem_responses(Invalid),
+    )
     async def choose(
         self,
         data: JSONBody[PreferencesBody],

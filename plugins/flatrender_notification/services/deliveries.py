@@ -8,9 +8,14 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 
-from flatrender.contracts.notification import NotificationDelivered, NotificationFailed
+from flatrender.contracts.notification import (
+    NotificationDelivered,
+    NotificationFailed,
+    message_place,
+)
 from flatrender.db import UnitOfWork
 from flatrender.plugin import PluginContext
 from flatrender.tasks.task import Nothing, Task
@@ -24,7 +29,7 @@ UPDATE notification.deliveries SET state = 'Sending', attempts = attempts + 1,
 WHERE tenant_id = :tenant AND id = :id
   AND ((state = 'Pending' AND next_attempt_at <= now())
        OR (state = 'Sending' AND lease_until < now()))
-RETURNING notification_id, recipient, locale, template, params, attempts
+RETURNING notification_id, recipient, locale, template, params, sealed_params, attempts
 """
 _CLOSE = """
 UPDATE notification.deliveries SET state = :state, lease_until = NULL, error_message = :error,
@@ -54,6 +59,7 @@ class DeliveryService:
     def __init__(self, context: PluginContext) -> None:
         self._context = context
         self._mail = MailChannel(context)
+        self._scale = context.infra.settings.core.time_scale
 
     async def deliver(self, order: Deliver) -> None:
         """Attempt one delivery; a second call finds nothing to do."""
@@ -66,7 +72,7 @@ class DeliveryService:
             async with self._context.db.unit_of_work(order.tenant_id) as work:
                 await self._close(work, order, "Skipped", skip="no mail server is configured")
             return
-        params = dict(row.params)
+        params = {**row.params, **self._unsealed(row)}
         written = write(row.template, params, row.locale, params.get("link"))
         try:
             message_id = await self._mail.send(order.delivery_id, row.recipient, written)
@@ -79,6 +85,14 @@ class DeliveryService:
                 work.emit(
                     NotificationDelivered(notification_id=row.notification_id, channel="Email")
                 )
+
+    def _unsealed(self, row: Any) -> dict[str, str]:
+        if not row.sealed_params:
+            return {}
+        opened = self._context.infra.encryptor.decrypt_bytes(
+            row.sealed_params, message_place(row.recipient)
+        )
+        return msgspec.json.decode(opened, type=dict[str, str])
 
     async def sweep(self) -> None:
         """Take up what waits too long: lost wake-ups, dead workers."""
@@ -93,6 +107,7 @@ class DeliveryService:
 
     async def _failed(self, order: Deliver, row: Any, error: MailFailed) -> None:
         wait = None if error.permanent else retry_after(row.attempts)
+        wait = None if wait is None else wait * self._scale
         async with self._context.db.unit_of_work(order.tenant_id) as work:
             if wait is not None:
                 await self._close(work, order, "Pending", error=str(error), wait=wait)
@@ -115,7 +130,7 @@ class DeliveryService:
         error: str | None = None,
         skip: str | None = None,
         message_id: str | None = None,
-        wait: int = 0,
+        wait: float = 0.0,
     ) -> None:
         await work.execute(
             _CLOSE,

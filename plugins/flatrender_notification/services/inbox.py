@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from flatrender.contracts.identity import TokenIssuer
-from flatrender.errors import NotFound, Unauthorized
+from flatrender.errors import FieldError, Invalid, NotFound, Unauthorized
 from flatrender.http.pages import CursorPage, CursorParams
 from flatrender.http.sorting import keyset
 from flatrender.plugin import PluginContext
@@ -17,7 +17,7 @@ from flatrender.security.principal import Principal
 from flatrender.security.tokens import KeySource, WatchClaims
 from flatrender.tasks.task import Task
 from flatrender_notification import queries
-from flatrender_notification.domain import Channel, NotificationType
+from flatrender_notification.domain import Channel, NotificationType, silenceable
 from flatrender_notification.queries import NotificationRow, Preference
 
 STREAM_SECONDS = 300
@@ -105,13 +105,24 @@ class InboxService:
         return await queries.preferences(self._db.reads, principal.tenant_id, principal.user_id)
 
     async def choose(self, principal: Principal, choices: list[PreferenceChoice]) -> None:
-        """Keep the caller's choices."""
+        """Keep the caller's choices; of two about the same the later one counts.
+
+        Raises ``Invalid`` for turning off what protects the account.
+        """
+        errors = [
+            _protected(number)
+            for number, choice in enumerate(choices)
+            if not choice.enabled and not silenceable(choice.type, choice.channel)
+        ]
+        if errors:
+            raise Invalid(errors=errors)
+        latest = {(choice.type, choice.channel): choice for choice in choices}
         async with self._db.unit_of_work(principal.tenant_id) as work:
             await work.execute(
                 _CHOOSE,
                 tenant=principal.tenant_id,
                 user=principal.user_id,
-                rows=msgspec.json.encode(choices).decode(),
+                rows=msgspec.json.encode(list(latest.values())).decode(),
             )
 
     async def ticket(self, principal: Principal) -> str:
@@ -123,8 +134,16 @@ class InboxService:
             tenant_id=principal.tenant_id, user_id=user_id, job_id=user_id, seconds=STREAM_SECONDS
         )
 
-    async def open_ticket(self, token: str | None) -> WatchClaims:
-        """Return the claims of an inbox token. Raises ``Unauthorized``."""
+    async def open_ticket(self, token: str | None, principal: Principal | None) -> WatchClaims:
+        """Return whose inbox it is, by an inbox token or by who calls.
+
+        Raises ``Unauthorized``.
+        """
+        if not token and principal is not None and principal.user_id is not None:
+            user_id = principal.user_id
+            return WatchClaims(
+                tenant_id=principal.tenant_id, user_id=user_id, job_id=user_id, exp=0
+            )
         if not token:
             raise Unauthorized()
         claims = await self._verifier.watch(token)
@@ -148,6 +167,15 @@ class InboxService:
                 )
                 if row is not None:
                     yield {"type": "notification", "notification": row}
+
+
+def _protected(number: int) -> FieldError:
+    return FieldError(
+        pointer=f"/preferences/{number}/enabled",
+        code="not_silenceable",
+        message_fa="پیام‌های امنیتی خاموش نمی‌شوند",
+        message_en="Security messages cannot be turned off",
+    )
 
 
 async def ping(context: PluginContext, payload: Ping) -> None:

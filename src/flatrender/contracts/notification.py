@@ -4,6 +4,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from flatrender.events.envelope import Event
+from flatrender.security.secrets import Place
 
 
 class NotificationEvent(Event, frozen=True, kw_only=True):
@@ -42,8 +43,8 @@ class MessageRequested(Event, frozen=True, kw_only=True):
     """Any context asks for a transactional message (a verification mail, a security notice).
 
     ``template`` names a message template of notification; ``params`` fill it. What must not be
-    readable at rest (codes, links that carry a token) goes sealed with the kernel's encryptor
-    into ``sealed_params`` (a JSON object).
+    readable at rest (codes, links that carry a token) goes into ``sealed_params``: a JSON object
+    sealed by the kernel's encryptor for :func:`message_place`.
     """
 
     event_type: ClassVar[str] = "notification.message.requested.v1"
@@ -55,3 +56,8 @@ class MessageRequested(Event, frozen=True, kw_only=True):
     locale: str
     params: dict[str, str]
     sealed_params: str = ""
+
+
+def message_place(recipient: str) -> Place:
+    """Return where a message's sealed parameters live: they open for this recipient only."""
+    return Place("notification", "deliveries", "sealed_params", recipient)

@@ -1,0 +1,97 @@
+"""The live inbox over a real server: hello, then what arrives; render tickets open nothing."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+import uvicorn
+
+from flatrender.contracts.identity import TokenIssuer
+from flatrender.testing.platform import Person, Platform
+from flatrender.testing.waiting import until
+
+
+@pytest.fixture
+async def address(platform: Platform) -> AsyncIterator[str]:
+    """The platform's app behind a real server on the loopback."""
+    config = uvicorn.Config(
+        platform.app, port=0, lifespan="off", log_config=None, timeout_graceful_shutdown=2
+    )
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve())
+
+    async def up() -> bool:
+        return server.started
+
+    await until(up)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    await serving
+
+
+async def _events(lines: AsyncIterator[str]) -> AsyncIterator[tuple[str, Any]]:
+    name = ""
+    async for line in lines:
+        if line.startswith("event: "):
+            name = line.removeprefix("event: ")
+        elif line.startswith("data: "):
+            yield name, json.loads(line.removeprefix("data: "))
+
+
+async def _ticket(platform: Platform, person: Person) -> str:
+    answer = await platform.client.post("/v1/notifications/stream-token", headers=person.headers)
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["sse_url"].endswith(answer.json()["token"])
+    return str(answer.json()["token"])
+
+
+@pytest.mark.parametrize("credential", ["ticket", "bearer"])
+async def test_hello_then_what_arrives(
+    platform: Platform, address: str, render_fails: Any, credential: str
+) -> None:
+    person, other = await platform.person(), await platform.person()
+    await render_fails(platform, person, project_name="earlier")
+
+    async def counted() -> bool:
+        answer = await platform.client.get("/v1/notifications/unread-count", headers=person.headers)
+        return bool(answer.json()["unread"] == 1)
+
+    await platform.until(counted)
+    query = {"token": await _ticket(platform, person)} if credential == "ticket" else {}
+    headers = {"Accept-Language": "en", **(person.headers if credential == "bearer" else {})}
+    async with (
+        httpx.AsyncClient(timeout=30) as client,
+        client.stream(
+            "GET", f"{address}/v1/notifications/stream", params=query, headers=headers
+        ) as answer,
+    ):
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        events = _events(answer.aiter_lines())
+        assert await anext(events) == ("hello", {"type": "hello", "unread": 1})
+        await render_fails(platform, other, project_name="not mine")
+        await render_fails(platform, person, project_name="live")
+        seen: list[str] = []
+        async for name, data in events:  # what was counted at hello may be told once more
+            assert name == "notification"
+            seen.append(data["notification"]["title"])
+            if len(seen) == 2 or "live" in seen[0]:
+                break
+        assert seen[-1] == "“live” could not be rendered"
+        assert set(seen[:-1]) <= {"“earlier” could not be rendered"}
+
+
+async def test_a_render_ticket_opens_no_inbox(platform: Platform) -> None:
+    person = await platform.person()
+    issuer = platform.runtime.port(TokenIssuer)
+    render = await issuer.watch(
+        tenant_id=person.tenant_id, user_id=person.id, job_id=uuid4(), seconds=60
+    )
+    for query in ({"token": render}, {"token": "nonsense"}, {"token": person.access_token}, {}):
+        answer = await platform.client.get("/v1/notifications/stream", params=query)
+        assert answer.status_code == 401, query
+        assert answer.headers["content-type"].startswith("application/problem+json")
