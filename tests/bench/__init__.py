@@ -1,0 +1,1 @@
+"""Benches: ratios against bare yardsticks, in interleaved rounds. Nothing here asserts a timing."""
