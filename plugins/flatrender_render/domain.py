@@ -13,6 +13,7 @@ from msgspec import Struct
 
 GOP_FRAMES = 60
 MAX_BLAMED_ATTEMPTS = 3
+MAX_REPAIRS = 3
 
 
 class Step(StrEnum):
@@ -66,7 +67,7 @@ STEP_MOVES: Mapping[Step, frozenset[Step]] = {
     Step.ENCODING: frozenset(
         {Step.REPAIRING, Step.UPLOADING, Step.VALIDATING, Step.FAILED, Step.CANCELLED}
     ),
-    Step.UPLOADING: frozenset({Step.VALIDATING, Step.FAILED, Step.CANCELLED}),
+    Step.UPLOADING: frozenset({Step.REPAIRING, Step.VALIDATING, Step.FAILED, Step.CANCELLED}),
     Step.VALIDATING: frozenset({Step.REPAIRING, Step.DONE, Step.FAILED, Step.CANCELLED}),
     Step.PAUSED: frozenset({Step.QUEUED, Step.FAILED, Step.CANCELLED}),
     Step.DONE: frozenset(),

@@ -51,3 +51,5 @@ class SnapshotFailed(DomainError):
     code = "snapshot_failed"
     title_fa = "این تصویر ساخته نشد"
     title_en = "The picture could not be drawn"
+    detail_fa = "{reason_fa}"
+    detail_en = "{reason_en}"

@@ -73,6 +73,11 @@ class RenderPlugin(FlatRenderPlugin):
         """Return the implementations of what render offers."""
         return {contract.TemplateInspector: self.context.get(InspectorService)}
 
+    def wind_down(self) -> None:
+        """Claim no more frame jobs: this process is about to stop."""
+        if runner := self.context.made(Runner):
+            runner.wind_down()
+
     async def stop(self) -> None:
         """Leave the farm and end the render processes."""
         if node := self.context.made(Node):

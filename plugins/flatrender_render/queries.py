@@ -209,13 +209,15 @@ class SnapshotView(Struct, frozen=True, kw_only=True):
     width: int
     height: int
     frame: int
+    fps: int
     object_key: str | None
     format: str
     error_code: str | None
 
 
 _SNAPSHOT = """
-SELECT id, state, width, height, frame, object_key, format, error_code FROM render.snapshots
+SELECT id, state, width, height, frame, (composition->>'fps')::int, object_key, format, error_code
+FROM render.snapshots
 """
 _SNAPSHOT_BY_KEY = _SNAPSHOT + "WHERE tenant_id = $1 AND cache_key = $2"
 _SNAPSHOT_BY_ID = _SNAPSHOT + "WHERE tenant_id = $1 AND id = $2 AND user_id = $3"

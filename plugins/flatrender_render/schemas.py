@@ -192,7 +192,7 @@ def export_of(view: ExportView, base: str) -> Export:
     )
 
 
-def snapshot_of(view: SnapshotView, *, cached: bool, fps: int, base: str) -> Snapshot:
+def snapshot_of(view: SnapshotView, *, cached: bool, base: str) -> Snapshot:
     """Return the public shape of a snapshot."""
     done = view.state == "Done"
     return Snapshot(
@@ -201,5 +201,5 @@ def snapshot_of(view: SnapshotView, *, cached: bool, fps: int, base: str) -> Sna
         cached=cached,
         width=view.width,
         height=view.height,
-        time=round(view.frame / fps, 3),
+        time=round(view.frame / view.fps, 3),
     )

@@ -135,6 +135,10 @@ class FlatRenderPlugin:
     async def start(self) -> None:
         """Run once, after every port is bound and before the first request or task."""
 
+    def wind_down(self) -> None:
+        """Run when the worker is told to stop, before running tasks get their grace time: a
+        task that takes work in a loop takes no more."""
+
     async def stop(self) -> None:
         """Run once at shutdown, before connections close."""
 

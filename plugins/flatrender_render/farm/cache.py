@@ -12,15 +12,17 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from flatrender.clock import random_token
-from flatrender.storage import ObjectStore
+from flatrender.storage import ObjectMissing, ObjectStore
 
 DEFAULT_BUDGET = 4 * 2**30
 
 
-class CacheCorrupt(Exception):
-    """The object's bytes are not what its hash says."""
+class ContentLost(Exception):
+    """The store has no object with these bytes (any more). ``digest`` says which were wanted."""
 
-    code = "node_cache_corrupt"
+    def __init__(self, digest: str, reason: str) -> None:
+        super().__init__(reason)
+        self.digest = digest
 
 
 class ContentCache:
@@ -37,7 +39,7 @@ class ContentCache:
     async def hold(self, wanted: dict[str, str]) -> AsyncIterator[dict[str, Path]]:
         """Yield local paths for ``wanted`` (SHA-256 -> object key), pinned while the block lasts.
 
-        Raises ``ObjectMissing``, ``StoreError`` or :class:`CacheCorrupt`.
+        Raises ``StoreError`` or :class:`ContentLost`.
         """
         for digest in wanted:
             self._pins[digest] = self._pins.get(digest, 0) + 1
@@ -60,14 +62,23 @@ class ContentCache:
             self._folder.mkdir(parents=True, exist_ok=True)
             fresh = self._folder / f"{digest}.{random_token(6)}.part"
             try:
-                await self._storage.download(key, fresh)
-                if await asyncio.to_thread(_digest, fresh) != digest:
-                    raise CacheCorrupt(f"{key} is not {digest}")
+                await self._download(key, fresh, digest)
                 fresh.replace(path)
             finally:
                 fresh.unlink(missing_ok=True)
             await asyncio.to_thread(self._evict)
             return path
+
+    async def _download(self, key: str, target: Path, digest: str) -> None:
+        """Write the object to ``target``; wrong bytes are fetched once more before it counts."""
+        for _ in range(2):
+            try:
+                await self._storage.download(key, target)
+            except ObjectMissing as error:
+                raise ContentLost(digest, f"{key} is missing") from error
+            if await asyncio.to_thread(file_digest, target) == digest:
+                return
+        raise ContentLost(digest, f"{key} is not what it was")
 
     def _evict(self) -> None:
         files = [
@@ -84,6 +95,7 @@ class ContentCache:
                 total -= size
 
 
-def _digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -226,14 +226,17 @@ async def heartbeat(
         raise StaleEpoch
 
 
-async def begin(work: SystemTransaction, job_id: UUID) -> None:
-    """Note that a job's first piece is being worked on; later calls change nothing.
+async def begin(work: SystemTransaction, job_id: UUID) -> bool:
+    """Note that a job's first piece is being worked on; False when it was noted before.
 
     In a transaction of its own after the claim: a claim locks its frame job first, everything
     else locks the job first, and the two orders must not meet.
     """
-    if begun := await work.fetchrow(_BEGIN, job_id):
-        work.emit(JobStarted(job_id=job_id, user_id=begun["user_id"]), tenant_id=begun["tenant_id"])
+    begun = await work.fetchrow(_BEGIN, job_id)
+    if begun is None:
+        return False
+    work.emit(JobStarted(job_id=job_id, user_id=begun["user_id"]), tenant_id=begun["tenant_id"])
+    return True
 
 
 async def count_stale(work: SystemTransaction, frame_job_id: UUID, epoch: int) -> None:

@@ -46,7 +46,7 @@ RULES: tuple[Rule, ...] = (
         en="This template has a fault and could not be drawn. Nothing was charged.",
     ),
     Rule(
-        pattern=r"^(input_broken|media_unreadable|media_too_large|asset_missing)$",
+        pattern=r"^(input_broken|media_unreadable|media_too_large|asset_lost)$",
         error_class=ErrorClass.INPUT,
         fail_now=True,
         retryable=False,

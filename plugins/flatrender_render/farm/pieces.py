@@ -17,14 +17,16 @@ from msgspec import Struct
 
 from flatrender.db import SystemTransaction
 from flatrender.plugin import PluginContext
+from flatrender.storage import ObjectMissing
 from flatrender.template.composition import ImageRef
 from flatrender.template.package import TemplatePackage
 from flatrender_render.domain import Step
 from flatrender_render.engines import RenderSpec
 from flatrender_render.engines.pool import OnProgress, RenderPool
 from flatrender_render.engines.work import RenderChunk
-from flatrender_render.farm.cache import ContentCache
+from flatrender_render.farm.cache import ContentCache, file_digest
 from flatrender_render.farm.claims import Claim
+from flatrender_render.farm.repairs import Damage, Damaged
 from flatrender_render.farm.reports import FinishedExport, Piece
 from flatrender_render.media.audio import AudioSource
 from flatrender_render.media.errors import Stopped
@@ -35,6 +37,8 @@ Entering = Callable[[Step], Awaitable[None]]
 
 POSTER_WIDTH = 1280
 THUMBNAIL_WIDTH = 480
+PROOF_SAMPLES = 3
+FETCHES = 8
 
 _PARTS = """
 SELECT kind, index, object_key, sha256, packets, bytes, last_frame - first_frame + 1 AS frames
@@ -100,29 +104,17 @@ async def video(desk: Desk, claim: Claim, on_progress: OnProgress) -> Piece:
     job = claim.job
     output = desk.folder / "segment.mp4"
     async with desk.cache.hold(needed_files(claim)) as files:
-        report = await desk.pool.render_chunk(
-            RenderChunk(
-                engine=job.engine,
-                spec=spec_of(claim, files),
-                first=claim.first_frame,
-                last=claim.last_frame,
-                output=str(output),
-            ),
-            on_progress,
-            desk.stop,
+        work = RenderChunk(
+            engine=job.engine,
+            spec=spec_of(claim, files),
+            first=claim.first_frame,
+            last=claim.last_frame,
+            output=str(output),
         )
-    desk.check()
-    proof = await desk.pool.prove(
-        output,
-        Expectation(
-            width=job.width,
-            height=job.height,
-            fps=job.fps,
-            frames=claim.frames,
-            sha256=report.sha256,
-            size=report.size,
-        ),
-    )
+        report = await desk.pool.render_chunk(work, on_progress, desk.stop)
+        desk.check()
+        # Against frames drawn anew, so black, frozen or foreign pictures do not pass.
+        proof = await desk.pool.prove_chunk(work, report, samples=PROOF_SAMPLES)
     desk.check()
     key = claim.object_key("mp4")
     seconds = await _upload(desk, key, output, "video/mp4")
@@ -206,13 +198,16 @@ async def parts_of(work: SystemTransaction, job_id: UUID) -> list[Part]:
 async def assemble(
     desk: Desk, claim: Claim, parts: list[Part], *, entering: Entering
 ) -> FinishedExport:
-    """Join the segments and the sound, prove the whole file, draw its pictures, upload."""
+    """Join the segments and the sound, prove the whole file, draw its pictures, upload.
+
+    Raises ``Damaged`` when pieces are not in the store as they were proven.
+    """
     job = claim.job
     begun = time.monotonic()
     local = await _fetch_parts(desk, parts)
     desk.check()
     segments = [
-        SegmentFile(path=str(local[(p.kind, p.index)]), frames=p.frames, sha256=p.sha256)
+        SegmentFile(path=str(local[(p.kind, p.index)]), frames=p.frames)
         for p in parts
         if p.kind == "video"
     ]
@@ -236,6 +231,7 @@ async def assemble(
             sha256=joined.sha256,
             size=joined.size,
             audio=sound is not None,
+            decode=False,  # every segment was decoded and proven, and is the very same bytes
         ),
     )
     pictures = await _pictures(desk, claim, output, prefix)
@@ -280,15 +276,32 @@ async def _pictures(desk: Desk, claim: Claim, video_file: Path, prefix: str) -> 
 
 
 async def _fetch_parts(desk: Desk, parts: list[Part]) -> dict[tuple[str, int], Path]:
+    """Fetch the proven pieces, some at a time. Raises ``Damaged`` with all that are not whole."""
     storage = desk.context.infra.storage
+    few = asyncio.Semaphore(FETCHES)
+    found: dict[tuple[str, int], Path] = {}
+    damages: list[Damage] = []
 
-    async def fetch(part: Part) -> Path:
+    async def fetch(part: Part) -> None:
         path = desk.folder / f"{part.kind}-{part.index}"
-        await storage.download(part.object_key, path)
-        return path
+        async with few:
+            desk.check()
+            try:
+                await storage.download(part.object_key, path)
+            except ObjectMissing:
+                damages.append(Damage(kind=part.kind, index=part.index, defect="missing"))
+                return
+            if await asyncio.to_thread(file_digest, path) != part.sha256:
+                damages.append(Damage(kind=part.kind, index=part.index, defect="wrong_hash"))
+                return
+        found[part.kind, part.index] = path
 
-    paths = await asyncio.gather(*(fetch(part) for part in parts))
-    return {(part.kind, part.index): path for part, path in zip(parts, paths, strict=True)}
+    for outcome in await asyncio.gather(*(fetch(p) for p in parts), return_exceptions=True):
+        if outcome is not None:
+            raise outcome
+    if damages:
+        raise Damaged(damages)
+    return found
 
 
 async def _upload(desk: Desk, key: str, path: Path, content_type: str) -> float:

@@ -52,7 +52,10 @@ INSERT INTO render.frame_jobs (id, tenant_id, job_id, kind, index, last_frame, e
                                package_sha256)
 SELECT $2, tenant_id, id, 'assemble', 0, total_frames - 1, engine, priority, package_sha256
 FROM render.render_jobs WHERE id = $1
-ON CONFLICT (job_id, kind, index) DO NOTHING
+ON CONFLICT (job_id, kind, index) DO UPDATE SET held = false, not_before = now()
+"""
+_OWN = """
+SELECT true FROM render.frame_jobs WHERE id = $1 AND epoch = $2 AND state = 'Claimed'
 """
 _STEP = """
 UPDATE render.render_jobs SET step = $2 WHERE id = $1 AND step = ANY($3) RETURNING id
@@ -79,7 +82,8 @@ FROM render.render_jobs j WHERE j.id = $1
 _RETRY = """
 UPDATE render.frame_jobs
 SET state = 'Waiting', lease_until = NULL, node_id = NULL, done_frames = 0,
-    blamed_attempts = blamed_attempts + $3, not_before = now() + $4::interval,
+    blamed_attempts = blamed_attempts + $3,
+    not_before = now() + least($4::interval * power(2, least(attempts, 8) - 1), $8::interval),
     error_class = $5, error_code = $6, error_message = $7
 WHERE id = $1 AND epoch = $2 AND state = 'Claimed'
 RETURNING blamed_attempts, attempts
@@ -102,6 +106,17 @@ _DROP_FRAMES = """
 UPDATE render.frame_jobs SET state = $2, lease_until = NULL, finished_at = now()
 WHERE job_id = $1 AND state IN ('Waiting', 'Claimed')
 """
+_END_REPAIRS = """
+UPDATE render.frame_repair_jobs SET state = $2, finished_at = now()
+WHERE job_id = $1 AND state IN ('Waiting', 'Running')
+"""
+_REPAIRED = """
+UPDATE render.frame_repair_jobs SET state = 'Done', finished_at = now()
+WHERE frame_job_id = $1 AND state IN ('Waiting', 'Running')
+"""
+
+#: Waits between attempts double up to this.
+MAX_BACK_OFF = timedelta(minutes=2)
 
 
 class Piece(Struct, frozen=True, kw_only=True):
@@ -214,6 +229,7 @@ async def fail(work: SystemTransaction, claim: Claim, verdict: Verdict) -> bool:
         verdict.error_class,
         verdict.code,
         verdict.message,
+        MAX_BACK_OFF,
     )
     if row is None:
         raise StaleEpoch
@@ -247,6 +263,7 @@ async def fail_job(work: SystemTransaction, job_id: UUID, verdict: Verdict) -> b
     if job is None:
         return False
     await work.execute(_DROP_FRAMES, job_id, "Failed")
+    await work.execute(_END_REPAIRS, job_id, "Failed")
     work.emit(
         JobFailed(
             job_id=job_id,
@@ -269,9 +286,17 @@ async def enter(work: SystemTransaction, job_id: UUID, step: Step) -> bool:
     return moved is not None
 
 
-async def drop_frames(work: SystemTransaction, job_id: UUID) -> None:
-    """Cancel whatever of a job waits or runs; running workers find their fence gone."""
-    await work.execute(_DROP_FRAMES, job_id, "Cancelled")
+async def advance(work: SystemTransaction, claim: Claim, step: Step) -> bool:
+    """As :func:`enter`, for whoever holds the claim. Raises ``StaleEpoch``."""
+    await lock_own(work, claim)
+    return await enter(work, claim.job.id, step)
+
+
+async def lock_own(work: SystemTransaction, claim: Claim) -> None:
+    """Lock the job of a claim and check the fence. Raises ``StaleEpoch``."""
+    await work.fetchrow(_LOCK_JOB, claim.job.id)
+    if await work.fetchrow(_OWN, claim.id, claim.epoch) is None:
+        raise StaleEpoch
 
 
 async def _record(work: SystemTransaction, claim: Claim, piece: Piece) -> None:
@@ -294,3 +319,4 @@ async def _record(work: SystemTransaction, claim: Claim, piece: Piece) -> None:
     await work.execute(
         _ATTEMPT_DONE, claim.id, claim.epoch, piece.frames, piece.object_key, piece.timings
     )
+    await work.execute(_REPAIRED, claim.id)

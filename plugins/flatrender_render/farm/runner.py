@@ -14,20 +14,22 @@ from pathlib import Path
 from uuid import UUID
 
 import structlog
+from msgspec.structs import replace
 
 from flatrender.clock import random_token
 from flatrender.plugin import PluginContext
-from flatrender.storage import ObjectMissing, StoreError
+from flatrender.storage import StoreError
 from flatrender_render.domain import Step
 from flatrender_render.engines.pool import OnProgress, PoolError, PoolLimits, RenderPool
 from flatrender_render.engines.work import Progress
-from flatrender_render.farm import claims, pieces, reports
-from flatrender_render.farm.cache import CacheCorrupt, ContentCache
+from flatrender_render.farm import claims, pieces, repairs, reports
+from flatrender_render.farm.cache import ContentCache, ContentLost
 from flatrender_render.farm.claims import Claim, StaleEpoch
-from flatrender_render.farm.failures import classify
+from flatrender_render.farm.failures import Verdict, classify
 from flatrender_render.farm.node import Node
+from flatrender_render.farm.repairs import Damaged, RepairNote
 from flatrender_render.farm.watch import ProgressTeller
-from flatrender_render.media.errors import MediaError, Stopped
+from flatrender_render.media.errors import MediaError, ProofFailed, Stopped
 
 log = structlog.get_logger(__name__)
 
@@ -46,11 +48,12 @@ class Runner:
         self.pool = RenderPool(self._node.slots)
         # Snapshots are waited for: they do not stand in line behind videos.
         self.stills = RenderPool(1, PoolLimits(nice=0))
+        self._leaving = False
 
     async def work(self, engine: str) -> None:
         """Claim and do frame jobs of ``engine`` until none is left for this node."""
         node_id = await self._node.identity()
-        while True:
+        while not self._leaving:
             async with self._context.db.system("farm claim") as work:
                 claim = await claims.claim(work, engine=engine, node_id=node_id)
             if claim is None:
@@ -61,6 +64,10 @@ class Runner:
             finally:
                 self._node.busy -= 1
 
+    def wind_down(self) -> None:
+        """Finish what runs and claim nothing more."""
+        self._leaving = True
+
     async def close(self) -> None:
         """End the render processes."""
         await asyncio.gather(self.pool.close(), self.stills.close())
@@ -70,9 +77,11 @@ class Runner:
             job_id=str(claim.job.id), piece=f"{claim.kind}-{claim.index}", epoch=claim.epoch
         )
         with bound:
-            async with self._context.db.system("farm begin") as work:
-                await claims.begin(work, claim.job.id)
             teller = ProgressTeller(self._context, claim)
+            async with self._context.db.system("farm begin") as work:
+                begun = await claims.begin(work, claim.job.id)
+            if begun:
+                await teller.step(Step.RENDERING)
             stop = asyncio.Event()
             beat = asyncio.create_task(self._beat(claim, teller, stop))
             try:
@@ -84,8 +93,10 @@ class Runner:
             except asyncio.CancelledError:
                 await asyncio.shield(self._give_back(claim))
                 raise
+            except Damaged as error:
+                await self._repair(claim, error, teller)
             except Exception as error:  # noqa: BLE001 - every failure is classified and reported
-                await self._report_failure(claim, error)
+                await self._report_failure(claim, error, teller)
             finally:
                 beat.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
@@ -100,10 +111,12 @@ class Runner:
         if claim.kind == "assemble":
             async with self._context.db.system("segments of a job") as work:
                 parts = await pieces.parts_of(work, claim.job.id)
-            export = await pieces.assemble(desk, claim, parts, entering=self._entering(claim))
+            export = await pieces.assemble(
+                desk, claim, parts, entering=self._entering(claim, teller)
+            )
             async with self._context.db.system("farm finish") as work:
-                export_id = await reports.finish(work, claim, export)
-            await teller.done(export_id, export)
+                await reports.finish(work, claim, export)
+            await teller.done()
             return
         if claim.kind == "video":
             piece = await pieces.video(desk, claim, self._listen(teller))
@@ -123,11 +136,12 @@ class Runner:
 
         return heard
 
-    def _entering(self, claim: Claim) -> "pieces.Entering":
+    def _entering(self, claim: Claim, teller: ProgressTeller) -> "pieces.Entering":
         async def enter(step: Step) -> None:
             async with self._context.db.system("farm step") as work:
-                await reports.enter(work, claim.job.id, step)
-            await ProgressTeller(self._context, claim).step(step)
+                moved = await reports.advance(work, claim, step)
+            if moved:
+                await teller.step(step)
 
         return enter
 
@@ -152,17 +166,46 @@ class Runner:
                 continue
             await teller.tell(facts)
 
-    async def _report_failure(self, claim: Claim, error: Exception) -> None:
-        verdict = classify(_code_of(error), str(error) or repr(error))
+    async def _report_failure(self, claim: Claim, error: Exception, teller: ProgressTeller) -> None:
+        verdict = self._verdict(code_of(error, claim.job.package_sha256), str(error) or repr(error))
         log.warning("attempt_failed", code=verdict.code, error=repr(error))
+        note: RepairNote | None = None
         try:
             async with self._context.db.system("farm failure") as work:
                 failed = await reports.fail(work, claim, verdict)
+                if isinstance(error, ProofFailed) and not failed:
+                    note = await repairs.note_failed_proof(
+                        work, claim, error.kind, error.frames, str(error)
+                    )
         except StaleEpoch:
             await self._note_stale(claim.id, claim.epoch)
             return
         if failed:
-            await ProgressTeller(self._context, claim).failed(verdict)
+            await teller.failed(verdict)
+        elif note is not None:
+            await teller.repair(note)
+        elif verdict.error_class == "node":
+            await teller.node_event(verdict.code)
+
+    async def _repair(self, claim: Claim, error: Damaged, teller: ProgressTeller) -> None:
+        log.warning("pieces_damaged", error=str(error))
+        try:
+            async with self._context.db.system("farm repair") as work:
+                note = await repairs.repair(work, claim, error)
+        except StaleEpoch:
+            await self._note_stale(claim.id, claim.epoch)
+            return
+        if note is None:
+            await teller.failed(self._verdict("segment_mismatch", str(error)))
+        else:
+            await teller.repair(note)
+            await teller.step(Step.REPAIRING)
+
+    def _verdict(self, code: str, message: str) -> Verdict:
+        found = classify(code, message)
+        return replace(
+            found, back_off=found.back_off * self._context.infra.settings.core.time_scale
+        )
 
     async def _note_stale(self, frame_job_id: UUID, epoch: int) -> None:
         async with self._context.db.system("farm stale report") as work:
@@ -183,12 +226,12 @@ class Runner:
             await asyncio.to_thread(shutil.rmtree, folder, True)
 
 
-def _code_of(error: Exception) -> str:
+def code_of(error: Exception, package_sha256: str) -> str:
     """Return the stable code of a failure, for the rules."""
-    if isinstance(error, (PoolError, MediaError, CacheCorrupt)):
+    if isinstance(error, (PoolError, MediaError)):
         return str(error.code)
-    if isinstance(error, ObjectMissing):
-        return "asset_missing"
+    if isinstance(error, ContentLost):
+        return "package_lost" if error.digest == package_sha256 else "asset_lost"
     if isinstance(error, StoreError):
         return "store_unavailable"
     if isinstance(error, OSError) and error.errno == 28:  # ENOSPC

@@ -60,6 +60,7 @@ async def sweep(context: PluginContext, _payload: Nothing) -> None:
     from flatrender_render.farm import claims, reports
     from flatrender_render.farm.failures import classify
     from flatrender_render.farm.node import mark_silent
+    from flatrender_render.live import announce
 
     await mark_silent(context)
     async with context.db.system("farm reaper") as work_:
@@ -67,7 +68,9 @@ async def sweep(context: PluginContext, _payload: Nothing) -> None:
     for row in await context.db.system_fetch("jobs past their age", _TOO_OLD):
         async with context.db.system("farm age limit") as work_:
             verdict = classify("job_too_old", "not finished within its age limit")
-            await reports.fail_job(work_, row["id"], verdict)
+            failed = await reports.fail_job(work_, row["id"], verdict)
+        if failed:
+            await announce(context, row["id"], {"type": "failed", "step": "Failed"})
     queue = context.infra.queue
     for row in await context.db.system_fetch("frame jobs that wait", _WAITING):
         for _ in range(min(row["waiting"], WAKES_PER_SWEEP)):

@@ -1,14 +1,17 @@
 """Telling the watchers of a job how it goes: progress, steps, the end."""
 
 from typing import Any
-from uuid import UUID
+
+from msgspec.structs import asdict
 
 from flatrender.plugin import PluginContext
 from flatrender_render.domain import Step, overall_progress
 from flatrender_render.farm.claims import Claim, JobFacts, progress_of
 from flatrender_render.farm.failures import Verdict
-from flatrender_render.farm.reports import FinishedExport
+from flatrender_render.farm.repairs import RepairNote
 from flatrender_render.live import announce
+
+_DRAWING = frozenset({Step.QUEUED, Step.PREPARING, Step.RENDERING, Step.REPAIRING})
 
 
 class ProgressTeller:
@@ -50,45 +53,26 @@ class ProgressTeller:
 
     async def step(self, step: Step) -> None:
         """Announce that the job entered a step."""
-        await announce(
-            self._context,
-            self._job.id,
-            {
-                "type": "step_change",
-                "step": str(step),
-                "progress": overall_progress(step, self._job.total_frames, self._job.total_frames),
-            },
-        )
+        message: dict[str, Any] = {"type": "step_change", "step": str(step)}
+        if step not in _DRAWING:  # there, how far it is depends on the frames
+            message["progress"] = overall_progress(step, 0, self._job.total_frames)
+        await announce(self._context, self._job.id, message)
 
-    async def done(self, export_id: UUID, export: FinishedExport) -> None:
+    async def repair(self, note: RepairNote) -> None:
+        """Announce that frames are made again."""
+        message = {"type": "frame_repair", **asdict(note)}
+        await announce(self._context, self._job.id, message)
+
+    async def node_event(self, event: str) -> None:
+        """Announce that a node lost its attempt; another try follows by itself."""
+        await announce(self._context, self._job.id, {"type": "node_event", "event": event})
+
+    async def done(self) -> None:
         """Announce the finished export."""
-        base = self._context.infra.settings.http.public_url.rstrip("/")
-        await announce(
-            self._context,
-            self._job.id,
-            {
-                "type": "done",
-                "step": str(Step.DONE),
-                "progress": 1.0,
-                "export_id": str(export_id),
-                "output_url": f"{base}/v1/exports/{export_id}/download",
-                "thumbnail_url": f"{base}/v1/exports/{export_id}/thumbnail",
-                "duration_sec": export.duration,
-                "size_bytes": export.piece.bytes,
-            },
-        )
+        message = {"type": "done", "step": str(Step.DONE)}  # streams read the rest where it lies
+        await announce(self._context, self._job.id, message)
 
     async def failed(self, verdict: Verdict) -> None:
         """Announce that the job failed."""
-        await announce(
-            self._context,
-            self._job.id,
-            {
-                "type": "failed",
-                "step": str(Step.FAILED),
-                "code": verdict.code,
-                "message": verdict.explanation_en,
-                "message_fa": verdict.explanation_fa,
-                "retryable": verdict.retryable,
-            },
-        )
+        message = {"type": "failed", "step": str(Step.FAILED), "code": verdict.code}
+        await announce(self._context, self._job.id, message)

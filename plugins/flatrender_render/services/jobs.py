@@ -71,6 +71,17 @@ SET step = 'Cancelled', cancel_requested_at = now(), finished_at = now(), cancel
 WHERE tenant_id = :tenant AND id = :job AND step = ANY(:sources)
 """
 
+_END_ATTEMPTS = """
+UPDATE render.frame_attempts SET outcome = 'Cancelled', finished_at = now()
+WHERE tenant_id = :tenant AND job_id = :job AND outcome = 'Running'
+"""
+_END_REPAIRS = """
+UPDATE render.frame_repair_jobs SET state = 'Cancelled', finished_at = now()
+WHERE tenant_id = :tenant AND job_id = :job AND state IN ('Waiting', 'Running')
+"""
+#: Submits of one person wait for each other here: each counts what the other inserted.
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('submit:' || :user, 0))"
+
 
 class JobService:
     """Use cases of render jobs."""
@@ -163,6 +174,8 @@ class JobService:
                 tenant=principal.tenant_id,
                 job=job_id,
             )
+            await work.execute(_END_ATTEMPTS, tenant=principal.tenant_id, job=job_id)
+            await work.execute(_END_REPAIRS, tenant=principal.tenant_id, job=job_id)
             work.emit(
                 JobCancelled(
                     job_id=job_id,
@@ -179,6 +192,7 @@ class JobService:
     ) -> None:
         if reservation.max_active_jobs is None:
             return
+        await work.execute(_ONE_AT_A_TIME, user=str(user_id))
         active = await work.execute(_ACTIVE, tenant=work.tenant, user=user_id)
         if int(active.scalar_one()) >= reservation.max_active_jobs:
             raise TooManyActiveJobs(limit=reservation.max_active_jobs)

@@ -1,11 +1,17 @@
-"""Snapshots: one frame of one scene, drawn once per content and kept by its content address."""
+"""Snapshots: one frame of one scene, drawn once per content and kept by its content address.
+
+Rows are a person's own, so that nobody reads another's; the picture lies under its content
+address and is drawn once for everybody of the tenant.
+"""
 
 import asyncio
+import contextlib
 import hashlib
 from typing import Any
 from uuid import UUID
 
 import msgspec
+import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -14,19 +20,25 @@ from flatrender.contracts.studio import RenderSource, SavedProjects
 from flatrender.errors import NotFound
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import Principal
+from flatrender.storage import ObjectMissing
+from flatrender.tasks.task import RetryLater
 from flatrender.template.composition import Composition, ImageRef, SceneInstance
 from flatrender.template.manifest import Transition
 from flatrender.template.timing import total_frames
 from flatrender_render import queries, schemas
 from flatrender_render.engines import RenderSpec, engine, still_key
 from flatrender_render.errors import SnapshotFailed
+from flatrender_render.farm.failures import classify
 from flatrender_render.farm.node import Node
-from flatrender_render.farm.runner import Runner
+from flatrender_render.farm.runner import Runner, code_of
 from flatrender_render.farm.wake import SNAPSHOT, SnapshotWake
 from flatrender_render.queries import SnapshotView
 from flatrender_render.schemas import Snapshot
 
+log = structlog.get_logger(__name__)
+
 WAIT_SECONDS = 8.0
+MAX_ATTEMPTS = 3
 LEASE_SECONDS = 30.0
 
 _INSERT = """
@@ -37,6 +49,8 @@ VALUES (:id, :tenant, :user, :key, :saved, :scene, :engine, :version, :package_k
 ON CONFLICT (tenant_id, cache_key) DO UPDATE SET
     state = CASE WHEN render.snapshots.state = 'Failed' THEN 'Waiting'
                  ELSE render.snapshots.state END,
+    attempts = CASE WHEN render.snapshots.state = 'Failed' THEN 0
+                    ELSE render.snapshots.attempts END,
     last_used_at = now()
 RETURNING id
 """
@@ -48,7 +62,11 @@ WHERE id = (SELECT id FROM render.snapshots
               AND (state = 'Waiting' OR (state = 'Claimed' AND lease_until < now()))
             ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING id, tenant_id, epoch, engine, package_object_key, package_sha256, composition, frame,
-          width, height, cache_key
+          width, height, cache_key, attempts
+"""
+_AGAIN = """
+UPDATE render.snapshots SET state = 'Waiting', lease_until = NULL
+WHERE id = $1 AND epoch = $2 AND state = 'Claimed'
 """
 _DONE = """
 UPDATE render.snapshots SET state = 'Done', lease_until = NULL, object_key = $3, sha256 = $4,
@@ -74,6 +92,7 @@ class _Work(Struct, frozen=True, kw_only=True):
     width: int
     height: int
     cache_key: str
+    attempts: int
 
 
 class SnapshotService:
@@ -113,10 +132,11 @@ class SnapshotService:
         frame = _frame(composition, time)
         height = max(2, 2 * round(width * composition.height / composition.width / 2))
         size = (width - width % 2, height)
-        key = _key(source, composition, frame, size)
+        still = _address(source.engine, source.package_sha256, composition, frame, size)
+        key = hashlib.sha256(f"{principal.user_id}:{still}".encode()).hexdigest()
         found = await queries.snapshot_by_key(self._db.reads, principal.tenant_id, key)
         if found is not None and found.state == "Done":
-            return self._answer(found, composition, cached=True)
+            return schemas.snapshot_of(found, cached=True, base=self._base)
         async with self._context.infra.hub.listen(f"snapshot:{key}") as listener:
             snapshot_id = await self._insert(
                 principal, source, scene, composition, frame, size, key
@@ -136,13 +156,18 @@ class SnapshotService:
         if found is None:
             raise NotFound()
         if found.state == "Failed":
-            raise SnapshotFailed(extra={"reason": found.error_code})
-        return self._answer(found, composition, cached=False)
+            verdict = classify(found.error_code or "internal", "")
+            raise SnapshotFailed(
+                extra={"reason": found.error_code},
+                reason_fa=verdict.explanation_fa,
+                reason_en=verdict.explanation_en,
+            )
+        return schemas.snapshot_of(found, cached=False, base=self._base)
 
     async def read(self, principal: Principal, snapshot_id: UUID) -> Snapshot:
         """Return a snapshot of the caller. Raises ``NotFound``."""
         found = await self._own(principal, snapshot_id)
-        return schemas.snapshot_of(found, cached=True, fps=30, base=self._base)
+        return schemas.snapshot_of(found, cached=True, base=self._base)
 
     async def link(self, principal: Principal, snapshot_id: UUID) -> str:
         """Return a fresh presigned link to the picture. Raises ``NotFound``."""
@@ -159,29 +184,56 @@ class SnapshotService:
         if row is None:
             return False
         task = msgspec.convert(dict(row), _Work, strict=False)
-        runner = self._context.get(Runner)
         try:
-            async with runner.cache.hold(_files(task)) as files:
-                spec = RenderSpec(
-                    package=str(files[task.package_sha256]),
-                    package_sha256=task.package_sha256,
-                    composition=task.composition,
-                    width=task.width,
-                    height=task.height,
-                    assets={d: str(p) for d, p in files.items() if d != task.package_sha256},
-                )
-                picture = await runner.stills.snapshot(task.engine, spec, task.frame)
-            key = f"snapshots/{task.tenant_id}/{task.cache_key}.png"
-            await self._context.infra.storage.put(key, picture, content_type="image/png")
+            key, picture = await self._picture(task)
             digest = hashlib.sha256(picture).hexdigest()
             async with self._db.system("snapshot done") as work:
                 await work.execute(_DONE, task.id, task.epoch, key, digest, len(picture))
-        except Exception as error:  # noqa: BLE001 - kept with the row; the asker is told
-            code = str(getattr(error, "code", "internal"))
+        except asyncio.CancelledError:
+            await asyncio.shield(self._give_back(task))
+            raise
+        except Exception as error:
+            verdict = classify(code_of(error, task.package_sha256), str(error))
+            if not verdict.fail_now and task.attempts < MAX_ATTEMPTS:
+                await self._give_back(task)
+                raise RetryLater(0.5) from error
+            log.warning("snapshot_failed", code=verdict.code, error=repr(error))
             async with self._db.system("snapshot failed") as work:
-                await work.execute(_FAILED, task.id, task.epoch, code, str(error)[:2000])
+                await work.execute(_FAILED, task.id, task.epoch, verdict.code, verdict.message)
         await self._context.infra.hub.publish(f"snapshot:{task.cache_key}", {"type": "snapshot"})
         return True
+
+    async def _picture(self, task: _Work) -> tuple[str, bytes]:
+        """Return the object key and the bytes; drawn only where nobody of the tenant had it."""
+        storage = self._context.infra.storage
+        address = _address(
+            task.engine,
+            task.package_sha256,
+            task.composition,
+            task.frame,
+            (task.width, task.height),
+        )
+        key = f"snapshots/{task.tenant_id}/{address}.png"
+        with contextlib.suppress(ObjectMissing):
+            return key, await storage.get(key)
+        runner = self._context.get(Runner)
+        async with runner.cache.hold(_files(task)) as files:
+            spec = RenderSpec(
+                package=str(files[task.package_sha256]),
+                package_sha256=task.package_sha256,
+                composition=task.composition,
+                width=task.width,
+                height=task.height,
+                assets={d: str(p) for d, p in files.items() if d != task.package_sha256},
+            )
+            picture = await runner.stills.snapshot(task.engine, spec, task.frame)
+        await storage.put(key, picture, content_type="image/png")
+        return key, picture
+
+    async def _give_back(self, task: _Work) -> None:
+        with contextlib.suppress(Exception):  # when this fails, the lease runs out
+            async with self._db.system("snapshot given back") as work:
+                await work.execute(_AGAIN, task.id, task.epoch)
 
     async def _insert(  # noqa: PLR0917 - private, one caller, in the order of the columns
         self,
@@ -222,9 +274,6 @@ class SnapshotService:
             raise NotFound()
         return found
 
-    def _answer(self, view: SnapshotView, composition: Composition, *, cached: bool) -> Snapshot:
-        return schemas.snapshot_of(view, cached=cached, fps=composition.fps, base=self._base)
-
 
 def _pick(source: RenderSource, scene_id: UUID | None) -> SceneInstance:
     scenes = source.composition.scenes
@@ -244,15 +293,18 @@ def _frame(composition: Composition, time: float | None) -> int:
     return max(0, min(total_frames(composition) - 1, round(wanted * composition.fps)))
 
 
-def _key(source: RenderSource, composition: Composition, frame: int, size: tuple[int, int]) -> str:
+def _address(
+    name: str, package_sha256: str, composition: Composition, frame: int, size: tuple[int, int]
+) -> str:
+    """Return the content address: equal for equal pixels, whoever asks."""
     spec = RenderSpec(
         package="",
-        package_sha256=source.package_sha256,
+        package_sha256=package_sha256,
         composition=composition,
         width=size[0],
         height=size[1],
     )
-    return still_key(source.engine, engine(source.engine).version, spec, frame)
+    return still_key(name, engine(name).version, spec, frame)
 
 
 def _files(task: _Work) -> dict[str, str]:

@@ -11,12 +11,57 @@ from flatrender.errors import NotFound, Unauthorized
 from flatrender.plugin import PluginContext
 from flatrender.security.tokens import KeySource, WatchClaims
 from flatrender_render import queries
-from flatrender_render.domain import Step, overall_progress
-from flatrender_render.live import PROGRESS_SECONDS, channel
+from flatrender_render.domain import TERMINAL, Step, overall_progress
+from flatrender_render.live import PREVIEW_SECONDS, PROGRESS_SECONDS, channel
 
 #: How long to wait for an announcement before asking the database whether the job ended anyway.
 QUIET_SECONDS = 5.0
 _ENDINGS = {"done", "failed", "cancelled"}
+
+
+class _Pace:
+    """What one watcher is told: progress coalesced to one per 500 ms, one preview per 2 s, and
+    never backwards, though pieces report in any order."""
+
+    def __init__(self, hello: dict[str, Any]) -> None:
+        self._best = float(hello["progress"])
+        self._step = str(hello["step"])
+        self._held: dict[str, Any] | None = None
+        self._preview: str | None = None
+        self._next_progress = 0.0
+        self._next_preview = 0.0
+
+    def wait(self, now: float) -> float | None:
+        """Return how long until held progress is due, None when none is held."""
+        return None if self._held is None else max(0.0, self._next_progress - now)
+
+    def take(self, message: dict[str, Any]) -> dict[str, Any] | None:
+        """Hold progress; return anything else to be sent at once."""
+        told = float(message.get("progress") or 0.0)
+        late = told < self._best
+        self._best = max(self._best, told)
+        if message.get("type") == "progress":
+            self._preview = message.pop("preview_b64", None) or self._preview
+            # What comes late may still name a step that is over.
+            step = self._step if late else str(message.get("step") or self._step)
+            self._held = {**message, "progress": self._best, "step": step}
+            return None
+        if message.get("type") == "step_change":
+            self._step = str(message["step"])
+            self._held = None  # overtaken
+            message["progress"] = self._best
+        return message
+
+    def due(self, now: float) -> dict[str, Any] | None:
+        """Return the held progress once it may be sent."""
+        if self._held is None or now < self._next_progress:
+            return None
+        message, self._held = self._held, None
+        self._next_progress = now + PROGRESS_SECONDS
+        if self._preview and now >= self._next_preview:
+            message["preview_b64"], self._preview = self._preview, None
+            self._next_preview = now + PREVIEW_SECONDS
+        return message
 
 
 class StreamService:
@@ -41,44 +86,29 @@ class StreamService:
         async with self._context.infra.hub.listen(channel(claims.job_id), limit=64) as listener:
             hello = await self._hello(claims)
             yield hello
-            if Step(hello["step"]) in (Step.DONE, Step.FAILED, Step.CANCELLED):
+            if Step(hello["step"]) in TERMINAL:
                 yield await self._ending(claims)
                 return
-            best = float(hello["progress"])
-            last_sent = 0.0
+            pace = _Pace(hello)
             loop = asyncio.get_running_loop()
-            held: dict[str, Any] | None = None
             while True:
-                wait = QUIET_SECONDS
-                if held is not None:
-                    wait = max(0.0, last_sent + PROGRESS_SECONDS - loop.time())
-                data = await listener.next_message(wait)
+                wait = pace.wait(loop.time())
+                data = await listener.next_message(QUIET_SECONDS if wait is None else wait)
                 if data is not None:
                     message: dict[str, Any] = msgspec.json.decode(data)
-                    kind = message.get("type")
-                    if kind == "progress":
-                        # Pieces report in any order; what people see never goes back.
-                        best = max(best, float(message.get("progress") or 0.0))
-                        preview = (held or {}).get("preview_b64")
-                        held = {**message, "progress": best}
-                        if preview and "preview_b64" not in held:
-                            held["preview_b64"] = preview
-                    elif kind in _ENDINGS:
+                    if message.get("type") in _ENDINGS:
                         yield await self._ending(claims)
                         return
-                    else:
-                        best = max(best, float(message.get("progress") or 0.0))
-                        yield message
-                if held is not None and loop.time() - last_sent >= PROGRESS_SECONDS:
-                    last_sent = loop.time()
-                    yield held
-                    held = None
-                if data is None and held is None:
+                    if (event := pace.take(message)) is not None:
+                        yield event
+                elif wait is None:
                     # Announcements may be lost; the database is not.
                     view = await self._view(claims)
-                    if Step(view.step) in (Step.DONE, Step.FAILED, Step.CANCELLED):
+                    if Step(view.step) in TERMINAL:
                         yield await self._ending(claims)
                         return
+                if (progress := pace.due(loop.time())) is not None:
+                    yield progress
 
     async def _view(self, claims: WatchClaims) -> queries.JobView:
         found = await queries.job_of(

@@ -87,6 +87,8 @@ class WorkerService:
         background: Sequence[asyncio.Task[None]],
     ) -> None:
         log.info("worker_stopping")
+        for plugin in self._runtime.active.values():
+            plugin.wind_down()
         for task in background:
             task.cancel()
         active: list[asyncio.Task[object]] = []

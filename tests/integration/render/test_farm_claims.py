@@ -251,7 +251,11 @@ async def test_a_cancelled_job_stays_cancelled(farm: Farm) -> None:
             "UPDATE render.render_jobs SET step = 'Cancelled', finished_at = now() WHERE id = $1",
             job_id,
         )
-        await reports.drop_frames(work, job_id)
+        await work.execute(
+            "UPDATE render.frame_jobs SET state = 'Cancelled', lease_until = NULL "
+            "WHERE job_id = $1",
+            job_id,
+        )
     with pytest.raises(StaleEpoch):
         await farm.complete(claim)
     async with farm.db.system("test") as work:
