@@ -1,0 +1,1 @@
+"""The worked example of docs/plugins.md: a context that lives outside the repository."""

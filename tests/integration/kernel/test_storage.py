@@ -1,0 +1,111 @@
+"""The object store: bytes in and out, links and forms that allow exactly what they say."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from flatrender.clock import SystemClock, random_token
+from flatrender.settings import StorageSettings
+from flatrender.storage import ObjectMissing, ObjectStore, StoreError
+from flatrender.storage.store import disposition
+
+
+@pytest.fixture
+async def store(object_store_config: StorageSettings) -> AsyncIterator[ObjectStore]:
+    opened = ObjectStore(object_store_config, SystemClock())
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def key() -> str:
+    return f"tests/{random_token(8)}.bin"
+
+
+async def test_put_get_stat_keys_delete(store: ObjectStore, key: str, tmp_path: Path) -> None:
+    await store.put(key, b"0123456789", content_type="text/plain")
+    assert await store.get(key) == b"0123456789"
+    assert await store.get(key, offset=2, length=3) == b"234"
+    found = await store.stat(key)
+    assert (found.size, found.content_type) == (10, "text/plain")
+    assert await store.keys(key[:-4]) == [key]
+    await store.download(key, tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == b"0123456789"
+    await store.put(key, tmp_path / "copy")
+    await store.delete(key)
+    await store.delete(key)
+    with pytest.raises(ObjectMissing):
+        await store.get(key)
+    with pytest.raises(ObjectMissing):
+        await store.stat(key)
+
+
+async def test_a_link_opens_its_object_and_no_other(store: ObjectStore, key: str) -> None:
+    await store.put(key, b"secret")
+    name = 'a"b\r\nSet-Cookie: x/../‮نام.png'
+    link = store.link(key, download_name=name, content_type="application/octet-stream")
+    async with httpx.AsyncClient() as client:
+        answer = await client.get(link)
+        assert (answer.status_code, answer.content) == (200, b"secret")
+        header = answer.headers["content-disposition"]
+        assert header.startswith("attachment; filename=")
+        assert "set-cookie" not in answer.headers
+        for broken in (link.replace(key, f"{key}x"), link.split("?")[0], link[:-4] + "0000"):
+            assert (await client.get(broken)).status_code in (401, 403), broken
+        assert (await client.put(link, content=b"mine")).status_code in (401, 403)
+    assert await store.get(key) == b"secret"
+
+
+async def test_a_form_takes_exactly_what_was_agreed(store: ObjectStore, key: str) -> None:
+    form = store.upload_form(key, content_type="image/png", size=5)
+    refused = [
+        (form.fields, b"123456"),  # longer
+        (form.fields, b"1234"),  # shorter
+        ({**form.fields, "key": f"{key}-other"}, b"12345"),
+        ({**form.fields, "Content-Type": "text/html"}, b"12345"),
+    ]
+    async with httpx.AsyncClient() as client:
+        for fields, data in refused:
+            answer = await client.post(form.url, data=fields, files={"file": ("x", data)})
+            assert answer.status_code >= 400, fields
+        assert await store.keys(key[:-4]) == []
+        taken = await client.post(form.url, data=form.fields, files={"file": ("x", b"12345")})
+        assert taken.status_code < 300, taken.text
+    assert (await store.stat(key)).content_type == "image/png"
+
+
+async def test_an_expired_form_takes_nothing(store: ObjectStore, key: str) -> None:
+    form = store.upload_form(key, content_type="image/png", size=5, expires=timedelta(seconds=-60))
+    async with httpx.AsyncClient() as client:
+        answer = await client.post(form.url, data=form.fields, files={"file": ("x", b"12345")})
+    assert answer.status_code >= 400
+
+
+async def test_a_store_that_is_away_is_a_retryable_error(
+    object_store_config: StorageSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import msgspec
+
+    away = msgspec.structs.replace(object_store_config, endpoint="http://127.0.0.1:9", timeout=0.2)
+    store = ObjectStore(away, SystemClock())
+    monkeypatch.setattr(store._http.connection_pool_kw["retries"], "total", 0)
+    try:
+        with pytest.raises(StoreError) as refused:
+            await store.get("anything")
+        assert refused.value.retryable
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "a\r\nb", "‮gpj.exe", "x" * 5000, "", '"'])
+def test_any_name_makes_one_clean_header(name: str) -> None:
+    header = disposition(name)
+    assert header.isascii()
+    assert header.isprintable()
+    assert header.count('"') == 2
+    assert len(header) < 3000
+    assert "/" not in header
+    assert "%E2%80%AE" not in header
