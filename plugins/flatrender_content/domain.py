@@ -66,7 +66,7 @@ def taxonomy_row(slug: str) -> Row:
 def running_time(variant: Variant, direction: str) -> float:
     """Return the seconds of the default running order, overlaps taken off."""
     scenes = [s for s in variant.scenes if s.in_default] or variant.scenes
-    return duration_seconds(
+    seconds = duration_seconds(
         Composition(
             width=variant.width,
             height=variant.height,
@@ -85,6 +85,7 @@ def running_time(variant: Variant, direction: str) -> float:
             ],
         )
     )
+    return round(seconds, 6)  # sums of tenths leave a tail that nobody wants to read
 
 
 def rows_of(manifest: TemplateManifest, used_colors: Mapping[str, frozenset[str]]) -> ImportRows:

@@ -10,15 +10,23 @@ from flatrender.contracts import content as contract
 from flatrender.contracts.render import TemplateInspector
 from flatrender.plugin import FlatRenderPlugin, Manifest
 from flatrender_content.cli import catalogue
+from flatrender_content.controllers.admin_taxonomy import (
+    AdminCategoryController,
+    AdminFontController,
+    AdminTagController,
+)
 from flatrender_content.controllers.admin_templates import AdminTemplateController
 from flatrender_content.controllers.fonts import FontController
 from flatrender_content.controllers.music import MusicController
 from flatrender_content.controllers.taxonomy import CategoryController, TagController
 from flatrender_content.controllers.templates import SceneController, TemplateController
+from flatrender_content.handlers import SUBSCRIPTIONS
 from flatrender_content.models import Base
+from flatrender_content.services.curation import CurationService
 from flatrender_content.services.importer import ImportService
 from flatrender_content.services.library import LibraryService
 from flatrender_content.services.publishing import PublishingService
+from flatrender_content.services.taxonomy import TaxonomyService
 from flatrender_content.tasks import TASKS
 
 
@@ -37,8 +45,12 @@ class ContentPlugin(FlatRenderPlugin):
             FontController,
             MusicController,
             AdminTemplateController,
+            AdminCategoryController,
+            AdminTagController,
+            AdminFontController,
         ),
         tasks=TASKS,
+        subscriptions=SUBSCRIPTIONS,
         offers=(contract.TemplateCatalogue,),
         needs=(TemplateInspector,),
         emits=(
@@ -56,6 +68,8 @@ class ContentPlugin(FlatRenderPlugin):
                 "catalogue": LibraryService,
                 "imports": ImportService,
                 "publishing": PublishingService,
+                "curation": CurationService,
+                "taxonomy": TaxonomyService,
             }
         )
 

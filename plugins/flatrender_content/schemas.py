@@ -1,11 +1,24 @@
 """Requests and answers of content's HTTP API. Durations are seconds, sizes pixels."""
 
 from datetime import datetime
+from typing import Annotated, Any
 from uuid import UUID
 
-from msgspec import Struct
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from flatrender.template.manifest import AudioDefaults, Slot, Text, Transition
+
+SlugValue = Annotated[
+    str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80, examples=["story"])
+]
+# A template's slug may have capitals; two that differ in case only are still the same.
+TemplateSlug = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$", max_length=80)]
+Position = Annotated[int, Meta(ge=0, le=1_000_000)]
+Icon = Annotated[str, Meta(min_length=1, max_length=120)]
+HexColor = Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}$")]
+Keyword = Annotated[str, Meta(min_length=1, max_length=80)]
+Length = Annotated[float, Meta(gt=0, le=600)]
 
 
 class Words(Struct, frozen=True, kw_only=True):
@@ -13,6 +26,13 @@ class Words(Struct, frozen=True, kw_only=True):
 
     fa: str
     en: str
+
+
+class LongWords(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A description in Persian and English; either may be empty."""
+
+    fa: Annotated[str, Meta(max_length=4000)] = ""
+    en: Annotated[str, Meta(max_length=4000)] = ""
 
 
 class CategoryRef(Struct, frozen=True, kw_only=True):
@@ -158,3 +178,158 @@ class MusicTrack(Struct, frozen=True, kw_only=True):
     mood: str | None
     genre: str | None
     audio_url: str
+
+
+class CategoryBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A new category."""
+
+    slug: SlugValue
+    name: Text
+    description: LongWords = LongWords()
+    parent_id: UUID | None = None
+    icon: Icon | None = None
+    position: Position = 0
+    active: bool = True
+
+
+class CategoryChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Changes of a category; absent fields stay."""
+
+    slug: SlugValue | UnsetType = UNSET
+    name: Text | UnsetType = UNSET
+    description: LongWords | UnsetType = UNSET
+    parent_id: UUID | UnsetType | None = UNSET
+    icon: Icon | UnsetType | None = UNSET
+    position: Position | UnsetType = UNSET
+    active: bool | UnsetType = UNSET
+
+
+class TagBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A new tag."""
+
+    slug: SlugValue
+    name: Text
+    color: HexColor | None = None
+    position: Position = 0
+
+
+class TagChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Changes of a tag; absent fields stay."""
+
+    slug: SlugValue | UnsetType = UNSET
+    name: Text | UnsetType = UNSET
+    color: HexColor | UnsetType | None = UNSET
+    position: Position | UnsetType = UNSET
+
+
+class FontChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Whether a font is offered."""
+
+    active: bool
+
+
+class TemplateChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Changes of a template; absent fields stay. What is changed here no import overwrites."""
+
+    slug: TemplateSlug | UnsetType = UNSET
+    name: Text | UnsetType = UNSET
+    description: LongWords | UnsetType = UNSET
+    keywords: Annotated[list[Keyword], Meta(max_length=50)] | UnsetType = UNSET
+    category_id: UUID | UnsetType | None = UNSET
+    tag_ids: Annotated[list[UUID], Meta(max_length=50)] | UnsetType = UNSET
+    min_plan_tier: Annotated[int, Meta(ge=0, le=1000)] | UnsetType = UNSET
+    position: Position | UnsetType = UNSET
+
+
+class SceneChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Changes of a scene; absent fields stay. What is changed here no import overwrites."""
+
+    name: Text | UnsetType = UNSET
+    duration: Length | UnsetType = UNSET
+    min_duration: Length | UnsetType = UNSET
+    max_duration: Length | UnsetType = UNSET
+    in_default: bool | UnsetType = UNSET
+    repeatable: bool | UnsetType = UNSET
+    removable: bool | UnsetType = UNSET
+
+
+class SharingBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who else sees a published template: all tenants, those named, or none."""
+
+    sharing: Annotated[str, Meta(pattern=r"^(all|chosen|none)$")]
+    tenant_ids: Annotated[list[UUID], Meta(max_length=1000)] = []
+
+
+class AdminTemplate(Struct, frozen=True, kw_only=True):
+    """A template as its administrators see it; ``manual_fields`` are kept by imports."""
+
+    id: UUID
+    slug: str
+    name: Words
+    description: Words
+    mode: str
+    aspects: list[str]
+    scene_count: int
+    version: str | None
+    sharing: str
+    shared_with: list[UUID]
+    category_id: UUID | None
+    tag_ids: list[UUID]
+    keywords: list[str]
+    min_plan_tier: int
+    position: int
+    use_count: int
+    render_count: int
+    manual_fields: list[str]
+    published_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class AdminCategory(Struct, frozen=True, kw_only=True):
+    """A category as its administrators see it."""
+
+    id: UUID
+    slug: str
+    name: Words
+    description: Words
+    parent_id: UUID | None
+    icon: str | None
+    position: int
+    active: bool
+
+
+class AdminTag(Struct, frozen=True, kw_only=True):
+    """A tag as its administrators see it."""
+
+    id: UUID
+    slug: str
+    name: Words
+    color: str | None
+    position: int
+
+
+class AdminFont(Struct, frozen=True, kw_only=True):
+    """A font as its administrators see it."""
+
+    id: UUID
+    family: str
+    style: str
+    weight: int
+    format: str
+    scripts: list[str]
+    source: str
+    active: bool
+
+
+def columns_of(body: Struct) -> dict[str, Any]:
+    """Return the columns that a request sets: bilingual fields become two, absent ones none."""
+    columns: dict[str, Any] = {}
+    for name, value in msgspec.structs.asdict(body).items():
+        if value is UNSET:
+            continue
+        if isinstance(value, Text | LongWords):
+            columns |= {f"{name}_fa": value.fa, f"{name}_en": value.en}
+        else:
+            columns[name] = value
+    return columns

@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
-from litestar import Controller, Request, post
+from litestar import Controller, Request, delete, get, patch, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from flatrender.errors import NotFound
+from flatrender.http.pages import Page, PageParams
 from flatrender.http.problems import problem_responses
 from flatrender.security.principal import Principal
-from flatrender_content.errors import TemplateRejected
+from flatrender_content.errors import SlugTaken, TemplateRejected
 from flatrender_content.guards import curates
+from flatrender_content.schemas import AdminTemplate, SceneChange, SharingBody, TemplateChange
+from flatrender_content.services.curation import CurationService
 from flatrender_content.services.importer import Imported, ImportService
 from flatrender_content.services.publishing import PublishingService
 
@@ -51,6 +54,102 @@ class AdminTemplateController(Controller):
             return await imports.import_file(
                 principal.tenant_id, path, by=principal.user_id, publish=publish
             )
+
+    @get("/", operation_id="admin_list_templates", summary="Own templates")
+    async def templates(
+        self,
+        principal: NamedDependency[Principal],
+        page_params: NamedDependency[PageParams],
+        curation: NamedDependency[CurationService],
+        published: Annotated[
+            bool | None, QueryParameter(description="Only published ones, or only drafts.")
+        ] = None,
+        q: Annotated[str | None, QueryParameter(max_length=200, description="Words.")] = None,
+    ) -> Page[AdminTemplate]:
+        """Return the tenant's own templates, drafts included, newest first."""
+        return await curation.templates(principal.tenant_id, page_params, published=published, q=q)
+
+    @get(
+        "/{template_id:uuid}",
+        operation_id="admin_get_template",
+        summary="One of the own templates",
+        responses=problem_responses(NotFound),
+    )
+    async def template(
+        self,
+        template_id: FromPath[UUID],
+        principal: NamedDependency[Principal],
+        curation: NamedDependency[CurationService],
+    ) -> AdminTemplate:
+        """Return one of the tenant's own templates, a draft too."""
+        return await curation.template(principal.tenant_id, template_id)
+
+    @patch(
+        "/{template_id:uuid}",
+        operation_id="admin_change_template",
+        summary="Change a template by hand",
+        responses=problem_responses(NotFound, SlugTaken),
+    )
+    async def change(
+        self,
+        template_id: FromPath[UUID],
+        data: JSONBody[TemplateChange],
+        principal: NamedDependency[Principal],
+        curation: NamedDependency[CurationService],
+    ) -> AdminTemplate:
+        """Change words and taxonomy; later imports leave alone what was changed here."""
+        await curation.change(principal.tenant_id, template_id, data)
+        return await curation.template(principal.tenant_id, template_id)
+
+    @patch(
+        "/{template_id:uuid}/scenes/{scene_id:uuid}",
+        status_code=204,
+        operation_id="admin_change_scene",
+        summary="Change a scene by hand",
+        responses=problem_responses(NotFound),
+    )
+    async def change_scene(
+        self,
+        template_id: FromPath[UUID],
+        scene_id: FromPath[UUID],
+        data: JSONBody[SceneChange],
+        principal: NamedDependency[Principal],
+        curation: NamedDependency[CurationService],
+    ) -> None:
+        """Change a scene; later imports leave alone what was changed here."""
+        await curation.change_scene(principal.tenant_id, template_id, scene_id, data)
+
+    @put(
+        "/{template_id:uuid}/sharing",
+        operation_id="admin_share_template",
+        summary="Choose who else sees a template",
+        responses=problem_responses(NotFound),
+    )
+    async def share(
+        self,
+        template_id: FromPath[UUID],
+        data: JSONBody[SharingBody],
+        principal: NamedDependency[Principal],
+        curation: NamedDependency[CurationService],
+    ) -> AdminTemplate:
+        """Share a template of the platform's own tenant with all tenants, with some or none."""
+        await curation.share(principal.tenant_id, template_id, data, by=principal.user_id)
+        return await curation.template(principal.tenant_id, template_id)
+
+    @delete(
+        "/{template_id:uuid}",
+        operation_id="admin_remove_template",
+        summary="Remove a template",
+        responses=problem_responses(NotFound),
+    )
+    async def remove(
+        self,
+        template_id: FromPath[UUID],
+        principal: NamedDependency[Principal],
+        curation: NamedDependency[CurationService],
+    ) -> None:
+        """Remove a template; its slug is free again and saved projects keep working."""
+        await curation.remove(principal.tenant_id, template_id)
 
     @post(
         "/{template_id:uuid}/publish",

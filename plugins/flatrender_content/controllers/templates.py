@@ -14,7 +14,7 @@ from flatrender.http.problems import problem_responses
 from flatrender.security.principal import Principal
 from flatrender.template.manifest import Aspect, Mode
 from flatrender_content.controllers.redirects import to_object
-from flatrender_content.queries import Sort, TemplateFilter
+from flatrender_content.queries.templates import Sort, TemplateFilter
 from flatrender_content.schemas import Template, TemplateItem
 from flatrender_content.services.library import LibraryService
 

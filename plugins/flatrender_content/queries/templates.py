@@ -1,30 +1,22 @@
-"""Content's hot reads: one SQL a request, the whole object graph in it.
+"""Published templates: lists, one with everything below it, and the graph that studio copies.
 
 Row-level security shows a tenant its own rows and what the default tenant shares; drafts are left
 out here. Answers are built as JSON by the database and decoded straight into the API's Structs.
 """
 
-from typing import Literal, TypeVar
+from typing import Literal
 from uuid import UUID
 
 import msgspec
 from msgspec import Struct
 
-from flatrender.contracts.content import MusicRef, TemplateGraph
+from flatrender.contracts.content import TemplateGraph
 from flatrender.db import ReadPool
 from flatrender.http.pages import Page, PageParams
-from flatrender.security.principal import DEFAULT_TENANT_ID
-from flatrender_content.schemas import Category, FontFace, MusicTrack, Tag, Template, TemplateItem
+from flatrender_content.queries.listing import owners, read_page
+from flatrender_content.schemas import Template, TemplateItem
 
-T = TypeVar("T")
 Sort = Literal["newest", "popular", "name"]
-
-
-class Listed(Struct, frozen=True):
-    """What a list query returns: the page's rows and how many there are in all."""
-
-    total: int
-    data: msgspec.Raw
 
 
 class TemplateFilter(Struct, frozen=True, kw_only=True):
@@ -183,57 +175,6 @@ FROM content.projects p
 JOIN content.project_containers c ON c.tenant_id = p.tenant_id AND c.id = p.container_id
 WHERE p.id = $1 AND p.deleted_at IS NULL AND c.published_at IS NOT NULL AND c.deleted_at IS NULL
 """  # noqa: S608 - constants
-_MUSIC_REF = """
-SELECT id, title_fa, title_en, object_key, sha256, duration FROM content.music_tracks
-WHERE id = $1 AND tenant_id = ANY ($2::uuid[]) AND active AND deleted_at IS NULL
-"""
-
-_PAGE = """
-WITH hits AS MATERIALIZED (
-  SELECT {columns}, row_number() OVER (ORDER BY {order}) AS place FROM {source}
-)
-SELECT json_build_object(
-  'total', (SELECT count(*) FROM hits),
-  'data', (SELECT coalesce(json_agg(json_build_object({item}) ORDER BY x.place), '[]')
-           FROM hits x WHERE x.place > $3 AND x.place <= $3 + $2))::text
-"""
-_NAME = "'name', json_build_object('fa', x.name_fa, 'en', x.name_en)"
-_CATEGORIES = _PAGE.format(
-    columns="c.*, parent.slug AS parent_slug",
-    order="c.position, c.slug, c.tenant_id",
-    source="content.categories c LEFT JOIN content.categories parent "
-    "ON parent.id = c.parent_id AND parent.deleted_at IS NULL "
-    "WHERE c.tenant_id = ANY ($1::uuid[]) AND c.active AND c.deleted_at IS NULL",
-    item=f"'id', x.id, 'slug', x.slug, {_NAME}, 'description', "
-    "json_build_object('fa', x.description_fa, 'en', x.description_en), "
-    "'parent', x.parent_slug, 'icon', x.icon, 'position', x.position",
-)
-_TAGS = _PAGE.format(
-    columns="t.*",
-    order="t.position, t.slug, t.tenant_id",
-    source="content.tags t WHERE t.tenant_id = ANY ($1::uuid[]) AND t.deleted_at IS NULL",
-    item=f"'id', x.id, 'slug', x.slug, {_NAME}, 'color', x.color, 'position', x.position",
-)
-_FONTS = _PAGE.format(
-    columns="f.*",
-    order="f.family, f.weight, f.style, f.id",
-    source="content.fonts f WHERE f.tenant_id = ANY ($1::uuid[]) AND f.active "
-    "AND f.deleted_at IS NULL AND ($4::text IS NULL OR $4 = ANY (f.scripts))",
-    item="'id', x.id, 'family', x.family, 'style', x.style, 'weight', x.weight, "
-    "'italic', x.italic, 'format', x.format, 'scripts', x.scripts, 'license', x.license",
-)
-_MUSIC = _PAGE.format(
-    columns="m.*",
-    order="m.position, m.title_fa, m.id",
-    source="content.music_tracks m WHERE m.tenant_id = ANY ($1::uuid[]) AND m.active "
-    "AND m.deleted_at IS NULL AND ($4::text IS NULL OR m.mood = $4) "
-    "AND ($5::text IS NULL OR m.search @@ public.search_query($5))",
-    item="'id', x.id, 'key', x.key, "
-    "'title', json_build_object('fa', x.title_fa, 'en', x.title_en), 'artist', x.artist, "
-    "'duration', x.duration, 'bpm', x.bpm, 'mood', x.mood, 'genre', x.genre, "
-    "'audio_url', $6::text || '/v1/music/' || x.id || '/audio'",
-)
-
 _POSTER = """
 SELECT CASE WHEN $4::text IS NULL THEN c.poster_object_key
             ELSE c.poster_object_keys ->> $4 END
@@ -248,11 +189,6 @@ JOIN content.project_containers c ON c.tenant_id = s.tenant_id AND c.id = s.cont
 WHERE s.id = $1 AND s.tenant_id = ANY ($2::uuid[]) AND c.published_at IS NOT NULL
   AND c.deleted_at IS NULL
 """
-
-
-def owners(tenant_id: UUID) -> list[UUID]:
-    """Return whose rows a tenant may read, its own first."""
-    return list(dict.fromkeys((tenant_id, DEFAULT_TENANT_ID)))
 
 
 def template_key(text: str) -> UUID | str:
@@ -279,7 +215,7 @@ async def templates(
         join = f"JOIN content.search_containers(${len(args)}, 2000) AS found ON found.id = c.id"
     order = _ORDERS[wanted.sort or ("relevance" if wanted.q else "newest")]
     sql = _LIST.format(order=order, join=join, filters=filters, item=_ITEM)
-    return await _page(reads, tenant_id, TemplateItem, page, sql, *args)
+    return await read_page(reads, tenant_id, TemplateItem, page, sql, *args)
 
 
 async def template(reads: ReadPool, tenant_id: UUID, base: str, key: UUID | str) -> Template | None:
@@ -295,47 +231,6 @@ async def graph(reads: ReadPool, tenant_id: UUID, project_id: UUID) -> TemplateG
     return None if text is None else msgspec.json.decode(text, type=TemplateGraph)
 
 
-async def music_ref(reads: ReadPool, tenant_id: UUID, music_id: UUID) -> MusicRef | None:
-    """Return where a track lies, or None."""
-    return await reads.one(MusicRef, tenant_id, _MUSIC_REF, music_id, owners(tenant_id))
-
-
-async def categories(reads: ReadPool, tenant_id: UUID, page: PageParams) -> Page[Category]:
-    """Return one page of the categories."""
-    return await _page(
-        reads, tenant_id, Category, page, _CATEGORIES, owners(tenant_id), page.limit, page.offset
-    )
-
-
-async def tags(reads: ReadPool, tenant_id: UUID, page: PageParams) -> Page[Tag]:
-    """Return one page of the tags."""
-    return await _page(
-        reads, tenant_id, Tag, page, _TAGS, owners(tenant_id), page.limit, page.offset
-    )
-
-
-async def fonts(
-    reads: ReadPool, tenant_id: UUID, page: PageParams, *, script: str | None
-) -> Page[FontFace]:
-    """Return one page of the fonts, those with letters of ``script`` only when one is named."""
-    args = (owners(tenant_id), page.limit, page.offset, script)
-    return await _page(reads, tenant_id, FontFace, page, _FONTS, *args)
-
-
-async def music(
-    reads: ReadPool,
-    tenant_id: UUID,
-    base: str,
-    page: PageParams,
-    *,
-    mood: str | None,
-    q: str | None,
-) -> Page[MusicTrack]:
-    """Return one page of the music library."""
-    args = (owners(tenant_id), page.limit, page.offset, mood, q or None, base)
-    return await _page(reads, tenant_id, MusicTrack, page, _MUSIC, *args)
-
-
 async def poster_key(
     reads: ReadPool, tenant_id: UUID, key: UUID | str, aspect: str | None
 ) -> str | None:
@@ -349,12 +244,3 @@ async def snapshot_key(reads: ReadPool, tenant_id: UUID, scene_id: UUID) -> str 
     """Return where a scene's snapshot lies, or None."""
     found: str | None = await reads.value(tenant_id, _SNAPSHOT, scene_id, owners(tenant_id))
     return found
-
-
-async def _page(
-    reads: ReadPool, tenant_id: UUID, kind: type[T], page: PageParams, sql: str, *args: object
-) -> Page[T]:
-    text = await reads.value(tenant_id, sql, *args)
-    listed = msgspec.json.decode(text, type=Listed)
-    rows: list[T] = msgspec.json.decode(listed.data, type=list[kind])  # type: ignore[valid-type]  # a type made at run time
-    return page.of(rows, listed.total)

@@ -1,0 +1,1 @@
+"""Content's hot reads: SQL to Struct, one query a request."""
