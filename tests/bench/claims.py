@@ -1,0 +1,141 @@
+"""Claims of the render farm: how many a second while few or very many frame jobs wait.
+
+The real claim (``farm/claims.py``) under the render context's system role, each in its own
+committed transaction on a durable PostgreSQL, by two claimers at once; every claim is given back
+by the real ``release``, so that rows and indexes age as they do in a farm. The yardstick is one
+row updated by its key in a transaction of its own.
+"""
+
+import asyncio
+import time
+from typing import Any
+from uuid import UUID, uuid4
+
+from tests.bench.stack import database_of, heading, servers, superuser, table
+
+from flatrender.clock import SystemClock
+from flatrender.db import ContextDatabase
+from flatrender.security.principal import DEFAULT_TENANT_ID
+from flatrender.testing.rounds import medians, ratio, turns
+from flatrender_render.farm import claims
+
+_WAITING = {"1 k": 1_000, "100 k": 100_000}
+_CLAIMERS = 2
+_PIECES = 20  # frame jobs of one job
+
+_JOBS = """
+INSERT INTO render.render_jobs (id, tenant_id, user_id, saved_project_id, engine,
+    package_object_key, package_sha256, composition, composition_sha256, resolution, aspect,
+    width, height, fps, duration, watermark, total_frames, reservation_state)
+SELECT gen_random_uuid(), $1, gen_random_uuid(), gen_random_uuid(), $2, 'k', repeat('a', 64),
+    '{"width": 640, "height": 360, "fps": 30, "aspect": "16:9", "direction": "rtl",
+      "scenes": [{"id": "s", "scene_key": "one", "animation": "a", "duration": 4.0}]}',
+    repeat('a', 64), '360p', '16:9', 640, 360, 30, 4, true, 1200, 'Reserved'
+FROM generate_series(1, $3::int)
+"""
+_FRAME_JOBS = """
+INSERT INTO render.frame_jobs (tenant_id, job_id, kind, index, first_frame, last_frame, engine)
+SELECT tenant_id, id, 'video', n, n * 60, n * 60 + 59, engine
+FROM render.render_jobs, generate_series(0, $2::int - 1) n WHERE engine = $1
+"""
+_TOUCH = "UPDATE render.nodes SET name = name WHERE id = $1"
+
+
+def run(*, quick: bool) -> None:
+    """Measure and print."""
+    with servers() as environment:
+        asyncio.run(_measure(environment, rounds=3 if quick else 7, each=40 if quick else 100))
+
+
+async def _measure(environment: dict[str, str], *, rounds: int, each: int) -> None:
+    settings = database_of(environment)
+    database = ContextDatabase(settings, context="render", schema="render", clock=SystemClock())
+    owner = await superuser(settings)
+    try:
+        nodes = [uuid4() for _ in range(_CLAIMERS)]
+        for node in nodes:
+            await owner.execute(
+                "INSERT INTO render.nodes (id, name) VALUES ($1, $2)", node, f"bench-{node}"
+            )
+        for name, waiting in _WAITING.items():
+            await owner.execute(_JOBS, DEFAULT_TENANT_ID, name, waiting // _PIECES)
+            await owner.execute(_FRAME_JOBS, name, _PIECES)
+        await owner.execute("VACUUM ANALYZE render.frame_jobs")
+        await owner.execute("VACUUM ANALYZE render.render_jobs")
+        seen: list[dict[str, float]] = []
+        contestants = [*_WAITING, "update"]
+        for order in turns(contestants, rounds):
+            seen.append({name: await _round(database, name, nodes, each) for name in order})
+        heading(
+            f"Claims: {_CLAIMERS} claimers, one transaction each ({rounds} rounds of "
+            f"{_CLAIMERS * each}, medians)"
+        )
+        rates = medians(seen)
+        table(
+            ["waiting frame jobs", "claims/s", "of 1 k", "of yardstick"],
+            [
+                [
+                    "one-row update by key (the yardstick)" if name == "update" else name,
+                    f"{rates[name]:,.0f}",
+                    f"{ratio(seen, name, '1 k'):.2f}",
+                    f"{ratio(seen, name, 'update'):.2f}",
+                ]
+                for name in contestants
+            ],
+        )
+        for name in _WAITING:
+            print(f"\nplan of the claim with {name} waiting:")
+            for line in await _plan(owner, name, nodes[0]):
+                print(f"  {line}")
+    finally:
+        await owner.close()
+        await database.close()
+
+
+async def _round(database: ContextDatabase, name: str, nodes: list[UUID], each: int) -> float:
+    """Return transactions per second of all claimers together."""
+    taken: list[claims.Claim] = []
+
+    async def claimer(node: UUID) -> None:
+        for _ in range(each):
+            async with database.system("bench") as work:
+                if name == "update":
+                    await work.execute(_TOUCH, node)
+                    continue
+                found = await claims.claim(work, engine=name, node_id=node)
+            if found is None:
+                raise SystemExit(f"nothing to claim with {name} waiting")
+            taken.append(found)
+
+    begun = time.perf_counter()
+    await asyncio.gather(*(claimer(node) for node in nodes))
+    seconds = time.perf_counter() - begun
+    if len({claim.id for claim in taken}) != len(taken):
+        raise SystemExit("a frame job was claimed twice")
+    for claim in taken:
+        async with database.system("bench") as work:
+            await claims.release(work, frame_job_id=claim.id, epoch=claim.epoch)
+    return len(nodes) * each / seconds
+
+
+async def _plan(owner: Any, engine: str, node: UUID) -> list[str]:
+    """Return the claim's plan as it ran, then take the claim back."""
+    lines: list[str] = []
+    transaction = owner.transaction()
+    await transaction.start()
+    try:
+        rows = await owner.fetch(
+            "EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) " + claims._CLAIM,
+            engine,
+            node,
+            claims.LEASE_SECONDS,
+            None,
+        )
+        # The whole plan is long: how rows are found, and what it cost.
+        marks = ("Scan using", "Seq Scan", "Sort", "Planning Time", "Execution Time")
+        texts = [str(row[0]).strip() for row in rows]
+        lines = [text for text in texts if any(mark in text for mark in marks)]
+        lines.append(next(text for text in texts if text.startswith("Buffers")) + " in all")
+    finally:
+        await transaction.rollback()
+    return lines
