@@ -106,8 +106,8 @@ class DeliveryService:
             )
 
     async def _failed(self, order: Deliver, row: Any, error: MailFailed) -> None:
-        wait = None if error.permanent else retry_after(row.attempts)
-        wait = None if wait is None else wait * self._scale
+        seconds = None if error.permanent else retry_after(row.attempts)
+        wait = None if seconds is None else seconds * self._scale
         async with self._context.db.unit_of_work(order.tenant_id) as work:
             if wait is not None:
                 await self._close(work, order, "Pending", error=str(error), wait=wait)

@@ -1,4 +1,4 @@
-"""The plugin of docs/plugins.md: found by its entry point, migrated, served, kept apart by tenant."""
+"""The plugin of docs/plugins.md: found by its entry point, migrated, served, apart by tenant."""
 
 import tomllib
 from collections.abc import AsyncIterator, Callable
