@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from flatrender.storage import StoreError
 from flatrender.testing.platform import Person, Platform
 
 
@@ -110,12 +111,15 @@ async def test_an_object_that_cannot_go_holds_up_no_other(
     )
     keys = {str(row["id"]): row["object_key"] for row in rows}
     service = _service(platform)
-    delete = service._delete
+    storage = platform.runtime.infra.storage
+    delete = storage.delete
 
-    async def broken(key: str) -> str | None:
-        return "AccessDenied" if key == keys[stuck["id"]] else await delete(key)
+    async def broken(key: str) -> None:
+        if key == keys[stuck["id"]]:
+            raise StoreError("AccessDenied")
+        await delete(key)
 
-    monkeypatch.setattr(service, "_delete", broken)
+    monkeypatch.setattr(storage, "delete", broken)
     await platform.sql("UPDATE file_mgr.pending_deletions SET due_at = now() WHERE "
                        "object_key = ANY($1::text[])", list(keys.values()))  # fmt: skip
 
@@ -226,6 +230,10 @@ async def test_what_is_anothers_is_not_there(platform: Platform, uploader: Any) 
         assert listed.json()["data"] == []
     unchanged = await platform.client.get(f"/v1/files/{file['id']}", headers=owner.headers)
     assert unchanged.json() == file
+    state = await platform.sql(
+        "SELECT state FROM file_mgr.upload_sessions WHERE id = $1", UUID(open_upload["upload_id"])
+    )
+    assert state[0][0] == "Open"
     finished = await uploader.complete(owner, open_upload["upload_id"])
     assert finished.status_code == 201
 

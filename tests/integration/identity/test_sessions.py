@@ -39,6 +39,8 @@ async def test_an_old_token_ends_its_own_session_only(platform: Platform) -> Non
     token = person.refresh_token
     for _ in range(2):
         token = (await _refresh(platform, token)).json()["refresh_token"]
+    live = await platform.client.get("/v1/me", headers=person.headers)
+    assert live.status_code == 200  # and remembered as live
     assert (await _refresh(platform, person.refresh_token)).status_code == 401
     dead = await platform.client.get("/v1/me", headers=person.headers)
     assert (dead.status_code, dead.json()["code"]) == (401, "session_ended")

@@ -42,6 +42,12 @@ async def test_twenty_refreshes_at_once_make_one_successor(platform: Platform) -
     tokens = await asyncio.gather(*(refresh() for _ in range(20)))
     assert len(set(tokens)) == 1
     assert tokens[0] != person.refresh_token
+    moved = await platform.sql(
+        "SELECT counter FROM identity.sessions WHERE user_id = $1", person.id
+    )
+    assert [row[0] for row in moved] == [1]
+    successor = await platform.client.post("/v1/auth/refresh", json={"refresh_token": tokens[0]})
+    assert successor.status_code == 200
 
 
 async def test_an_old_refresh_token_ends_the_session(platform: Platform) -> None:
