@@ -5,6 +5,7 @@ decided here and nowhere else: done, try again later, or into the context's dead
 """
 
 import asyncio
+import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
@@ -25,6 +26,8 @@ from flatrender.tasks.queue import Job, QueueClient, deserialize, serialize
 from flatrender.tasks.task import QueueName, RetryLater, Task
 
 log = structlog.get_logger(__name__)
+# arq writes the arguments of every job into its info lines: payloads do not belong into logs.
+logging.getLogger("arq.worker").setLevel(logging.WARNING)
 
 #: arq polls; what people wait for is looked at more often.
 _POLL_SECONDS: dict[str, float] = {"quick": 0.02, "render": 0.05, "events": 0.05}

@@ -67,6 +67,16 @@ async def test_a_failing_task_is_tried_again_until_it_works(
     assert await _letters(inspect)() == []
 
 
+async def test_payloads_stay_out_of_the_logs(
+    lab: Lab, inspect: Inspect, tenant: UUID, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    async with lab.worker():
+        await _ask(lab, tenant, "private words")
+        await until(_texts(inspect, tenant))
+    assert "private words" not in caplog.text
+
+
 async def test_the_wait_between_tries_doubles(
     lab: Lab, lab_script: Script, inspect: Inspect, tenant: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
