@@ -19,6 +19,8 @@ SELECT id, slug, package_version, published_at IS NOT NULL FROM content.project_
 WHERE tenant_id = $1 AND package_sha256 = $2 AND deleted_at IS NULL
 """
 
+SAME_AGAIN = SAME_PACKAGE.replace("$1", ":tenant").replace("$2", ":sha256")
+
 # A shared category or tag of the default tenant is used as it is; own ones come first.
 TAXONOMY = """
 WITH wanted AS (

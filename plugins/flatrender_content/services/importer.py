@@ -105,18 +105,8 @@ class ImportService:
         )
         if not rows:
             return None
-        container_id, slug, version, published = rows[0]
-        if target.publish and not published:
-            async with self._db.unit_of_work(target.tenant_id) as work:
-                await publish(work, container_id)
-        return Imported(
-            container_id=container_id,
-            slug=slug,
-            version=version,
-            outcome="unchanged",
-            published=published or target.publish,
-            warnings=[],
-        )
+        async with self._db.unit_of_work(target.tenant_id) as work:
+            return await _unchanged(work, target, tuple(rows[0]))
 
     async def _judge(self, package: ReadPackage, path: Path) -> list[ImportWarning]:
         """Ask the engine. Raises :class:`TemplateRejected`; returns all that is only a warning."""
@@ -175,6 +165,11 @@ class ImportService:
         async with self._db.unit_of_work(tenant) as work:
             # One import of a tenant at a time: they share categories, tags, fonts and music.
             await work.execute(sql.LOCK, tenant=tenant)
+            if same := (
+                await work.execute(sql.SAME_AGAIN, tenant=tenant, sha256=package.sha256)
+            ).first():
+                # Somebody brought the same package while this one was being read.
+                return await _unchanged(work, target, tuple(same))
             category = (await _taxonomy(work, sql.CATEGORIES, [manifest.category]))[0]
             tags = await _taxonomy(work, sql.TAGS, manifest.tags)
             music = await _music(work, target, package, seconds)
@@ -223,6 +218,23 @@ def _warning(found: InspectionNote | PackageProblem) -> ImportWarning:
         code=found.code,
         message_fa=found.message_fa,
         message_en=found.message_en,
+    )
+
+
+async def _unchanged(
+    work: UnitOfWork, target: _Target, current: tuple[UUID, str, str, bool]
+) -> Imported:
+    """Answer for a package that is the current one already; at most publishes it."""
+    container_id, slug, version, published = current
+    if target.publish and not published:
+        await publish(work, container_id)
+    return Imported(
+        container_id=container_id,
+        slug=slug,
+        version=version,
+        outcome="unchanged",
+        published=published or target.publish,
+        warnings=[],
     )
 
 

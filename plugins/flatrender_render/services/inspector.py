@@ -10,7 +10,7 @@ from flatrender.template.manifest import Scene, Variant
 from flatrender.template.package import TemplatePackage
 from flatrender_render.domain import output_size
 from flatrender_render.engines import RenderSpec
-from flatrender_render.engines.pool import RenderPool, WorkFailed
+from flatrender_render.engines.pool import PoolError, RenderPool, WorkerCrashed, WorkFailed
 
 
 class InspectorService:
@@ -24,7 +24,10 @@ class InspectorService:
         """Return every problem and limitation the engine sees."""
         with TemplatePackage.open(package) as opened:
             name = opened.manifest.engine
-        return await self._pool.inspect(name, package)
+        try:
+            return await self._pool.inspect(name, package)
+        except (WorkFailed, WorkerCrashed) as error:
+            return [_broken(error)]
 
     async def still(
         self, package: Path, *, aspect: str, scene_key: str | None, width: int
@@ -60,6 +63,17 @@ class InspectorService:
     async def close(self) -> None:
         """End the render process."""
         await self._pool.close()
+
+
+def _broken(error: PoolError) -> InspectionNote:
+    """A package that brings the engine down is no good, whatever else may be right with it."""
+    return InspectionNote(
+        level="error",
+        code=error.code,
+        place="/",
+        message_en=f"The engine could not examine the package: {error}",
+        message_fa="موتور رندر نتوانست بسته را بررسی کند",
+    )
 
 
 def _composition(variant: Variant, scene: Scene, direction: Literal["rtl", "ltr"]) -> Composition:

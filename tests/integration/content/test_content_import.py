@@ -1,5 +1,6 @@
 """Importing packages: what gets in, what is refused, and what a new version keeps."""
 
+import asyncio
 import io
 from typing import Any
 from uuid import UUID
@@ -89,6 +90,20 @@ async def test_the_same_package_again_changes_nothing(
     assert again.json()["outcome"] == "unchanged"
     assert again.json()["container_id"] == first.json()["container_id"]
     assert await _rows(platform, container) == before
+
+
+async def test_imports_at_once_do_not_meet(install: Any, fresh_slug: str) -> None:
+    slugs = [f"{letter}-{fresh_slug}" for letter in "aabb"]
+    made = await asyncio.gather(
+        *(
+            # The same tags in opposite orders: a lock per row would deadlock sooner or later.
+            install(slug, tags=[f"x-{fresh_slug}", f"y-{fresh_slug}"][:: (-1) ** n], category="c")
+            for n, slug in enumerate(slugs)
+        )
+    )
+    assert len({m.container_id for m in made}) == 2
+    same = await asyncio.gather(*(install(f"same-{fresh_slug}") for _ in range(3)))
+    assert sorted(m.outcome for m in same) == ["created", "unchanged", "unchanged"]
 
 
 async def test_every_reason_of_a_refusal_has_its_place(
