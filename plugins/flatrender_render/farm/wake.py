@@ -8,7 +8,7 @@ from flatrender.plugin import PluginContext
 from flatrender.tasks.task import Nothing, Schedule, Task
 
 SWEEP_SECONDS = 5.0
-WAKES_PER_SWEEP = 16
+WAKES_PER_SWEEP = 64
 
 _WAITING = """
 SELECT engine, count(*) AS waiting FROM (
@@ -73,11 +73,22 @@ async def sweep(context: PluginContext, _payload: Nothing) -> None:
             await announce(context, row["id"], {"type": "failed", "step": "Failed"})
     queue = context.infra.queue
     for row in await context.db.system_fetch("frame jobs that wait", _WAITING):
-        for _ in range(min(row["waiting"], WAKES_PER_SWEEP)):
-            await queue.enqueue_task("render", WORK.queue, WORK.name, Wake(engine=row["engine"]))
+        for number in range(min(row["waiting"], WAKES_PER_SWEEP)):
+            # Named, so that wakes that nobody has taken yet do not pile up sweep by sweep.
+            await queue.enqueue_task(
+                "render",
+                WORK.queue,
+                WORK.name,
+                Wake(engine=row["engine"]),
+                job_id=f"{WORK.name}:{row['engine']}:{number}",
+            )
     for row in await context.db.system_fetch("snapshots that wait", _STARVED_SNAPSHOTS):
         await queue.enqueue_task(
-            "render", SNAPSHOT.queue, SNAPSHOT.name, SnapshotWake(snapshot_id=row["id"])
+            "render",
+            SNAPSHOT.queue,
+            SNAPSHOT.name,
+            SnapshotWake(snapshot_id=row["id"]),
+            job_id=f"{SNAPSHOT.name}:{row['id']}",
         )
 
 

@@ -214,9 +214,12 @@ class JobService:
         slots = self._context.infra.settings.worker.render_slots or 2
         gops = gops_per_chunk(frames, slots)
         ranges = list(chunks(frames, gops=gops))
-        rows = [_row("video", index, piece) for index, piece in enumerate(ranges)]
+        pieces = [("video", index, piece) for index, piece in enumerate(ranges)]
         if composition.audio:
-            rows.append(_row("audio", 0, FrameRange(0, frames - 1)))
+            pieces.append(("audio", 0, FrameRange(0, frames - 1)))
+        # Claims go by id: in the order of the film, the sound last.
+        ids = sorted(uuid7() for _ in pieces)
+        rows = [_row(made, *piece) for made, piece in zip(ids, pieces, strict=True)]
         priority = reservation.priority
         await work.execute(
             _INSERT_JOB,
@@ -274,9 +277,9 @@ class JobService:
             work.enqueue(WORK, Wake(engine=source.engine))
 
 
-def _row(kind: str, index: int, piece: FrameRange) -> dict[str, object]:
+def _row(piece_id: UUID, kind: str, index: int, piece: FrameRange) -> dict[str, object]:
     return {
-        "id": uuid7(),
+        "id": piece_id,
         "kind": kind,
         "index": index,
         "first_frame": piece.first,
