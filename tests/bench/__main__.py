@@ -8,6 +8,9 @@ import time
 
 import click
 
+from flatrender.observability.logs import configure_logging
+from flatrender.settings import ObservabilitySettings
+
 PARTS = ("api", "claims", "render", "snapshot")
 
 
@@ -18,6 +21,7 @@ def main(only: tuple[str, ...], quick: bool) -> None:
     """Measure against bare yardsticks, in interleaved rounds, and print medians."""
     # Asked to end, it ends its servers as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    configure_logging(ObservabilitySettings(log_level="warning", log_format="console"))
     begun = time.monotonic()
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start", flush=True)
     for part in PARTS:

@@ -4,6 +4,9 @@ Ours: ``RenderPool`` and its worker processes, as the farm uses them. The yardst
 encoder of ``media/encode.py`` (colour conversion included) fed with the same frames already drawn
 in memory. Every sample opens its composition anew, so that nothing drawn before helps; opening is
 not counted, as a farm opens once per job. With two processes both work on the same range.
+
+Every ratio is given twice: by the clock, and by processor time per frame, which hardly moves when
+other work shares the cores.
 """
 
 import asyncio
@@ -18,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from msgspec import Struct
-from tests.bench.stack import heading, table, temporary_folder, verdict
+from tests.bench.stack import heading, processor_seconds, temporary_folder, verdict
 
 from flatrender.template.composition import Composition, SceneInstance
 from flatrender.template.package import TemplatePackage
@@ -30,6 +33,9 @@ from flatrender_render.engines.work import RenderChunk, SegmentReport
 
 RICH, SIMPLE, GAIN = 0.75, 0.9, 0.95
 _SIZES = {"16:9": (1920, 1080), "9:16": (1080, 1920), "1:1": (1080, 1080)}
+_LINE = "{:<26} {:>7} {:>7} {:>7} {:>7} {:>8} {:>8} {:>6} {:>6} {:>6} {:>8}  {}"
+_COLUMNS = ("ours 1", "bare 1", "ours 2", "bare 2", "ratio 1", "ratio 2", "gain",
+            "cpu 1", "cpu 2", "cpu gain", "render / convert / encode")  # fmt: skip
 _serial = count()
 
 
@@ -52,11 +58,11 @@ class Subject(Struct, frozen=True, kw_only=True):
         ]
         return replace(self.spec, composition=replace(self.spec.composition, scenes=scenes))
 
-    def chunk(self, output: Path) -> RenderChunk:
-        """Return the work of one sample; ``fresh`` afterwards gives another session."""
+    def chunk(self, spec: RenderSpec, output: Path) -> RenderChunk:
+        """Return the work of one sample."""
         return RenderChunk(
             engine="lottie",
-            spec=self.fresh(),
+            spec=spec,
             first=self.first,
             last=self.last,
             output=str(output),
@@ -78,72 +84,104 @@ def run(*, quick: bool) -> None:
 
 async def _measure(subjects: list[Subject], rounds: int, folder: Path) -> None:
     limits = PoolLimits(nice=0)  # the yardstick's processes are not nice either
-    rows: list[list[str]] = []
     lines: list[str] = []
-    async with RenderPool(2, limits) as pool:
-        await pool.warm_up()
+    print(_LINE.format("frames/s", *_COLUMNS), flush=True)
+    async with RenderPool(1, limits) as single, RenderPool(2, limits) as double:
+        pools = {1: single, 2: double}
+        for pool in pools.values():
+            await pool.warm_up()
         for subject in subjects:
             with _Encoders(subject, folder) as encoders:
-                seen, shares = await _subject(subject, rounds, pool, encoders, folder)
-            rate = medians(seen)
-            gains = [each["render2"] / each["render1"] for each in seen]
-            bare = [each["encode2"] / each["encode1"] for each in seen]
-            relative = [{"ours": a, "bare": b} for a, b in zip(gains, bare, strict=True)]
-            one, two = ratio(seen, "render1", "encode1"), ratio(seen, "render2", "encode2")
-            gain = ratio(relative, "ours", "bare")
-            rows.append(
-                [
-                    subject.name,
-                    *(f"{rate[k]:.0f}" for k in ("render1", "encode1", "render2", "encode2")),
-                    f"{one:.2f}",
-                    f"{two:.2f}",
-                    f"{gain:.2f}",
-                    " / ".join(f"{share:.0%}" for share in shares),
-                ]
-            )
-            lines.append(
-                f"{subject.name}: {two:.2f} of encode-only with two ({verdict(two, subject.goal)})"
-                f"; gain of the second {gain:.2f} of a bare encoder's ({verdict(gain, GAIN)})"
-            )
-    table(
-        ["frames/s", "ours 1", "bare 1", "ours 2", "bare 2", "ratio 1", "ratio 2", "gain",
-         "render / convert / encode"],
-        rows,
-    )  # fmt: skip
+                walls, costs, shares = await _subject(subject, rounds, pools, encoders, folder)
+            lines.append(_report(subject, walls, costs, shares))
     print("\n".join(lines))
 
 
+def _report(
+    subject: Subject,
+    walls: list[dict[str, float]],
+    costs: list[dict[str, float]],
+    shares: list[float],
+) -> str:
+    """Print a subject's line and return its verdict."""
+    rate = medians(walls)
+    gain, steady = _gain(walls), _gain(costs)
+    one, two = ratio(walls, "render1", "encode1"), ratio(walls, "render2", "encode2")
+    cheap1, cheap2 = ratio(costs, "render1", "encode1"), ratio(costs, "render2", "encode2")
+    print(
+        _LINE.format(
+            subject.name,
+            *(f"{rate[name]:.1f}" for name in ("render1", "encode1", "render2", "encode2")),
+            *(f"{value:.2f}" for value in (one, two, gain, cheap1, cheap2, steady)),
+            " / ".join(f"{share:.0%}" for share in shares),
+        ),
+        flush=True,
+    )
+    return (
+        f"{subject.name}: two processes {two:.2f} of encode-only ({verdict(two, subject.goal)}; "
+        f"by processor time {cheap2:.2f}), the second gains {gain:.2f} of what a bare encoder's "
+        f"does ({verdict(gain, GAIN)}; by processor time {steady:.2f})"
+    )
+
+
+def _gain(rounds: list[dict[str, float]]) -> float:
+    """Return what the second process gains, over what it gains a bare encoder."""
+    gains = [
+        {
+            "ours": each["render2"] / each["render1"],
+            "bare": each["encode2"] / each["encode1"],
+        }
+        for each in rounds
+    ]
+    return ratio(gains, "ours", "bare")
+
+
 async def _subject(
-    subject: Subject, rounds: int, pool: RenderPool, encoders: "_Encoders", folder: Path
-) -> tuple[list[dict[str, float]], list[float]]:
-    """Return frames/s by contestant and round, and the mean shares of ours."""
+    subject: Subject,
+    rounds: int,
+    pools: dict[int, RenderPool],
+    encoders: "_Encoders",
+    folder: Path,
+) -> tuple[list[dict[str, float]], list[dict[str, float]], list[float]]:
+    """Return, by contestant and round, frames per second and frames per processor second (times
+    processes, so that both read alike), and the mean shares of ours."""
     frames = subject.last - subject.first + 1
-    seen: list[dict[str, float]] = []
+    walls: list[dict[str, float]] = []
+    costs: list[dict[str, float]] = []
     spent = np.zeros(3)
     for order in turns(["render1", "encode1", "render2", "encode2"], rounds):
-        rate: dict[str, float] = {}
+        wall: dict[str, float] = {}
+        cost: dict[str, float] = {}
         for name in order:
             processes = int(name[-1])
             if name.startswith("encode"):
-                rate[name] = processes * frames / await asyncio.to_thread(encoders.run, processes)
-                continue
-            seconds, reports = await _render(subject, pool, processes, folder)
-            rate[name] = processes * frames / seconds
-            for r in reports:
-                spent += (r.render_seconds, r.convert_seconds, r.encode_seconds)
-        seen.append(rate)
-    return seen, list(spent / spent.sum())
+                seconds, used = await asyncio.to_thread(encoders.run, processes)
+            else:
+                seconds, used, reports = await _render(subject, pools[processes], processes, folder)
+                for r in reports:
+                    spent += (r.render_seconds, r.convert_seconds, r.encode_seconds)
+            wall[name] = processes * frames / seconds
+            cost[name] = processes * processes * frames / used
+        walls.append(wall)
+        costs.append(cost)
+    return walls, costs, list(spent / spent.sum())
 
 
 async def _render(
     subject: Subject, pool: RenderPool, processes: int, folder: Path
-) -> tuple[float, list[SegmentReport]]:
-    """Render the range in ``processes`` processes; return seconds without opening."""
-    works = [subject.chunk(folder / f"ours-{n}.mp4") for n in range(processes)]
+) -> tuple[float, float, list[SegmentReport]]:
+    """Render the range in every process of ``pool``; return seconds and processor seconds."""
+    spec = subject.fresh()
+    # Each process opens the composition, as it does once per job, by drawing its first frame.
+    await asyncio.gather(*(pool.snapshot("lottie", spec, 0, width=64) for _ in range(processes)))
+    works = [subject.chunk(spec, folder / f"ours-{n}.mp4") for n in range(processes)]
+    pids = [worker.process.pid for worker in pool._workers]
+    used = -sum(processor_seconds(pid) for pid in pids)
     begun = time.perf_counter()
     reports = await asyncio.gather(*(pool.render_chunk(work) for work in works))
     seconds = time.perf_counter() - begun
-    return seconds - max(report.open_seconds for report in reports), list(reports)
+    used += sum(processor_seconds(pid) for pid in pids)
+    return seconds, used, list(reports)
 
 
 class _Encoders:
@@ -174,14 +212,13 @@ class _Encoders:
             process.kill()
             process.join()
 
-    def run(self, processes: int) -> float:
-        """Return the seconds until ``processes`` of them have encoded their frames."""
+    def run(self, processes: int) -> tuple[float, float]:
+        """Have ``processes`` of them encode; return seconds and processor seconds."""
         begun = time.perf_counter()
         for pipe in self._pipes[:processes]:
             pipe.send("encode")
-        for pipe in self._pipes[:processes]:
-            pipe.recv()
-        return time.perf_counter() - begun
+        used = sum(pipe.recv() for pipe in self._pipes[:processes])
+        return time.perf_counter() - begun, used
 
 
 def _encode_when_told(pipe: Connection, subject: Subject, output: Path) -> None:
@@ -197,13 +234,14 @@ def _encode_when_told(pipe: Connection, subject: Subject, output: Path) -> None:
     session.close()
     pipe.send("drawn")
     while pipe.recv() == "encode":
+        begun = time.process_time()
         with SegmentEncoder(output, form) as encoder:
             for pixels in frames:
                 # The encoder reads these pixels where they lie, as it reads its own buffer.
                 encoder._source = av.VideoFrame.from_numpy_buffer(pixels, format="bgra")
                 encoder.write()
             encoder.finish()
-        pipe.send("encoded")
+        pipe.send(time.process_time() - begun)
 
 
 def _subjects(folder: Path, frames: int) -> list[Subject]:
