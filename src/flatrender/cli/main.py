@@ -62,6 +62,8 @@ def fail(message: str, *, code: int = 1) -> "Any":
 
 def main() -> None:
     """Run the command line; expected trouble is one line, never a traceback."""
+    import httpx
+
     from flatrender.db.migrations import MigrationError
     from flatrender.demo.api import ApiError
     from flatrender.embedded.errors import EmbeddedError
@@ -77,6 +79,9 @@ def main() -> None:
         sys.exit(2)
     except (MigrationError, EmbeddedError, DomainError, ApiError, SystemLibraryError) as error:
         click.echo(f"flatrender: {error}", err=True)
+        sys.exit(1)
+    except (httpx.ConnectError, httpx.UnsupportedProtocol) as error:
+        click.echo(f"flatrender: no server answers at {error.request.url}: {error}", err=True)
         sys.exit(1)
     except ConnectionRefusedError as error:
         click.echo(
