@@ -7,6 +7,7 @@ from litestar.di import Provide
 from flatrender.contracts import notification as contract
 from flatrender.contracts.identity import TokenIssuer, UserDirectory
 from flatrender.plugin import FlatRenderPlugin, Manifest
+from flatrender.security.ports import SessionLedger
 from flatrender.security.tokens import KeySource
 from flatrender.tasks.task import Schedule
 from flatrender_notification.controllers.inbox import (
@@ -31,7 +32,7 @@ class NotificationPlugin(FlatRenderPlugin):
         tasks=(DELIVER, SWEEP, PING),
         schedules=(Schedule(task=SWEEP, every=30.0),),
         subscriptions=SUBSCRIPTIONS,
-        needs=(UserDirectory, TokenIssuer, KeySource),
+        needs=(UserDirectory, TokenIssuer, KeySource, SessionLedger),
         emits=(
             contract.NotificationCreated,
             contract.NotificationDelivered,

@@ -10,6 +10,7 @@ from flatrender.contracts import render as contract
 from flatrender.contracts.identity import RenderEntitlements, TokenIssuer
 from flatrender.contracts.studio import SavedProjects
 from flatrender.plugin import FlatRenderPlugin, Manifest
+from flatrender.security.ports import SessionLedger
 from flatrender.security.tokens import KeySource
 from flatrender_render.controllers.exports import ExportController
 from flatrender_render.controllers.jobs import JobController
@@ -43,7 +44,7 @@ class RenderPlugin(FlatRenderPlugin):
         tasks=TASKS,
         schedules=SCHEDULES,
         offers=(contract.TemplateInspector,),
-        needs=(SavedProjects, RenderEntitlements, TokenIssuer, KeySource),
+        needs=(SavedProjects, RenderEntitlements, TokenIssuer, KeySource, SessionLedger),
         emits=(
             contract.JobQueued,
             contract.JobStarted,

@@ -54,10 +54,24 @@ class KeyService:
                 )
             return self._signer
 
-    async def watch(self, *, tenant_id: UUID, user_id: UUID, job_id: UUID, seconds: int) -> str:
+    async def watch(
+        self,
+        *,
+        tenant_id: UUID,
+        user_id: UUID,
+        job_id: UUID,
+        seconds: int,
+        session_id: UUID | None = None,
+    ) -> str:
         """Return a token for one live stream."""
         signer = await self.signer()
-        return signer.watch(user_id=user_id, tenant_id=tenant_id, job_id=job_id, seconds=seconds)
+        return signer.watch(
+            user_id=user_id,
+            tenant_id=tenant_id,
+            job_id=job_id,
+            seconds=seconds,
+            session_id=session_id,
+        )
 
     async def _current(self) -> SigningKey:
         encryptor = self._context.infra.encryptor

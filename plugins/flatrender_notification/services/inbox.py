@@ -13,6 +13,7 @@ from flatrender.errors import FieldError, Invalid, NotFound, Unauthorized
 from flatrender.http.pages import CursorPage, CursorParams
 from flatrender.http.sorting import keyset
 from flatrender.plugin import PluginContext
+from flatrender.security.ports import SessionLedger
 from flatrender.security.principal import Principal
 from flatrender.security.tokens import KeySource, WatchClaims
 from flatrender.tasks.task import Task
@@ -131,7 +132,11 @@ class InboxService:
         if user_id is None:
             raise NotFound()
         return await self._context.port(TokenIssuer).watch(
-            tenant_id=principal.tenant_id, user_id=user_id, job_id=user_id, seconds=STREAM_SECONDS
+            tenant_id=principal.tenant_id,
+            user_id=user_id,
+            job_id=user_id,
+            seconds=STREAM_SECONDS,
+            session_id=principal.session_id,
         )
 
     async def open_ticket(self, token: str | None, principal: Principal | None) -> WatchClaims:
@@ -142,22 +147,31 @@ class InboxService:
         if not token and principal is not None and principal.user_id is not None:
             user_id = principal.user_id
             return WatchClaims(
-                tenant_id=principal.tenant_id, user_id=user_id, job_id=user_id, exp=0
+                tenant_id=principal.tenant_id,
+                user_id=user_id,
+                job_id=user_id,
+                exp=0,
+                sid=principal.session_id,
             )
         if not token:
             raise Unauthorized()
         claims = await self._verifier.watch(token)
         if claims.job_id != claims.user_id:  # a ticket for a render opens no inbox
             raise Unauthorized()
+        if not await self._session_live(claims):
+            raise Unauthorized()
         return claims
 
     async def live(self, claims: WatchClaims) -> AsyncIterator[dict[str, Any]]:
-        """Yield the unread count and then every notification as it arrives."""
+        """Yield the unread count and then every notification as it arrives, while the session
+        lives."""
         async with self._context.infra.hub.listen(channel_of(claims.user_id)) as listener:
             count = await queries.unread_count(self._db.reads, claims.tenant_id, claims.user_id)
             yield {"type": "hello", "unread": count}
             while True:
                 data = await listener.next_message(60.0)
+                if not await self._session_live(claims):
+                    return
                 if data is None:
                     await asyncio.sleep(0)
                     continue
@@ -167,6 +181,12 @@ class InboxService:
                 )
                 if row is not None:
                     yield {"type": "notification", "notification": row}
+
+    async def _session_live(self, claims: WatchClaims) -> bool:
+        """Tell whether the session that opened the stream may still act."""
+        if claims.sid is None:
+            return True
+        return await self._context.port(SessionLedger).session_live(claims.sid)
 
 
 def _protected(number: int) -> FieldError:

@@ -9,6 +9,7 @@ import msgspec
 
 from flatrender.errors import NotFound, Unauthorized
 from flatrender.plugin import PluginContext
+from flatrender.security.ports import SessionLedger
 from flatrender.security.tokens import KeySource, WatchClaims
 from flatrender_render import queries
 from flatrender_render.domain import TERMINAL, Step, overall_progress
@@ -74,11 +75,13 @@ class StreamService:
     async def open_ticket(self, token: str | None, job_id: UUID) -> WatchClaims | None:
         """Return the claims of a watch token for this job; None for another job's token.
 
-        Raises ``Unauthorized`` when the token does not hold.
+        Raises ``Unauthorized`` when the token does not hold or its session ended.
         """
         if not token:
             raise Unauthorized()
         claims = await self._verifier.watch(token)
+        if claims.sid and not await self._context.port(SessionLedger).session_live(claims.sid):
+            raise Unauthorized()
         return claims if claims.job_id == job_id else None
 
     async def messages(self, claims: WatchClaims) -> AsyncIterator[dict[str, Any]]:

@@ -64,6 +64,7 @@ class ViewService:
             user_id=principal.user_id or view.id,
             job_id=job_id,
             seconds=WATCH_SECONDS,
+            session_id=principal.session_id,
         )
         socket = self._base.replace("http", "ws", 1)
         return WatchTicket(

@@ -181,8 +181,17 @@ class RenderEntitlements(Protocol):
 class TokenIssuer(Protocol):
     """Signs short tokens for live streams with the deployment's current key."""
 
-    async def watch(self, *, tenant_id: UUID, user_id: UUID, job_id: UUID, seconds: int) -> str:
-        """Return a watch token: this user may follow this job (or inbox) for ``seconds``."""
+    async def watch(
+        self,
+        *,
+        tenant_id: UUID,
+        user_id: UUID,
+        job_id: UUID,
+        seconds: int,
+        session_id: UUID | None = None,
+    ) -> str:
+        """Return a watch token: this user may follow this job (or inbox) for ``seconds``,
+        at most as long as the session lives that asked."""
         ...
 
 

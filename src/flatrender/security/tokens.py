@@ -128,12 +128,13 @@ class AccessClaims(Struct, frozen=True, kw_only=True):
 
 
 class WatchClaims(Struct, frozen=True, kw_only=True):
-    """What a watch token says: this user may watch this job."""
+    """What a watch token says: this user may watch this job, while session ``sid`` lives."""
 
     user_id: UUID
     tenant_id: UUID
     job_id: UUID
     exp: int
+    sid: UUID | None = None
 
 
 class TokenSigner:
@@ -174,9 +175,19 @@ class TokenSigner:
         }
         return self._sign(ACCESS, claims, self._access_seconds), self._access_seconds
 
-    def watch(self, *, user_id: UUID, tenant_id: UUID, job_id: UUID, seconds: int = 300) -> str:
-        """Return a token for the live stream of one job."""
+    def watch(
+        self,
+        *,
+        user_id: UUID,
+        tenant_id: UUID,
+        job_id: UUID,
+        seconds: int = 300,
+        session_id: UUID | None = None,
+    ) -> str:
+        """Return a token for the live stream of one job; it dies with the session."""
         claims = {"user_id": str(user_id), "tenant_id": str(tenant_id), "job_id": str(job_id)}
+        if session_id is not None:
+            claims["sid"] = str(session_id)
         return self.issue(WATCH, claims, seconds)
 
     def issue(self, typ: str, claims: Mapping[str, object], seconds: int) -> str:
