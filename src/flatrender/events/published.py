@@ -14,7 +14,9 @@ def asyncapi(plugins: Mapping[str, type[FlatRenderPlugin]]) -> dict[str, Any]:
     """Return the AsyncAPI 3.0 document of every event that installed contexts emit."""
     events = {e.event_type: e for p in plugins.values() for e in p.manifest.emits}
     schemas, components = msgspec.json.schema_components(
-        [Envelope, *events.values()], ref_template="#/components/schemas/{name}"
+        [Envelope, *events.values()],
+        ref_template="#/components/schemas/{name}",
+        schema_hook=lambda _: {"description": "Any JSON value."},
     )
     envelope_ref, event_refs = schemas[0], dict(zip(events, schemas[1:], strict=True))
     messages: dict[str, Any] = {}
