@@ -36,6 +36,7 @@ _SIZES = {"16:9": (1920, 1080), "9:16": (1080, 1920), "1:1": (1080, 1080)}
 _LINE = "{:<26} {:>7} {:>7} {:>7} {:>7} {:>8} {:>8} {:>6} {:>6} {:>6} {:>8}  {}"
 _COLUMNS = ("ours 1", "bare 1", "ours 2", "bare 2", "ratio 1", "ratio 2", "gain",
             "cpu 1", "cpu 2", "cpu gain", "render / convert / encode")  # fmt: skip
+_BUDGET = 20.0  # seconds per template after which no further round begins
 _serial = count()
 
 
@@ -72,11 +73,11 @@ class Subject(Struct, frozen=True, kw_only=True):
 
 def run(*, quick: bool) -> None:
     """Measure and print."""
-    frames, rounds = (30, 2) if quick else (60, 3)
+    frames, rounds = (30, 1) if quick else (60, 3)
     with temporary_folder() as folder:
         subjects = _subjects(folder, frames)
         heading(
-            f"Render against encode-only, 1080p ({rounds} rounds of {frames} frames from the "
+            f"Render against encode-only, 1080p (at most {rounds} rounds of {frames} frames from the "
             "middle, medians)"
         )
         asyncio.run(_measure(subjects, rounds, folder))
@@ -149,6 +150,7 @@ async def _subject(
     walls: list[dict[str, float]] = []
     costs: list[dict[str, float]] = []
     spent = np.zeros(3)
+    deadline = time.monotonic() + _BUDGET
     for order in turns(["render1", "encode1", "render2", "encode2"], rounds):
         wall: dict[str, float] = {}
         cost: dict[str, float] = {}
@@ -164,6 +166,8 @@ async def _subject(
             cost[name] = processes * processes * frames / used
         walls.append(wall)
         costs.append(cost)
+        if time.monotonic() > deadline:
+            break
     return walls, costs, list(spent / spent.sum())
 
 
