@@ -1,5 +1,7 @@
 """A stream token is a credential too: it dies with the session that asked for it."""
 
+import asyncio
+
 import pytest
 
 from flatrender.testing.platform import Person, Platform
@@ -21,6 +23,7 @@ async def test_an_inbox_token_dies_with_its_session(platform: Platform, how: str
         await platform.client.post("/v1/auth/logout", headers=person.headers)
     else:
         await platform.sql("UPDATE identity.users SET status = 'Banned' WHERE id = $1", person.id)
-    answer = await platform.client.get("/v1/notifications/stream", params={"token": token})
+    async with asyncio.timeout(10):  # a stream that opens never ends
+        answer = await platform.client.get("/v1/notifications/stream", params={"token": token})
     assert answer.status_code == 401, answer.text
     assert answer.json()["code"] == "unauthorized"
