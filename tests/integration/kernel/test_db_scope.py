@@ -1,4 +1,4 @@
-"""Who sees what: the unit of work's tenant, reads of two tenants on few connections, the way out."""
+"""Who sees what: a unit of work, reads of two tenants on few connections, the logged way out."""
 
 import asyncio
 import random
@@ -101,9 +101,9 @@ async def test_the_way_out_of_the_tenant_is_logged(lab: Lab, two: tuple[UUID, UU
             ]
         await lab.notes.db.system_fetch("look again", "SELECT 1")
     assert texts == ["a1", "a2", "b1", "b2"]
-    scopes = [entry for entry in logs if entry["event"] == "system_scope"]
+    # Another platform may run in this process: only the lab's lines are meant.
+    scopes = [e for e in logs if e["event"] == "system_scope" and e["context"] == "lab"]
     assert [entry["reason"] for entry in scopes] == ["count all notes", "look again"]
-    assert {entry["context"] for entry in scopes} == {"lab"}
 
 
 async def test_a_context_cannot_read_another_contexts_tables(lab: Lab) -> None:
@@ -196,7 +196,8 @@ async def test_rows_become_structs(lab: Lab, tenant: UUID) -> None:
         Nested,
         tenant,
         """SELECT 'x', CASE WHEN n = 1 THEN '{"a": 1, "b": ["q"]}'::jsonb END,
-                  jsonb_build_array(jsonb_build_object('a', n, 'b', '[]'::jsonb)), '{"k": [1]}'::jsonb
+                  jsonb_build_array(jsonb_build_object('a', n, 'b', '[]'::jsonb)),
+                  '{"k": [1]}'::jsonb
            FROM generate_series(1, 2) n""",
     )
     assert nested[0] == Nested(kind="x", inner=Inner(1, ["q"]), many=[Inner(1, [])], raw={"k": [1]})

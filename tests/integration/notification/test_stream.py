@@ -92,6 +92,7 @@ async def test_a_render_ticket_opens_no_inbox(platform: Platform) -> None:
         tenant_id=person.tenant_id, user_id=person.id, job_id=uuid4(), seconds=60
     )
     for query in ({"token": render}, {"token": "nonsense"}, {"token": person.access_token}, {}):
-        answer = await platform.client.get("/v1/notifications/stream", params=query)
+        async with asyncio.timeout(10):  # a stream that opens would never end
+            answer = await platform.client.get("/v1/notifications/stream", params=query)
         assert answer.status_code == 401, query
         assert answer.headers["content-type"].startswith("application/problem+json")
