@@ -48,12 +48,12 @@ class Runner:
         self.pool = RenderPool(self._node.slots)
         # Snapshots are waited for: they do not stand in line behind videos.
         self.stills = RenderPool(1, PoolLimits(nice=0))
-        self._leaving = False
+        self.leaving = False
 
     async def work(self, engine: str) -> None:
         """Claim and do frame jobs of ``engine`` until none is left for this node."""
         node_id = await self._node.identity()
-        while not self._leaving:
+        while not self.leaving:
             async with self._context.db.system("farm claim") as work:
                 claim = await claims.claim(work, engine=engine, node_id=node_id)
             if claim is None:
@@ -66,7 +66,7 @@ class Runner:
 
     def wind_down(self) -> None:
         """Finish what runs and claim nothing more."""
-        self._leaving = True
+        self.leaving = True
 
     async def close(self) -> None:
         """End the render processes."""

@@ -151,6 +151,29 @@ class Customer:
 
         return await self.platform.until(look, within=60)
 
+    async def hold(self, job_id: str, kind: str, *, held: bool = True) -> None:
+        """Keep pieces of this kind from being claimed, or let them go."""
+        await self.platform.sql(
+            "UPDATE render.frame_jobs SET held = $3 WHERE job_id = $1 AND kind = $2",
+            UUID(job_id),
+            kind,
+            held,
+        )
+
+    async def drawn(self, job_id: str, index: int) -> str:
+        """Return the object key of a range of frames once all ranges are drawn."""
+
+        async def look() -> str | None:
+            rows = await self.platform.sql(
+                "SELECT state, object_key FROM render.frame_jobs WHERE job_id = $1 "
+                "AND kind = 'video' ORDER BY index",
+                UUID(job_id),
+            )
+            done = all(row["state"] == "Done" for row in rows)
+            return str(rows[index]["object_key"]) if done else None
+
+        return await self.platform.until(look, within=60)
+
     async def reservation(self, job_id: str, state: str) -> Any:
         """Return the reservation of a job once it is in this state."""
 
@@ -195,6 +218,14 @@ class Customer:
         done = await self.call("POST", f"/v1/uploads/{form['upload_id']}/complete")
         assert done.status_code == 201, done.text
         return str(done.json()["id"])
+
+
+class Island:
+    """What a worker of the island's own needs to find it."""
+
+    def __init__(self, lot: "Lot", environment: dict[str, str]) -> None:
+        self.lot = lot
+        self.environment = environment
 
 
 class Lot:
@@ -247,7 +278,7 @@ async def lot(platform: Platform) -> Lot:
 @pytest.fixture(scope="session")
 async def island(
     server_environment: dict[str, str], clone_database: Callable[[], TestDatabase]
-) -> AsyncIterator[Lot]:
+) -> AsyncIterator[Island]:
     """The films on a platform of its own whose workers the tests start and end."""
     environment = {
         **server_environment,
@@ -255,8 +286,7 @@ async def island(
         "FLATRENDER_VALKEY_PREFIX": server_environment["FLATRENDER_VALKEY_PREFIX"] + "island",
     }
     async with run_platform(environment, worker=False) as platform:
-        platform.environment = environment  # type: ignore[attr-defined]  # for workers in processes
-        yield await _films(platform)
+        yield Island(await _films(platform), environment)
 
 
 class Frozen:

@@ -1,0 +1,281 @@
+"""Live progress over a real server: WebSocket and server-sent events, as browsers speak them."""
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+import uvicorn
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from flatrender.http.drain import Drain, DrainingServer
+from flatrender.testing.platform import Platform, run_platform
+
+ORDER = ["Queued", "Rendering", "Encoding", "Uploading", "Validating", "Done"]
+
+
+class Server(DrainingServer):
+    """As in production, but signals stay with pytest."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+class Served:
+    """The app behind a real port."""
+
+    def __init__(self, address: str, server: DrainingServer, task: "asyncio.Task[None]") -> None:
+        self.address = address
+        self.server = server
+        self.task = task
+
+    def at(self, url: str) -> str:
+        """Return a public URL of ours with this server's address in it."""
+        parts = urlsplit(url)
+        return f"{parts.scheme}://{self.address}{parts.path}?{parts.query}"
+
+    def watch(self, ticket: Any) -> Any:
+        """Open the WebSocket of a ticket."""
+        return connect(self.at(ticket["ws_url"]), subprotocols=["flatrender.v1"])  # type: ignore[list-item]  # a NewType of str
+
+
+@contextlib.asynccontextmanager
+async def serving(app: Any, drain: Drain) -> AsyncIterator[Served]:
+    """Serve an app that has started already."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        config = uvicorn.Config(
+            app, lifespan="off", ws="websockets-sansio", log_config=None, access_log=False
+        )
+        server = Server(config, drain)
+        task = asyncio.create_task(server.serve(sockets=[listening]))
+        served = Served("{}:{}".format(*listening.getsockname()), server, task)
+        try:
+            yield served
+        finally:
+            server.should_exit = True
+            await task
+
+
+@pytest.fixture(scope="session")
+async def served(platform: Platform) -> AsyncIterator[Served]:
+    """The platform's app on a free port."""
+    async with serving(platform.app, Drain()) as running:
+        yield running
+
+
+async def ticket_of(customer: Any, job: Any) -> Any:
+    """Return a watch ticket."""
+    answer = await customer.call("POST", f"/v1/renders/{job['id']}/watch-token")
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+async def all_of(live: Any) -> list[Any]:
+    """Return every message until the server closes."""
+    return [json.loads(text) async for text in live]
+
+
+async def events_of(url: str) -> list[tuple[str, Any]]:
+    """Return every event of a stream."""
+    found = []
+    async with httpx.AsyncClient(timeout=60) as client, client.stream("GET", url) as answer:
+        assert answer.status_code == 200, await answer.aread()
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        name = ""
+        async for line in answer.aiter_lines():
+            if line.startswith("event: "):
+                name = line.removeprefix("event: ")
+            elif line.startswith("data: "):
+                found.append((name, json.loads(line.removeprefix("data: "))))
+    return found
+
+
+def check_story(messages: list[Any], job_id: str) -> None:
+    """A watcher's messages: hello first, never backwards, one end."""
+    assert messages[0]["type"] == "hello"
+    assert messages[0]["protocol"] == "flatrender.v1"
+    assert {m["job_id"] for m in messages} == {job_id}
+    shown = [m["progress"] for m in messages if "progress" in m]
+    assert shown == sorted(shown)
+    assert all(0 <= value <= 1 for value in shown)
+    steps = [ORDER.index(m["step"]) for m in messages if "step" in m]
+    assert steps == sorted(steps)
+    assert [m["type"] for m in messages].count("done") == 1
+    assert messages[-1]["type"] == "done"
+
+
+async def test_a_watcher_sees_a_render_from_the_beginning_to_the_end(
+    lot: Any, served: Served, frozen: Any
+) -> None:
+    customer = await lot.customer("long")
+    job = await customer.submit()
+    ticket = await ticket_of(customer, job)
+    async with served.watch(ticket) as live:
+        assert live.subprotocol == "flatrender.v1"
+        hello = json.loads(await live.recv())
+        assert hello["type"] == "hello"
+        assert (hello["progress"], hello["total_frames"]) == (0.0, 120)
+        frozen.thaw()
+        messages = [hello, *await all_of(live)]
+        assert live.close_code == 1000
+    check_story(messages, job["id"])
+    kinds = [m["type"] for m in messages]
+    assert "progress" in kinds
+    changes = [m["step"] for m in messages if m["type"] == "step_change"]
+    assert changes[-3:] == ["Encoding", "Uploading", "Validating"]
+    told = next(m for m in messages if m["type"] == "progress")
+    assert {"step", "progress", "current_frame", "total_frames", "eta_seconds", "active_nodes",
+            "message"} <= set(told)  # fmt: skip
+    done = messages[-1]
+    ended = await customer.ended(job["id"])
+    export = await customer.get(f"/v1/exports/{ended['export_id']}")
+    assert done["export_id"] == export["id"]
+    assert done["output_url"] == export["url"]
+    assert done["thumbnail_url"] == export["thumbnail_url"]
+    assert done["duration_sec"] == 4.0
+    assert done["size_bytes"] == export["size_bytes"]
+    assert done["compute_seconds"] > 0
+
+
+async def test_a_repair_is_told(lot: Any, platform: Platform, served: Served, frozen: Any) -> None:
+    customer = await lot.customer("long")
+    job = await customer.submit()
+    await customer.claimed(job["id"])
+    await customer.hold(job["id"], "audio")
+    async with served.watch(await ticket_of(customer, job)) as live:
+        frozen.thaw()
+        key = await customer.drawn(job["id"], 1)
+        await platform.runtime.infra.storage.delete(key)
+        await customer.hold(job["id"], "audio", held=False)
+        messages = await all_of(live)
+    (repair,) = [m for m in messages if m["type"] == "frame_repair"]
+    assert repair["missing_frames"] == 60
+    assert repair["corrupt_frames"] == 0
+    assert (repair["attempt"], repair["max_attempts"]) == (1, 3)
+    steps = [m["step"] for m in messages if m["type"] == "step_change"]
+    assert "Repairing" in steps
+    assert steps[-3:] == ["Encoding", "Uploading", "Validating"]
+    shown = [m["progress"] for m in messages if "progress" in m]
+    assert shown == sorted(shown)
+    assert messages[-1]["type"] == "done"
+
+
+async def test_a_preview_is_a_small_picture(lot: Any, served: Served, frozen: Any) -> None:
+    customer = await lot.customer("long")
+    job = await customer.submit()
+    async with served.watch(await ticket_of(customer, job)) as live:
+        frozen.thaw()
+        messages = await all_of(live)
+    previews = [m["preview_b64"] for m in messages if "preview_b64" in m]
+    assert previews
+    assert all(p.startswith("data:image/jpeg;base64,") for p in previews)
+    assert all(len(p) < 20_000 for p in previews)
+
+
+async def test_who_comes_again_in_the_middle_sees_the_rest(
+    lot: Any, served: Served, frozen: Any
+) -> None:
+    customer = await lot.customer()
+    job = await customer.submit()
+    ticket = await ticket_of(customer, job)
+    async with served.watch(ticket) as first:
+        assert json.loads(await first.recv())["type"] == "hello"
+    async with served.watch(ticket) as second:
+        hello = json.loads(await second.recv())
+        frozen.thaw()
+        check_story([hello, *await all_of(second)], job["id"])
+
+
+async def test_events_carry_the_same_and_latecomers_get_hello_and_the_end(
+    lot: Any, served: Served, frozen: Any
+) -> None:
+    customer = await lot.customer()
+    job = await customer.submit()
+    ticket = await ticket_of(customer, job)
+    watching = asyncio.create_task(events_of(served.at(ticket["sse_url"])))
+    await customer.claimed(job["id"])
+    frozen.thaw()
+    events = await watching
+    assert [name for name, _ in events] == [message["type"] for _, message in events]
+    check_story([message for _, message in events], job["id"])
+    await customer.ended(job["id"])
+
+    late = [message for _, message in await events_of(served.at(ticket["sse_url"]))]
+    async with served.watch(ticket) as live:
+        assert await all_of(live) == late
+        assert live.close_code == 1000
+    assert [message["type"] for message in late] == ["hello", "done"]
+    assert late[-1] == events[-1][1]
+
+
+async def test_a_cancelled_and_a_failed_job_end_their_streams(
+    lot: Any, platform: Platform, served: Served, frozen: Any
+) -> None:
+    customer = await lot.customer()
+    job = await customer.submit()
+    async with served.watch(await ticket_of(customer, job)) as live:
+        await live.recv()
+        await customer.call("POST", f"/v1/renders/{job['id']}/cancel")
+        assert (await all_of(live))[-1]["type"] == "cancelled"
+    other = await customer.submit()
+    async with served.watch(await ticket_of(customer, other)) as live:
+        await live.recv()
+        await platform.sql(
+            "UPDATE render.render_jobs SET deadline_at = now() WHERE id = $1", other["id"]
+        )
+        failed = (await all_of(live))[-1]
+    assert (failed["type"], failed["code"]) == ("failed", "job_too_old")
+    assert failed["retryable"] is True
+    assert failed["message"]
+    assert failed["message_fa"]
+
+
+async def closed_with(url: str) -> int | None:
+    """Return the code a socket is closed with."""
+    async with connect(url, subprotocols=["flatrender.v1"]) as live:  # type: ignore[list-item]  # a NewType of str
+        with pytest.raises(ConnectionClosed):
+            await live.recv()
+        return live.close_code
+
+
+async def test_tokens_open_one_job_only(lot: Any, served: Served, frozen: Any) -> None:
+    customer = await lot.customer()
+    job, other = await customer.submit(), await customer.submit()
+    ticket = await ticket_of(customer, job)
+    good = served.at(ticket["ws_url"])
+    assert await closed_with(good.replace(job["id"], other["id"])) == 4403
+    assert await closed_with(good[:-4] + "AAAA") == 4401
+    assert await closed_with(good.partition("?")[0]) == 4401
+    bearer = customer.person.access_token
+    assert await closed_with(f"{good.partition('?')[0]}?token={bearer}") == 4401
+    async with httpx.AsyncClient() as client:
+        stream = served.at(ticket["sse_url"])
+        wrong = await client.get(stream.replace(job["id"], other["id"]))
+        none = await client.get(stream.partition("?")[0])
+    assert (wrong.status_code, none.status_code) == (404, 401)
+
+
+async def test_a_stopping_server_tells_watchers_to_come_back(
+    lot: Any, server_environment: dict[str, str], frozen: Any
+) -> None:
+    customer = await lot.customer()
+    job = await customer.submit()
+    ticket = await ticket_of(customer, job)
+    async with run_platform(server_environment, worker=False) as other:
+        drain = other.runtime.infra.drain
+        async with serving(other.app, drain) as served, served.watch(ticket) as live:
+            assert json.loads(await live.recv())["type"] == "hello"
+            served.server.should_exit = True
+            with contextlib.suppress(ConnectionClosed):
+                await all_of(live)
+            assert live.close_code == 1012
