@@ -77,8 +77,8 @@ def run(*, quick: bool) -> None:
     with temporary_folder() as folder:
         subjects = _subjects(folder, frames)
         heading(
-            f"Render against encode-only, 1080p (at most {rounds} rounds of {frames} frames from the "
-            "middle, medians)"
+            f"Render against encode-only, 1080p (at most {rounds} rounds of {frames} frames "
+            "from the middle, medians)"
         )
         asyncio.run(_measure(subjects, rounds, folder))
 
