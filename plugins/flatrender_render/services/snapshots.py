@@ -19,6 +19,7 @@ from flatrender.clock import uuid7
 from flatrender.contracts.studio import RenderSource, SavedProjects
 from flatrender.errors import NotFound
 from flatrender.plugin import PluginContext
+from flatrender.security.limits import define_limit
 from flatrender.security.principal import Principal
 from flatrender.storage import ObjectMissing
 from flatrender.tasks.task import RetryLater
@@ -95,6 +96,9 @@ class _Work(Struct, frozen=True, kw_only=True):
     attempts: int
 
 
+_FRESH = define_limit("snapshot", 240, 60.0)
+
+
 class SnapshotService:
     """Ask for snapshots (API) and draw them (worker)."""
 
@@ -114,7 +118,7 @@ class SnapshotService:
     ) -> Snapshot:
         """Return a snapshot, drawn now or before; ``url`` is None when it takes too long.
 
-        Raises ``NotFound``, studio's refusals and :class:`SnapshotFailed`.
+        Raises ``NotFound``, ``RateLimited``, studio's refusals and :class:`SnapshotFailed`.
         """
         if principal.user_id is None:
             raise NotFound()
@@ -137,6 +141,10 @@ class SnapshotService:
         found = await queries.snapshot_by_key(self._db.reads, principal.tenant_id, key)
         if found is not None and found.state == "Done":
             return schemas.snapshot_of(found, cached=True, base=self._base)
+        # What is drawn anew costs a render slot and a place in the store; what is kept does not.
+        await self._context.infra.security.limiter.check(
+            _FRESH.name, f"account:{principal.user_id}"
+        )
         async with self._context.infra.hub.listen(f"snapshot:{key}") as listener:
             snapshot_id = await self._insert(
                 principal, source, scene, composition, frame, size, key
