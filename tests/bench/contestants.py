@@ -182,7 +182,7 @@ def fastapi_orm(settings: DatabaseSettings) -> Any:
 
     class Plan(Base):
         __tablename__ = "plans"
-        __table_args__: ClassVar[Any] = {"schema": "identity"}
+        __table_args__ = {"schema": "identity"}  # noqa: RUF012 - SQLAlchemy's own word
         id: Mapped[UUID] = mapped_column(primary_key=True)
         tenant_id: Mapped[UUID]
         code: Mapped[str]

@@ -80,13 +80,14 @@ def database_of(environment: dict[str, str]) -> DatabaseSettings:
 
 async def superuser(settings: DatabaseSettings) -> asyncpg.Connection:
     """Connect as the role that owns everything."""
-    return await asyncpg.connect(
+    connection: asyncpg.Connection = await asyncpg.connect(
         host=settings.host,
         port=settings.port,
         database=settings.name,
         user=settings.migrator_user,
         password=settings.migrator_password,
     )
+    return connection
 
 
 async def _migrate(postgres: PostgresEndpoint) -> None:
