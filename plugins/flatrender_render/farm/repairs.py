@@ -72,9 +72,9 @@ UPDATE render.render_jobs SET repair_attempts = repair_attempts + 1 WHERE id = $
 _NOTE = """
 INSERT INTO render.frame_repair_jobs (tenant_id, job_id, frame_job_id, first_frame, last_frame,
     defect, attempt, max_attempts, reason, missing_frames, corrupt_frames)
-SELECT $1, $2, $3, $4, $5, $6, n.past + 1, $7, $8, $9, $10
-FROM (SELECT count(*) AS past FROM render.frame_repair_jobs WHERE frame_job_id = $3) n
-WHERE n.past < $7
+SELECT $1, $2, $3::uuid, $4, $5, $6, n.past + 1, $7::int, $8, $9, $10
+FROM (SELECT count(*) AS past FROM render.frame_repair_jobs WHERE frame_job_id = $3::uuid) n
+WHERE n.past < $7::int
 RETURNING attempt
 """
 

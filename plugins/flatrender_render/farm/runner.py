@@ -78,13 +78,13 @@ class Runner:
         )
         with bound:
             teller = ProgressTeller(self._context, claim)
-            async with self._context.db.system("farm begin") as work:
-                begun = await claims.begin(work, claim.job.id)
-            if begun:
-                await teller.step(Step.RENDERING)
             stop = asyncio.Event()
             beat = asyncio.create_task(self._beat(claim, teller, stop))
             try:
+                async with self._context.db.system("farm begin") as work:
+                    begun = await claims.begin(work, claim.job.id)
+                if begun:
+                    await teller.step(Step.RENDERING)
                 async with self._folder() as folder:
                     await self._perform(claim, folder, teller, stop)
             except (StaleEpoch, Stopped):

@@ -72,6 +72,8 @@ async def sweep(context: PluginContext, _payload: Nothing) -> None:
         if failed:
             await announce(context, row["id"], {"type": "failed", "step": "Failed"})
     queue = context.infra.queue
+    # Ids of arq's are not a queue's own: what shares a Valkey with us must not share our names.
+    name = queue.queue_name(WORK.queue, "render")
     for row in await context.db.system_fetch("frame jobs that wait", _WAITING):
         for number in range(min(row["waiting"], WAKES_PER_SWEEP)):
             # Named, so that wakes that nobody has taken yet do not pile up sweep by sweep.
@@ -80,7 +82,7 @@ async def sweep(context: PluginContext, _payload: Nothing) -> None:
                 WORK.queue,
                 WORK.name,
                 Wake(engine=row["engine"]),
-                job_id=f"{WORK.name}:{row['engine']}:{number}",
+                job_id=f"{name}:{row['engine']}:{number}",
             )
     for row in await context.db.system_fetch("snapshots that wait", _STARVED_SNAPSHOTS):
         await queue.enqueue_task(
