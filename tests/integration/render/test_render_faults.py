@@ -139,9 +139,9 @@ async def test_a_worker_killed_outright_loses_nothing(island: Any) -> None:
         async def drawing() -> list[int]:
             return children_of(process.pid)
 
+        piece = await customer.claimed(job["id"])
         children = await platform.until(drawing)
         process.send_signal(signal.SIGSTOP)
-        piece = await customer.claimed(job["id"])
     finally:
         process.kill()
         await process.wait()

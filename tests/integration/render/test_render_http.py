@@ -14,7 +14,6 @@ import pytest
 from flatrender.testing.packages import picture
 from flatrender.testing.platform import Platform
 from flatrender_render.farm.wake import WORK, Wake
-from flatrender_render.models import RenderJob
 
 
 async def bytes_of(customer: Any, path: str) -> bytes:
@@ -238,7 +237,7 @@ async def test_a_submit_that_cannot_be_written_gives_back(lot: Any, platform: Pl
     await customer.give_charge(5000)
     name = f"refuse_{customer.person.id.hex}"
     await platform.sql(
-        f"ALTER TABLE {RenderJob.__table__.fullname} ADD CONSTRAINT {name} "
+        f"ALTER TABLE render.render_jobs ADD CONSTRAINT {name} "
         f"CHECK (user_id <> '{customer.person.id}') NOT VALID"
     )
     try:
