@@ -17,8 +17,9 @@ Install = Callable[..., Awaitable[Imported]]
 
 @pytest.fixture
 def fresh_slug() -> str:
-    """A slug that no other test has."""
-    return f"t-{secrets.token_hex(6)}"
+    """A slug that no other test has; letters only, so that it is one word to a search."""
+    letters = secrets.token_hex(8).translate(str.maketrans("0123456789", "ghijklmnop"))
+    return f"t-{letters}"
 
 
 @pytest.fixture
