@@ -1,5 +1,9 @@
-"""Who may change the catalogue: administrators with a second factor in this session."""
+"""Who may change the catalogue: moderators and administrators with a second factor in this session.
+
+What cannot be taken back or reaches other tenants wants that factor fresh besides (the routes'
+``requires_step_up``).
+"""
 
 from flatrender.security.guards import requires_role
 
-curates = requires_role("admin")
+curates = requires_role("moderator")

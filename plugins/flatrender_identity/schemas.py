@@ -113,6 +113,12 @@ class EnrolmentAnswer(Struct, frozen=True, kw_only=True):
     qr_svg: str
 
 
+class RecoveryCodes(Struct, frozen=True, kw_only=True):
+    """Recovery codes, shown this once."""
+
+    recovery_codes: list[str]
+
+
 class ConfirmedAnswer(Struct, frozen=True, kw_only=True):
     """The factor counts now. The recovery codes are shown this once."""
 

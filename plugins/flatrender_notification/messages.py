@@ -56,6 +56,18 @@ MESSAGES: dict[str, Words] = {
         body_fa="اگر کار شما نبود، همین حالا گذرواژه‌تان را عوض کنید.",
         body_en="If this was not you, change your password now.",
     ),
+    "mfa_disabled": Words(
+        title_fa="ورود دومرحله‌ای خاموش شد",
+        title_en="Two-factor sign-in is off",
+        body_fa="از همه‌ی دستگاه‌ها خارج شدید. اگر کار شما نبود، همین حالا گذرواژه‌تان را عوض کنید.",
+        body_en="You were signed out everywhere. If this was not you, change your password now.",
+    ),
+    "recovery_codes_renewed": Words(
+        title_fa="کدهای بازیابی تازه ساخته شد",
+        title_en="New recovery codes were made",
+        body_fa="کدهای پیشین دیگر کار نمی‌کنند. اگر کار شما نبود، گذرواژه‌تان را عوض کنید.",
+        body_en="The old ones no longer work. If this was not you, change your password now.",
+    ),
 }
 
 

@@ -13,6 +13,8 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from flatrender.errors import NotFound
 from flatrender.http.pages import Page, PageParams
 from flatrender.http.problems import problem_responses
+from flatrender.security.errors import StepUpRequired
+from flatrender.security.guards import requires_step_up
 from flatrender.security.principal import Principal
 from flatrender_content.errors import SlugTaken, TemplateRejected
 from flatrender_content.guards import curates
@@ -123,7 +125,8 @@ class AdminTemplateController(Controller):
         "/{template_id:uuid}/sharing",
         operation_id="admin_share_template",
         summary="Choose who else sees a template",
-        responses=problem_responses(NotFound),
+        guards=[requires_step_up()],
+        responses=problem_responses(NotFound, StepUpRequired),
     )
     async def share(
         self,
@@ -140,7 +143,8 @@ class AdminTemplateController(Controller):
         "/{template_id:uuid}",
         operation_id="admin_remove_template",
         summary="Remove a template",
-        responses=problem_responses(NotFound),
+        guards=[requires_step_up()],
+        responses=problem_responses(NotFound, StepUpRequired),
     )
     async def remove(
         self,

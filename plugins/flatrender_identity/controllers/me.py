@@ -11,7 +11,8 @@ from flatrender.contracts.identity import RenderLimits
 from flatrender.errors import NotFound
 from flatrender.http.pages import Page, PageParams
 from flatrender.http.problems import problem_responses
-from flatrender.security.guards import requires_user
+from flatrender.security.errors import StepUpRequired
+from flatrender.security.guards import requires_step_up, requires_user
 from flatrender.security.principal import Principal
 from flatrender_identity.controllers.auth import answer_of
 from flatrender_identity.errors import FactorExists, InvalidMfaCode, MfaLocked
@@ -21,6 +22,7 @@ from flatrender_identity.schemas import (
     CodeBody,
     ConfirmedAnswer,
     EnrolmentAnswer,
+    RecoveryCodes,
     TokenAnswer,
 )
 from flatrender_identity.services.accounts import AccountService
@@ -177,6 +179,34 @@ class MeController(Controller):
         """Freshen the second factor of this session, for sensitive acts."""
         tokens = await mfa.step_up(principal, data.code)
         return await answer_of(accounts, tokens)
+
+    @delete(
+        "/mfa/totp",
+        operation_id="remove_totp",
+        summary="Remove the authenticator app",
+        guards=[requires_step_up()],
+        responses=problem_responses(NotFound, StepUpRequired),
+    )
+    async def remove_totp(
+        self, principal: NamedDependency[Principal], mfa: NamedDependency[MfaService]
+    ) -> None:
+        """Remove the app and its recovery codes. Wants a second factor of the last 15 minutes;
+        every session ends, and staff set up a new factor when they sign in again."""
+        await mfa.remove_totp(principal)
+
+    @post(
+        "/mfa/recovery-codes",
+        operation_id="renew_recovery_codes",
+        summary="New recovery codes",
+        guards=[requires_step_up()],
+        responses=problem_responses(NotFound, StepUpRequired),
+    )
+    async def renew_codes(
+        self, principal: NamedDependency[Principal], mfa: NamedDependency[MfaService]
+    ) -> RecoveryCodes:
+        """Return ten new recovery codes, shown once; the old ones no longer work. Wants a second
+        factor of the last 15 minutes."""
+        return RecoveryCodes(recovery_codes=await mfa.renew_codes(principal))
 
 
 class PlanController(Controller):

@@ -9,7 +9,6 @@ code gives the account's tries back.
 import hmac
 import io
 import math
-import unicodedata
 from datetime import timedelta
 from uuid import UUID
 
@@ -17,7 +16,7 @@ import pyotp
 import segno
 from msgspec import Struct
 
-from flatrender.clock import random_bytes, uuid7
+from flatrender.clock import uuid7
 from flatrender.contracts.notification import MessageRequested
 from flatrender.db import UnitOfWork
 from flatrender.errors import NotFound, Unauthorized
@@ -25,6 +24,7 @@ from flatrender.plugin import PluginContext
 from flatrender.security.principal import Principal
 from flatrender.security.secrets import Place
 from flatrender_identity.errors import FactorExists, InvalidMfaCode, InvalidMfaToken, MfaLocked
+from flatrender_identity.services.codes import ascii_digits, plain, recovery_code
 from flatrender_identity.services.keys import KeyService
 from flatrender_identity.services.sessions import MFA_TOKEN, SessionService, Tokens, role_named
 
@@ -33,7 +33,6 @@ CHALLENGE_WRONG = 5
 ACCOUNT_WRONG = 10
 LOCK = timedelta(minutes=15)
 RECOVERY_CODES = 10
-_ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # nothing that is mistaken for something else
 
 _FACTORS = """
 SELECT id, secret_enc FROM identity.mfa_factors
@@ -67,6 +66,23 @@ RETURNING id
 _TRIES_BACK = """
 UPDATE identity.users SET mfa_failed_attempts = 0, mfa_locked_until = NULL
 WHERE tenant_id = :tenant AND id = :user
+"""
+
+
+_REMOVE_TOTP = """
+DELETE FROM identity.mfa_factors
+WHERE tenant_id = :tenant AND user_id = :user AND kind = 'totp' AND confirmed_at IS NOT NULL
+RETURNING id
+"""
+_NO_MFA = """
+UPDATE identity.users u SET mfa_enabled = EXISTS (
+    SELECT FROM identity.mfa_factors f
+    WHERE f.tenant_id = u.tenant_id AND f.user_id = u.id AND f.confirmed_at IS NOT NULL)
+WHERE u.tenant_id = :tenant AND u.id = :user
+"""
+_END_SESSIONS = """
+UPDATE identity.sessions SET revoked_at = now(), revoked_reason = 'second factor removed'
+WHERE tenant_id = :tenant AND user_id = :user AND revoked_at IS NULL RETURNING id
 """
 
 
@@ -134,7 +150,7 @@ class MfaService:
         if principal.user_id is None:
             raise NotFound()
         await self._limit(principal.user_id)
-        codes = [_recovery_code() for _ in range(RECOVERY_CODES)]
+        codes = [recovery_code() for _ in range(RECOVERY_CODES)]
         async with self._db.unit_of_work(principal.tenant_id) as work:
             await work.execute(_LOCK_USER, tenant=principal.tenant_id, user=principal.user_id)
             if await self._has_factor(work, principal):
@@ -149,7 +165,7 @@ class MfaService:
             row = found.first()
             if row is None:
                 raise NotFound()
-            step = self._matching_step(factor_id, row.secret_enc, _ascii_digits(code.strip()))
+            step = self._matching_step(factor_id, row.secret_enc, ascii_digits(code.strip()))
             if step is None:
                 raise InvalidMfaCode()
             await work.execute(
@@ -166,7 +182,7 @@ class MfaService:
                 user=principal.user_id,
             )
             await self._replace_codes(work, principal.user_id, codes)
-            await self._tell(work, principal.user_id)
+            await self._tell(work, principal.user_id, "mfa_enabled")
         now = self._context.clock.now()
         tokens = await self._context.get(SessionService).strengthen(principal, now, method="otp")
         return codes, tokens
@@ -215,6 +231,42 @@ class MfaService:
             principal, self._context.clock.now(), method=method
         )
 
+    async def remove_totp(self, principal: Principal) -> None:
+        """Take the authenticator app and its recovery codes away, tell the owner by mail and end
+        every session: what a session may do was decided with the factor in.
+
+        The caller has shown a fresh factor (a guard's business). Raises ``NotFound`` when no app
+        is confirmed.
+        """
+        tenant_id, user_id = principal.tenant_id, principal.user_id
+        if user_id is None:
+            raise NotFound()
+        async with self._db.unit_of_work(tenant_id) as work:
+            await work.execute(_LOCK_USER, tenant=tenant_id, user=user_id)
+            removed = await work.execute(_REMOVE_TOTP, tenant=tenant_id, user=user_id)
+            if removed.first() is None:
+                raise NotFound()
+            await self._replace_codes(work, user_id, [])
+            await work.execute(_NO_MFA, tenant=tenant_id, user=user_id)
+            ended = await work.execute(_END_SESSIONS, tenant=tenant_id, user=user_id)
+            dead = [row.id for row in ended]
+            await self._tell(work, user_id, "mfa_disabled")
+        await self._context.infra.security.gate.revoke(*dead)
+
+    async def renew_codes(self, principal: Principal) -> list[str]:
+        """Return ten new recovery codes; the old ones are void. The caller has shown a fresh
+        factor. Raises ``NotFound`` when no app is confirmed."""
+        if principal.user_id is None:
+            raise NotFound()
+        codes = [recovery_code() for _ in range(RECOVERY_CODES)]
+        async with self._db.unit_of_work(principal.tenant_id) as work:
+            await work.execute(_LOCK_USER, tenant=principal.tenant_id, user=principal.user_id)
+            if not await self._has_factor(work, principal):
+                raise NotFound()
+            await self._replace_codes(work, principal.user_id, codes)
+            await self._tell(work, principal.user_id, "recovery_codes_renewed")
+        return codes
+
     async def _prove(
         self, tenant_id: UUID, user_id: UUID, code: str, challenge_id: UUID | None
     ) -> str:
@@ -248,7 +300,7 @@ class MfaService:
     async def _use(self, work: UnitOfWork, user_id: UUID, row: object, code: str) -> str | None:
         factor_id: UUID | None = getattr(row, "id", None)
         sealed: bytes | None = getattr(row, "secret_enc", None)
-        text = _ascii_digits(code.strip().replace(" ", ""))
+        text = ascii_digits(code.strip().replace(" ", ""))
         if len(text) == 6 and text.isdecimal() and factor_id is not None and sealed is not None:
             step = self._matching_step(factor_id, sealed, text)
             if step is None:
@@ -308,10 +360,10 @@ class MfaService:
             "SELECT :tenant, :user, h FROM unnest(CAST(:hashes AS bytea[])) AS h",
             tenant=work.tenant,
             user=user_id,
-            hashes=[self._code_hash(user_id, _plain(code)) for code in codes],
+            hashes=[self._code_hash(user_id, plain(code)) for code in codes],
         )
 
-    async def _tell(self, work: UnitOfWork, user_id: UUID) -> None:
+    async def _tell(self, work: UnitOfWork, user_id: UUID, template: str) -> None:
         found = await work.execute(
             "SELECT email, locale FROM identity.users WHERE tenant_id = :tenant AND id = :user",
             tenant=work.tenant,
@@ -324,7 +376,7 @@ class MfaService:
                     channel="Email",
                     user_id=user_id,
                     recipient=row.email,
-                    template="mfa_enabled",
+                    template=template,
                     locale=row.locale,
                     params={},
                 )
@@ -344,21 +396,7 @@ class MfaService:
         return MfaLocked(headers={"Retry-After": str(max(1, math.ceil(left)))})
 
     def _code_hash(self, user_id: UUID, code: str) -> bytes:
-        return self._hash.digest(f"{user_id}:{_plain(code)}")
-
-
-def _recovery_code() -> str:
-    text = "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in random_bytes(10))
-    return f"{text[:5]}-{text[5:]}"
-
-
-def _ascii_digits(code: str) -> str:
-    """Return the code with digits of any script (Persian keyboards type their own) as 0 to 9."""
-    return "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in code)
-
-
-def _plain(code: str) -> str:
-    return code.upper().replace("-", "")
+        return self._hash.digest(f"{user_id}:{plain(code)}")
 
 
 def _place(factor_id: UUID) -> Place:

@@ -63,11 +63,12 @@ def requires_role(role: Role) -> Guard:
 
 
 def requires_step_up(
-    seconds: int = STEP_UP_SECONDS,
+    seconds: int | None = None,
     methods: Iterable[str] = STEP_UP_METHODS,
     clock: Clock | None = None,
 ) -> Guard:
-    """Return a guard for sensitive acts: the second factor is at most ``seconds`` old.
+    """Return a guard for sensitive acts: the second factor is at most ``seconds`` old; without,
+    as old as the deployment's ``step_up_seconds`` allows.
 
     403 ``step_up_required`` names ``methods``; a service that knows the user's own factors may
     raise :class:`StepUpRequired` itself by :func:`check_step_up`.
@@ -76,9 +77,17 @@ def requires_step_up(
 
     def guard(connection: Connection, _handler: BaseRouteHandler) -> None:
         now = clock.now().timestamp() if clock else time.time()
-        check_step_up(principal_of(connection), now, seconds=seconds, methods=named)
+        longest = _configured_step_up(connection) if seconds is None else seconds
+        check_step_up(principal_of(connection), now, seconds=longest, methods=named)
 
     return guard
+
+
+def _configured_step_up(connection: Connection) -> int:
+    """Return the setting of the app that serves the call, the default for an app without one."""
+    state = getattr(connection.scope.get("litestar_app"), "state", None)
+    runtime = getattr(state, "runtime", None)
+    return int(runtime.settings.security.step_up_seconds) if runtime else STEP_UP_SECONDS
 
 
 def check_step_up(

@@ -153,6 +153,34 @@ class Platform:
 
     async def sql(self, statement: str, *args: object) -> list[Any]:
         """Run SQL as the superuser, outside every wall: to arrange and to inspect."""
+        async with self.connection() as connection:
+            rows: list[Any] = await connection.fetch(statement, *args)
+            return rows
+
+    @contextlib.asynccontextmanager
+    async def held(self, statement: str, *args: object) -> AsyncIterator[None]:
+        """Hold the locks that ``statement`` takes for as long as the block runs: a barrier at
+        which calls can be made to meet inside their transactions (see :meth:`waiters`)."""
+        async with self.connection() as connection, connection.transaction():
+            await connection.execute(statement, *args)
+            yield
+
+    async def waiters(self, count: int, *, of: str) -> None:
+        """Return once ``count`` transactions wait for a lock in a statement that names ``of``."""
+
+        async def enough() -> bool:
+            rows = await self.sql(
+                "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() "
+                "AND wait_event_type = 'Lock' AND position($1 in query) > 0",
+                of,
+            )
+            return bool(rows[0]["n"] >= count)
+
+        await self.until(enough)
+
+    @contextlib.asynccontextmanager
+    async def connection(self) -> AsyncIterator[Any]:
+        """Open a connection of the superuser."""
         database = self.runtime.settings.database
         connection = await asyncpg.connect(
             host=database.host,
@@ -162,8 +190,7 @@ class Platform:
             password=database.migrator_password,
         )
         try:
-            rows: list[Any] = await connection.fetch(statement, *args)
-            return rows
+            yield connection
         finally:
             await connection.close()
 

@@ -219,3 +219,52 @@ async def test_a_hidden_font_is_not_offered(
     assert hidden.status_code == 200, hidden.text
     listed = await platform.client.get("/v1/fonts?page_size=100")
     assert fresh_slug not in [f["family"] for f in listed.json()["data"]]
+
+
+async def _without_a_fresh_factor(platform: Platform, staff: Person) -> dict[str, str]:
+    """Return headers as they are a while after the second factor was shown."""
+    await platform.sql(
+        "UPDATE identity.sessions SET mfa_at = now() - interval '17 minutes' WHERE user_id = $1",
+        staff.id,
+    )
+    tokens = await platform.client.post(
+        "/v1/auth/refresh", json={"refresh_token": staff.refresh_token}
+    )
+    return {"Authorization": f"Bearer {tokens.json()['access_token']}"}
+
+
+async def test_removing_and_sharing_want_a_fresh_factor(
+    platform: Platform, admin: Person, install: Any, fresh_slug: str
+) -> None:
+    made = await install(fresh_slug)
+    url = f"/v1/admin/templates/{made.container_id}"
+    stale = await _without_a_fresh_factor(platform, admin)
+    for method, path, body in (
+        ("DELETE", url, None),
+        ("PUT", f"{url}/sharing", {"sharing": "none"}),
+    ):
+        refused = await platform.client.request(method, path, json=body, headers=stale)
+        assert (refused.status_code, refused.json()["code"]) == (403, "step_up_required")
+    kept = await platform.client.get(url, headers=stale)  # reading and editing go on
+    assert kept.status_code == 200
+    gone = await platform.client.delete(url, headers=admin.headers)  # a token of then is fresh
+    assert gone.status_code == 204
+
+
+async def test_moderators_keep_the_catalogue_and_customers_do_not(
+    platform: Platform, admin: Person, fresh_slug: str
+) -> None:
+    moderator, customer = await platform.person(role="moderator"), await platform.person()
+    body = {"slug": fresh_slug, "name": build.label("x")}
+    unarmed = await platform.client.post("/v1/admin/tags", json=body, headers=moderator.headers)
+    assert (unarmed.status_code, unarmed.json()["code"]) == (403, "mfa_required")
+    refused = await platform.client.post("/v1/admin/tags", json=body, headers=customer.headers)
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    await platform.sql("UPDATE identity.users SET role = 'moderator' WHERE id = $1", admin.id)
+    tokens = await platform.client.post(
+        "/v1/auth/refresh", json={"refresh_token": admin.refresh_token}
+    )
+    armed = {"Authorization": f"Bearer {tokens.json()['access_token']}"}
+    made = await platform.client.post("/v1/admin/tags", json=body, headers=armed)
+    assert made.status_code == 201, made.text
+    assert (await platform.client.get("/v1/admin/templates", headers=armed)).status_code == 200

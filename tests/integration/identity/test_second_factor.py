@@ -2,8 +2,10 @@
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import jwt
+import pytest
 
 from flatrender.testing.platform import Platform
 
@@ -209,3 +211,103 @@ async def test_an_mfa_token_of_a_session_token_is_none(platform: Platform, arm: 
     for token in (someone.person.access_token, someone.person.refresh_token, "x"):
         answer = await someone.verify(token, someone.next_code())
         assert (answer.status_code, answer.json()["code"]) == (401, "invalid_mfa_token")
+
+
+async def _aged(platform: Platform, person: Any, minutes: int) -> dict[str, str]:
+    """Return headers of the person's session as they are so long after its second factor."""
+    sid = jwt.decode(person.access_token, options={"verify_signature": False})["sid"]
+    await platform.sql(
+        "UPDATE identity.sessions SET mfa_at = now() - make_interval(mins => $2) WHERE id = $1",
+        UUID(sid),
+        minutes,
+    )
+    tokens = await platform.client.post(
+        "/v1/auth/refresh", json={"refresh_token": person.refresh_token}
+    )
+    assert tokens.status_code == 200, tokens.text
+    return {"Authorization": f"Bearer {tokens.json()['access_token']}"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("DELETE", "/v1/me/mfa/totp"), ("POST", "/v1/me/mfa/recovery-codes")]
+)
+async def test_changing_the_factor_wants_it_fresh(
+    platform: Platform, arm: Any, method: str, path: str
+) -> None:
+    someone = await arm()
+    stale = await _aged(platform, someone.person, 17)
+    for headers in (someone.person.headers, stale):  # never shown in this session, and too long ago
+        refused = await platform.client.request(method, path, headers=headers)
+        assert (refused.status_code, refused.json()["code"]) == (403, "step_up_required")
+        assert "totp" in refused.json()["methods"]
+    me = await platform.client.get("/v1/me", headers=stale)
+    assert me.json()["mfa_enabled"] is True
+    left = await platform.sql(
+        "SELECT count(*) AS n FROM identity.mfa_recovery_codes WHERE user_id = $1 "
+        "AND used_at IS NULL",
+        someone.person.id,
+    )
+    assert left[0]["n"] == 10
+
+
+async def _stepped_up(platform: Platform, someone: Any) -> dict[str, str]:
+    answer = await platform.client.post(
+        "/v1/me/mfa/step-up", json={"code": someone.next_code()}, headers=someone.person.headers
+    )
+    assert answer.status_code == 200, answer.text
+    return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+async def test_removing_the_app_ends_every_session_and_tells_the_owner(
+    platform: Platform, arm: Any
+) -> None:
+    someone, neighbour = await arm(), await arm()
+    elsewhere = await someone.verify(await someone.pending(), someone.codes[0])
+    other = {"Authorization": f"Bearer {elsewhere.json()['access_token']}"}
+    assert (await platform.client.get("/v1/me", headers=other)).status_code == 200
+    fresh = await _stepped_up(platform, someone)
+    removed = await platform.client.delete("/v1/me/mfa/totp", headers=fresh)
+    assert removed.status_code == 204, removed.text
+    for headers in (fresh, other):
+        gone = await platform.client.get("/v1/me", headers=headers)
+        assert (gone.status_code, gone.json()["code"]) == (401, "session_ended")
+    again = await platform.login(someone.person.email)  # the password is enough again
+    me = await platform.client.get("/v1/me", headers=again.headers)
+    assert me.json()["mfa_enabled"] is False
+    rows = await platform.sql(
+        "SELECT (SELECT count(*) FROM identity.mfa_factors WHERE user_id = u.id) AS factors, "
+        "(SELECT count(*) FROM identity.mfa_recovery_codes WHERE user_id = u.id) AS codes, "
+        "(SELECT count(*) FROM identity.outbox WHERE payload::text LIKE '%mfa_disabled%' "
+        "AND payload::text LIKE '%' || u.email || '%') AS told "
+        "FROM identity.users u WHERE id = $1",
+        someone.person.id,
+    )
+    assert tuple(rows[0]) == (0, 0, 1)
+    theirs = await platform.client.get("/v1/me", headers=neighbour.person.headers)
+    assert theirs.json()["mfa_enabled"] is True
+
+
+async def test_staff_without_their_app_cannot_act_any_more(platform: Platform) -> None:
+    admin = await platform.admin()
+    removed = await platform.client.delete("/v1/me/mfa/totp", headers=admin.headers)
+    assert removed.status_code == 204, removed.text
+    again = await platform.login(admin.email)
+    refused = await platform.client.get("/v1/admin/templates", headers=again.headers)
+    assert (refused.status_code, refused.json()["code"]) == (403, "mfa_required")
+
+
+async def test_new_recovery_codes_void_the_old_ones(platform: Platform, arm: Any) -> None:
+    someone = await arm()
+    fresh = await _stepped_up(platform, someone)
+    answer = await platform.client.post("/v1/me/mfa/recovery-codes", headers=fresh)
+    assert answer.status_code == 201, answer.text
+    codes = answer.json()["recovery_codes"]
+    assert len(set(codes)) == 10
+    assert not set(codes) & set(someone.codes)
+    old = await someone.verify(await someone.pending(), someone.codes[0])
+    assert (old.status_code, old.json()["code"]) == (401, "invalid_mfa_code")
+    assert (await someone.verify(await someone.pending(), codes[0])).status_code == 200
+    await platform.sql("DELETE FROM identity.mfa_factors WHERE user_id = $1", someone.person.id)
+    for method, path in (("DELETE", "/v1/me/mfa/totp"), ("POST", "/v1/me/mfa/recovery-codes")):
+        nothing = await platform.client.request(method, path, headers=fresh)
+        assert nothing.status_code == 404

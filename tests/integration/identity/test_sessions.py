@@ -1,5 +1,6 @@
 """Sessions: refreshing, ending, and tokens that others can verify."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -31,6 +32,22 @@ async def test_one_step_behind_answers_the_current_one_for_ten_seconds(
     late = await _refresh(platform, person.refresh_token)
     assert (late.status_code, late.json()["code"]) == (401, "invalid_refresh_token")
     assert (await _refresh(platform, current)).status_code == 401
+
+
+async def test_refreshes_that_meet_in_their_transactions_make_one_successor(
+    platform: Platform, session_of: Callable[[Person], Awaitable[UUID]]
+) -> None:
+    person = await platform.person()
+    session = await session_of(person)
+    row = "SELECT FROM identity.sessions WHERE id = $1 FOR UPDATE"
+    async with platform.held(row, session):
+        tabs = [asyncio.create_task(_refresh(platform, person.refresh_token)) for _ in range(3)]
+        await platform.waiters(3, of="identity.sessions")
+    answers = await asyncio.gather(*tabs)
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    successors = {answer.json()["refresh_token"] for answer in answers}
+    rows = await platform.sql("SELECT counter FROM identity.sessions WHERE id = $1", session)
+    assert (len(successors), rows[0]["counter"]) == (1, 1)
 
 
 async def test_an_old_token_ends_its_own_session_only(platform: Platform) -> None:
