@@ -5,13 +5,14 @@ one transaction with the reservation, so no crash can take without a record of i
 """
 
 import math
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
 
-from flatrender.contracts.identity import RenderLimits, RenderReservation
+from flatrender.contracts.identity import OpenReservation, RenderLimits, RenderReservation
 from flatrender.db import UnitOfWork
 from flatrender.errors import NotFound
 from flatrender.plugin import PluginContext
@@ -61,6 +62,18 @@ VALUES (gen_random_uuid(), :tenant, :user, :kind, :delta, :reserved, :balance, :
 ON CONFLICT (tenant_id, user_id, reference) DO NOTHING
 """
 
+
+_OVERDUE = """
+SELECT tenant_id, job_id FROM identity.render_reservations
+WHERE state = 'Reserved' AND expires_at < now() ORDER BY expires_at LIMIT $1
+"""
+_KEEP = """
+UPDATE identity.render_reservations SET expires_at = now() + make_interval(secs => $2)
+WHERE job_id = ANY ($1) AND state = 'Reserved'
+"""
+
+#: After this the farm is asked what became of a job whose reservation is still open.
+OVERDUE_SECONDS = 3600.0
 
 #: Two calls for the same job wait for each other: the second finds what the first wrote.
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('render:' || :job, 0))"
@@ -139,9 +152,9 @@ class EntitlementService:
             await work.execute(
                 "INSERT INTO identity.render_reservations (job_id, tenant_id, user_id, "
                 "day, resolution, seconds, charge_minor, watermark, plan_id, plan_code, priority, "
-                "weight) "
+                "weight, expires_at) "
                 "VALUES (:job, :tenant, :user, :day, :resolution, :seconds, :charge, :watermark, "
-                ":plan, :code, :priority, :weight)",
+                ":plan, :code, :priority, :weight, now() + make_interval(secs => :overdue))",
                 job=job_id,
                 tenant=tenant_id,
                 user=user_id,
@@ -154,6 +167,7 @@ class EntitlementService:
                 code=plan.code,
                 priority=plan.priority,
                 weight=weight,
+                overdue=OVERDUE_SECONDS,
             )
         return RenderReservation(
             job_id=job_id,
@@ -215,16 +229,15 @@ class EntitlementService:
                 day=row.day,
             )
 
-    async def release_orphans(self) -> int:
-        """Give back reservations past their time that nothing settled; returns how many."""
-        rows = await self._db.system_fetch(
-            "orphaned reservations",
-            "SELECT tenant_id, job_id FROM identity.render_reservations "
-            "WHERE state = 'Reserved' AND expires_at < now() ORDER BY expires_at LIMIT 500",
-        )
-        for row in rows:
-            await self.release(tenant_id=row["tenant_id"], job_id=row["job_id"])
-        return len(rows)
+    async def overdue(self, limit: int) -> list[OpenReservation]:
+        """Return open reservations past their time, the oldest first."""
+        rows = await self._db.system_fetch("overdue reservations", _OVERDUE, limit)
+        return [OpenReservation(tenant_id=row[0], job_id=row[1]) for row in rows]
+
+    async def keep(self, job_ids: Sequence[UUID]) -> None:
+        """Give reservations of jobs that still live more time."""
+        async with self._db.system("reservations of living jobs") as work:
+            await work.execute(_KEEP, list(job_ids), OVERDUE_SECONDS)
 
     async def _plan(self, work: UnitOfWork, user_id: UUID) -> _Plan:
         found = await work.execute(_PLAN, tenant=work.tenant, user=user_id)

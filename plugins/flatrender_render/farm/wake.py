@@ -94,6 +94,13 @@ async def sweep(context: PluginContext, _payload: Nothing) -> None:
         )
 
 
+async def settle_overdue(context: PluginContext, _payload: Nothing) -> None:
+    """Close reservations that the events of their jobs missed."""
+    from flatrender_render.farm import accounts
+
+    await accounts.settle_overdue(context)
+
+
 WORK = Task(
     name="render.work",
     queue="render",
@@ -113,6 +120,10 @@ SNAPSHOT = Task(
     backoff=0.5,
 )
 SWEEP = Task(name="render.sweep", queue="cleanup", handler=sweep, timeout=60.0, max_attempts=1)
+SETTLE = Task(name="render.settle_overdue", queue="cleanup", handler=settle_overdue, timeout=300.0)
 
-TASKS = (WORK, SNAPSHOT, SWEEP)
-SCHEDULES = (Schedule(task=SWEEP, every=SWEEP_SECONDS),)
+TASKS = (WORK, SNAPSHOT, SWEEP, SETTLE)
+SCHEDULES = (
+    Schedule(task=SWEEP, every=SWEEP_SECONDS),
+    Schedule(task=SETTLE, every=600.0),
+)

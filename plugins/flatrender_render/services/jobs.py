@@ -2,7 +2,7 @@
 
 Order of a submit: freeze the project (studio), reserve count and charge (identity, keyed by the
 job's id), insert the job with its frame jobs. Should the insert fail, the reservation is
-released at once; should the process die in between, identity's sweep releases the orphan.
+released at once; should the process die in between, the sweep of ``farm/accounts.py`` does it.
 """
 
 import contextlib
@@ -129,7 +129,7 @@ class JobService:
                     reservation=reservation,
                 )
         except BaseException:
-            with contextlib.suppress(Exception):  # identity's sweep does it when this cannot
+            with contextlib.suppress(Exception):  # the sweep does it when this cannot
                 await entitlements.release(tenant_id=tenant_id, job_id=job_id)
             raise
         return job_id

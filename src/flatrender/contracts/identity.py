@@ -1,5 +1,6 @@
 """Identity's published language: people, tenants, plans and what a render may cost."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import ClassVar, Protocol
 from uuid import UUID
@@ -150,6 +151,13 @@ class RenderReservation(Struct, frozen=True, kw_only=True):
     max_active_jobs: int | None = None
 
 
+class OpenReservation(Struct, frozen=True, kw_only=True):
+    """Something set aside for a job that nobody settled or released yet."""
+
+    tenant_id: UUID
+    job_id: UUID
+
+
 class RenderEntitlements(Protocol):
     """May this user render, and who pays. Every call is idempotent by ``job_id``."""
 
@@ -175,6 +183,18 @@ class RenderEntitlements(Protocol):
         self, *, tenant_id: UUID, job_id: UUID, fraction: float = 1.0, give_back_count: bool = True
     ) -> None:
         """Give back ``fraction`` of the charge and, where asked, the day's count."""
+        ...
+
+    async def overdue(self, limit: int) -> Sequence[OpenReservation]:
+        """Return reservations of all tenants that are open for longer than renders usually take.
+
+        The farm settles those whose job has ended, releases those whose job never was, and
+        keeps the others.
+        """
+        ...
+
+    async def keep(self, job_ids: Sequence[UUID]) -> None:
+        """Note that these jobs still live: their reservations are not overdue for a while."""
         ...
 
 
