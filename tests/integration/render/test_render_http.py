@@ -1,5 +1,6 @@
 """Renders over HTTP, from submit to the decoded film: what they take, give back and prove."""
 
+import asyncio
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -253,6 +254,18 @@ async def test_a_submit_that_cannot_be_written_gives_back(lot: Any, platform: Pl
     assert [(row["state"], row["count_given_back"]) for row in rows] == [("Released", True)]
 
 
+async def test_a_film_too_long_is_refused_and_takes_nothing(
+    lot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flatrender_render.services import jobs
+
+    customer = await lot.customer("long")  # 120 frames
+    monkeypatch.setattr(jobs, "MAX_FRAMES", 119)
+    refused = await customer.ask()
+    assert (refused.status_code, refused.json()["code"]) == (422, "video_too_long")
+    assert (await customer.limits())["daily_used"] == 0
+
+
 async def test_too_many_at_once_are_refused_and_given_back(
     lot: Any, platform: Platform, frozen: Any
 ) -> None:
@@ -268,6 +281,26 @@ async def test_too_many_at_once_are_refused_and_given_back(
     assert (await customer.limits())["daily_used"] == 1
     frozen.thaw()
     assert (await customer.ended(job["id"]))["step"] == "Done"
+
+
+async def test_submits_that_meet_are_counted_one_after_the_other(
+    lot: Any, platform: Platform, frozen: Any
+) -> None:
+    customer = await lot.customer(plan="plus")
+    await platform.sql(
+        "UPDATE identity.user_plans SET plan_id = $2 WHERE user_id = $1",
+        customer.person.id,
+        await _plan_with_one_job(platform),
+    )
+    lock = "SELECT pg_advisory_xact_lock(hashtextextended('submit:' || $1, 0))"
+    async with platform.held(lock, str(customer.person.id)):
+        calls = [asyncio.create_task(customer.ask()) for _ in range(2)]
+        await platform.waiters(2, of="submit:")
+    answers = await asyncio.gather(*calls)
+    assert sorted(answer.status_code for answer in answers) == [202, 429]
+    (job,) = (answer.json()["id"] for answer in answers if answer.status_code == 202)
+    frozen.thaw()
+    assert (await customer.ended(job))["step"] == "Done"
 
 
 async def _plan_with_one_job(platform: Platform) -> UUID:
@@ -324,6 +357,27 @@ async def _idle(platform: Platform) -> bool:
     from flatrender_render.farm.node import Node
 
     return platform.runtime.plugins["render"].context.get(Node).busy == 0
+
+
+async def test_cancels_that_meet_in_their_transactions_stop_it_once(
+    lot: Any, platform: Platform, frozen: Any
+) -> None:
+    customer = await lot.customer()
+    job = await customer.submit()
+    await customer.claimed(job["id"])
+    path = f"/v1/renders/{job['id']}/cancel"
+    row = "SELECT FROM render.render_jobs WHERE id = $1 FOR UPDATE"
+    async with platform.held(row, UUID(job["id"])):
+        calls = [asyncio.create_task(customer.call("POST", path)) for _ in range(2)]
+        await platform.waiters(2, of="render.render_jobs")
+    answers = await asyncio.gather(*calls)
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    told = await platform.sql(
+        "SELECT 1 FROM render.outbox WHERE name = 'render.job.cancelled.v1' "
+        "AND payload->'data'->>'job_id' = $1",
+        job["id"],
+    )
+    assert len(told) == 1
 
 
 async def test_a_running_chunk_stops_when_its_job_is_cancelled(

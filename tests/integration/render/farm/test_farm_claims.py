@@ -1,137 +1,18 @@
 """Claims, fences and reports on real PostgreSQL: what a late, doubled or dead worker can do."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
 
 import pytest
 
-from flatrender.clock import SystemClock
-from flatrender.db import ContextDatabase
-from flatrender.security.principal import DEFAULT_TENANT_ID
-from flatrender.settings import DatabaseSettings
+from flatrender_render.domain import Step
 from flatrender_render.farm import claims, reports
 from flatrender_render.farm.claims import Claim, StaleEpoch
 from flatrender_render.farm.failures import classify
-from flatrender_render.farm.reports import FinishedExport, Piece
-
-SHA = "a" * 64
-COMPOSITION = {
-    "width": 640,
-    "height": 360,
-    "fps": 30,
-    "aspect": "16:9",
-    "direction": "rtl",
-    "scenes": [{"id": "s", "scene_key": "one", "animation": "a", "duration": 4.0}],
-}
 
 
-@pytest.fixture
-async def farm(database_settings: DatabaseSettings) -> AsyncIterator["Farm"]:
-    database = ContextDatabase(
-        database_settings, context="render", schema="render", clock=SystemClock()
-    )
-    yield Farm(database)
-    await database.close()
-
-
-class Farm:
-    """A farm of its own: every test works under an engine name nobody else claims."""
-
-    def __init__(self, database: ContextDatabase) -> None:
-        self.db = database
-        self.engine = f"engine-{uuid4().hex[:12]}"
-
-    async def node(self) -> UUID:
-        node_id = uuid4()
-        async with self.db.system("test") as work:
-            await work.execute(
-                "INSERT INTO render.nodes (id, name) VALUES ($1, $2)", node_id, f"n-{node_id}"
-            )
-        return node_id
-
-    async def job(self, *, pieces: int = 2, tenant: UUID = DEFAULT_TENANT_ID) -> UUID:
-        job_id = uuid4()
-        async with self.db.system("test") as work:
-            await work.execute(
-                "INSERT INTO render.render_jobs (id, tenant_id, user_id, saved_project_id, engine, "
-                "package_object_key, package_sha256, composition, composition_sha256, resolution, "
-                "aspect, width, height, fps, duration, watermark, total_frames, reservation_state) "
-                "VALUES ($1, $2, $3, $3, $4, 'k', $5, $6, $5, '360p', '16:9', 640, 360, 30, 4, "
-                "true, $7, 'Reserved')",
-                job_id,
-                tenant,
-                uuid4(),
-                self.engine,
-                SHA,
-                COMPOSITION,
-                60 * pieces,
-            )
-            for index in range(pieces):
-                await work.execute(
-                    "INSERT INTO render.frame_jobs (tenant_id, job_id, kind, index, first_frame, "
-                    "last_frame, engine) VALUES ($1, $2, 'video', $3, $4, $5, $6)",
-                    tenant,
-                    job_id,
-                    index,
-                    index * 60,
-                    index * 60 + 59,
-                    self.engine,
-                )
-        return job_id
-
-    async def claim(self, node: UUID | None = None) -> Claim | None:
-        async with self.db.system("test") as work:
-            return await claims.claim(work, engine=self.engine, node_id=node or await self.node())
-
-    async def must_claim(self, node: UUID | None = None) -> Claim:
-        found = await self.claim(node)
-        assert found is not None
-        async with self.db.system("test") as work:
-            await claims.begin(work, found.job.id)
-        return found
-
-    async def complete(self, claim: Claim) -> bool:
-        async with self.db.system("test") as work:
-            return await reports.complete(work, claim, piece(claim))
-
-    async def row(self, sql: str, *args: object) -> Any:
-        return (await self.db.system_fetch("test", sql, *args))[0]
-
-    async def events(self, job_id: UUID) -> list[str]:
-        rows = await self.db.system_fetch(
-            "test",
-            "SELECT name FROM render.outbox WHERE payload->'data'->>'job_id' = $1 ORDER BY id",
-            str(job_id),
-        )
-        return [row["name"] for row in rows]
-
-
-def piece(claim: Claim, *, size: int = 10) -> Piece:
-    return Piece(
-        object_key=claim.object_key("mp4"),
-        sha256=SHA,
-        frames=claim.frames,
-        packets=claim.frames,
-        bytes=size,
-        render=1.0,
-    )
-
-
-def finished(claim: Claim) -> FinishedExport:
-    return FinishedExport(
-        piece=piece(claim, size=1234),
-        duration=4.0,
-        audio_codec="aac",
-        poster_key="p",
-        thumbnail_key="t",
-        sheet_key="s",
-    )
-
-
-async def test_fifty_claimers_never_share_a_frame_job(farm: Farm) -> None:
+async def test_fifty_claimers_never_share_a_frame_job(farm: Any) -> None:
     await farm.job(pieces=30)
     node = await farm.node()
     found = await asyncio.gather(*(farm.claim(node) for _ in range(50)))
@@ -139,7 +20,7 @@ async def test_fifty_claimers_never_share_a_frame_job(farm: Farm) -> None:
     assert len(taken) == len(set(taken)) == 30
 
 
-async def test_a_job_runs_to_its_end(farm: Farm) -> None:
+async def test_a_job_runs_to_its_end(farm: Any) -> None:
     job_id = await farm.job(pieces=2)
     first, second = await farm.must_claim(), await farm.must_claim()
     assert not await farm.complete(first)
@@ -147,9 +28,9 @@ async def test_a_job_runs_to_its_end(farm: Farm) -> None:
     assembly = await farm.must_claim()
     assert assembly.kind == "assemble"
     async with farm.db.system("test") as work:
-        await reports.enter(work, job_id, reports.Step.UPLOADING)
-        await reports.enter(work, job_id, reports.Step.VALIDATING)
-        export_id = await reports.finish(work, assembly, finished(assembly))
+        await reports.enter(work, job_id, Step.UPLOADING)
+        await reports.enter(work, job_id, Step.VALIDATING)
+        export_id = await reports.finish(work, assembly, farm.finished(assembly))
     job = await farm.row(
         "SELECT step, done_frames, export_id, reservation_state FROM render.render_jobs "
         "WHERE id = $1",
@@ -159,7 +40,7 @@ async def test_a_job_runs_to_its_end(farm: Farm) -> None:
     assert await farm.events(job_id) == ["render.job.started.v1", "render.job.completed.v1"]
 
 
-async def test_a_stale_report_changes_nothing_and_is_counted(farm: Farm) -> None:
+async def test_a_stale_report_changes_nothing_and_is_counted(farm: Any) -> None:
     await farm.job(pieces=1)
     late = await farm.must_claim()
     async with farm.db.system("test") as work:
@@ -186,7 +67,7 @@ async def test_a_stale_report_changes_nothing_and_is_counted(farm: Farm) -> None
     assert await farm.complete(fresh)
 
 
-async def test_a_result_cannot_be_reported_twice(farm: Farm) -> None:
+async def test_a_result_cannot_be_reported_twice(farm: Any) -> None:
     await farm.job(pieces=2)
     claim = await farm.must_claim()
     await farm.complete(claim)
@@ -194,7 +75,7 @@ async def test_a_result_cannot_be_reported_twice(farm: Farm) -> None:
         await farm.complete(claim)
 
 
-async def test_attempt_keys_never_meet(farm: Farm) -> None:
+async def test_attempt_keys_never_meet(farm: Any) -> None:
     await farm.job(pieces=1)
     first = await farm.must_claim()
     async with farm.db.system("test") as work:
@@ -203,7 +84,7 @@ async def test_attempt_keys_never_meet(farm: Farm) -> None:
     assert first.object_key("mp4") != second.object_key("mp4")
 
 
-async def test_three_failures_of_the_job_itself_end_it(farm: Farm) -> None:
+async def test_three_failures_of_the_job_itself_end_it(farm: Any) -> None:
     job_id = await farm.job(pieces=2)
     for attempt in range(3):
         claim = await farm.must_claim()
@@ -223,7 +104,7 @@ async def test_three_failures_of_the_job_itself_end_it(farm: Farm) -> None:
     assert (await farm.events(job_id))[-1] == "render.job.failed.v1"
 
 
-async def test_a_dead_node_is_not_the_jobs_fault(farm: Farm) -> None:
+async def test_a_dead_node_is_not_the_jobs_fault(farm: Any) -> None:
     job_id = await farm.job(pieces=1)
     for _ in range(5):
         claim = await farm.must_claim()
@@ -237,13 +118,13 @@ async def test_a_dead_node_is_not_the_jobs_fault(farm: Farm) -> None:
     assert job["step"] == "Rendering"
 
 
-async def test_a_broken_template_fails_at_once(farm: Farm) -> None:
+async def test_a_broken_template_fails_at_once(farm: Any) -> None:
     await farm.job(pieces=2)
     claim = await farm.must_claim()
     assert await _fail(farm, claim, code="template_broken")
 
 
-async def test_a_cancelled_job_stays_cancelled(farm: Farm) -> None:
+async def test_a_cancelled_job_stays_cancelled(farm: Any) -> None:
     job_id = await farm.job(pieces=1)
     claim = await farm.must_claim()
     async with farm.db.system("test") as work:
@@ -264,7 +145,7 @@ async def test_a_cancelled_job_stays_cancelled(farm: Farm) -> None:
     assert job["step"] == "Cancelled"
 
 
-async def test_leases_follow_the_given_clock(farm: Farm) -> None:
+async def test_leases_follow_the_given_clock(farm: Any) -> None:
     await farm.job(pieces=1)
     node = await farm.node()
     now = (await farm.row("SELECT now() AS t"))["t"] + timedelta(days=400)
@@ -275,13 +156,13 @@ async def test_leases_follow_the_given_clock(farm: Farm) -> None:
     assert row["lease_until"] == now + timedelta(seconds=claims.LEASE_SECONDS)
 
 
-async def _beat(farm: Farm, claim: Claim) -> None:
+async def _beat(farm: Any, claim: Claim) -> None:
     async with farm.db.system("test") as work:
         await claims.heartbeat(
             work, frame_job_id=claim.id, epoch=claim.epoch, done_frames=claim.frames
         )
 
 
-async def _fail(farm: Farm, claim: Claim, *, code: str = "internal") -> bool:
+async def _fail(farm: Any, claim: Claim, *, code: str = "internal") -> bool:
     async with farm.db.system("test") as work:
         return await reports.fail(work, claim, classify(code, "because"))
