@@ -8,6 +8,9 @@ import pytest
 import skia
 
 from flatrender_render.engines.lottie.animation import Animation
+from flatrender_render.engines.lottie.assets import DecodedPictures
+from flatrender_render.engines.lottie.layers import Layer
+from flatrender_render.engines.lottie.raster import wash
 from flatrender_render.engines.lottie.text import FontBook, TextBox, TextStyle, layout
 from flatrender_render.engines.lottie.transitions import Stage, draw_transition, vector_of
 
@@ -122,3 +125,88 @@ def test_wipe_reveals_all_from_nothing_with_one_soft_edge(direction: Any) -> Non
     assert shares[0] == 0
     assert shares[-1] == 1
     assert shares == sorted(shares)
+
+
+def _settling() -> Animation:
+    """A still, opaque gradient ground with a soft spot on it, under a square that comes to rest."""
+
+    def gradient(x: int) -> dict[str, Any]:
+        return {
+            "ty": "gf",
+            "o": _prop(100),
+            "r": 1,
+            "t": 1,
+            "g": {"p": 2, "k": _prop([0, 1, 0.2, 0.1, 1, 0, 0.3, 0.9])},
+            "s": _prop([x, 0]),
+            "e": _prop([x + 130, 50]),
+        }
+
+    def layer(number: int, shape: dict[str, Any], x: int, position: Any) -> dict[str, Any]:
+        place = {"o": _prop(100), "r": _prop(0), "a": _prop([0, 0]), "s": _prop([100, 100])}
+        common = {"ty": 4, "ind": number, "ip": 0, "op": 90, "st": 0}
+        return {**common, "ks": {**place, "p": position}, "shapes": [shape, gradient(x)]}
+
+    whole = {"ty": "rc", "p": _prop([60, 60]), "s": _prop([130, 130]), "r": _prop(0)}
+    spot = {"ty": "el", "p": _prop([40.3, 50.7]), "s": _prop([51.0, 37.0])}
+    small = {"ty": "rc", "p": _prop([60, 60]), "s": _prop([30.5, 20]), "r": _prop(4)}
+    ease = {"i": {"x": 0.5, "y": 1}, "o": {"x": 0.5, "y": 0}}
+    moving = {"a": 1, "k": [{"t": 0, "s": [0, 0], **ease}, {"t": 20, "s": [30.3, 8.6]}]}
+    layers = [
+        layer(1, small, 20, moving),
+        layer(2, spot, 10, _prop([0, 0])),
+        layer(3, whole, 0, _prop([0, 0])),
+    ]
+    head = {"v": "5.12.0", "fr": 30, "ip": 0, "op": 90, "w": SIZE, "h": SIZE, "layers": layers}
+    return Animation.parse(msgspec.json.encode(head))
+
+
+def _frame(animation: Animation, frame: int) -> np.ndarray[Any, Any]:
+    pixels = np.zeros((SIZE, SIZE, 4), np.uint8)
+    info = skia.ImageInfo.Make(SIZE, SIZE, skia.kBGRA_8888_ColorType, skia.kPremul_AlphaType)
+    animation.draw(skia.Surface.MakeRasterDirect(info, pixels).getCanvas(), frame)
+    return pixels
+
+
+def test_what_comes_to_rest_joins_the_remembered_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    draw = Layer.draw
+
+    def noted(self: Layer, canvas: skia.Canvas, frame: float) -> None:
+        drawn.append(str(self.index))
+        draw(self, canvas, frame)
+
+    cold = _frame(_settling(), 40)
+    monkeypatch.setattr(Layer, "draw", noted)
+    animation = _settling()
+    _frame(animation, 10)
+    assert drawn == ["3", "2", "1"]
+    drawn.clear()
+    warm = _frame(animation, 40)
+    assert drawn == ["1"]  # the ground and the spot are taken from the picture that is there
+    assert np.array_equal(warm, cold)
+
+
+def test_a_wash_is_the_colour_laid_over_the_picture() -> None:
+    pixels = np.full((8, 8, 4), 255, np.uint8)
+    pixels[..., 0] = 40
+    info = skia.ImageInfo.Make(8, 8, skia.kBGRA_8888_ColorType, skia.kPremul_AlphaType)
+    wash(
+        skia.Surface.MakeRasterDirect(info, pixels).getCanvas(), skia.Rect.MakeWH(4, 8), 0x40FF0080
+    )
+    share = 0x40 / 255
+    expected = [0x80 * share + 40 * (1 - share), 255 * (1 - share), 255, 255]
+    assert np.abs(pixels[:, :4].astype(int) - np.round(expected)).max() <= 1
+    assert (pixels[:, 4:] == [40, 255, 255, 255]).all()
+
+
+def test_a_decoded_picture_is_kept_within_the_budget() -> None:
+    kept = DecodedPictures(10)
+    images = [skia.Image.fromarray(np.zeros((2, 2, 4), np.uint8)) for _ in range(3)]
+    for number, image in enumerate(images):
+        kept.put(bytes([number]), image, 4)
+        kept.get(b"\0")  # used: the other one goes first
+    assert kept.get(b"\0") is images[0]
+    assert kept.get(b"\1") is None
+    assert kept.get(b"\2") is images[2]
+    kept.put(b"big", images[1], 11)  # larger than the budget: used once, not kept
+    assert kept.get(b"big") is None

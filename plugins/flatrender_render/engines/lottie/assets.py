@@ -6,6 +6,8 @@ picture is framed in its box. Never reads outside of what the source offers.
 
 import base64
 import binascii
+import hashlib
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -102,11 +104,45 @@ def decode_image(data: bytes, doc: Document, where: Obj) -> skia.Image:
             where.pointer,
         )
     doc.count("picture pixels", pixels, limits.images_pixels, where)
-    # Decoded now, once: a deferred picture would be decoded again whenever Skia's cache is full.
-    decoded = image.makeRasterImage(skia.Image.CachingHint.kDisallow_CachingHint)
+    key = hashlib.sha256(data).digest()
+    decoded = _DECODED.get(key)
     if decoded is None:
-        raise LottieAssetError("a picture cannot be decoded", where.pointer)
+        # Decoded now, once: a deferred picture would be decoded again whenever Skia's cache is full
+        decoded = image.makeRasterImage(skia.Image.CachingHint.kDisallow_CachingHint)
+        if decoded is None:
+            raise LottieAssetError("a picture cannot be decoded", where.pointer)
+        _DECODED.put(key, decoded, pixels)
     return decoded
+
+
+class DecodedPictures:
+    """The latest decoded pictures of this process by the hash of their file, up to a budget.
+
+    A job's chunks, its snapshots and the scenes of one template use the same pictures again.
+    """
+
+    def __init__(self, budget: int) -> None:
+        self._budget = budget
+        self._pixels = 0
+        self._kept: OrderedDict[bytes, tuple[skia.Image, int]] = OrderedDict()
+
+    def get(self, key: bytes) -> skia.Image | None:
+        """Return a kept picture."""
+        found = self._kept.get(key)
+        if found is None:
+            return None
+        self._kept.move_to_end(key)
+        return found[0]
+
+    def put(self, key: bytes, image: skia.Image, pixels: int) -> None:
+        """Keep a picture; those unused for longest go."""
+        self._kept[key] = (image, pixels)
+        self._pixels += pixels
+        while self._pixels > self._budget:
+            self._pixels -= self._kept.popitem(last=False)[1][1]
+
+
+_DECODED = DecodedPictures(24_000_000)  # pixels of four bytes
 
 
 def data_uri(text: str) -> tuple[str, bytes] | None:

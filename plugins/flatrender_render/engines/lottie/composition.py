@@ -11,13 +11,24 @@ from .raster import Stills
 from .stillness import Span, together
 
 WORTH_FRAMES = 8  # a still picture pays from this many frames on
+MANY_BOXES = 200  # remembered boxes of standing layers, of one composition
 MANY_LAYERS = 20  # plain layers that together are worth a picture
 
 
 class Composition:
     """The main composition, or a precomposition. Layers come in the file's order, first on top."""
 
-    __slots__ = ("_deadline", "_stills", "blends", "drawn", "height", "layers", "motion", "width")
+    __slots__ = (
+        "_boxes",
+        "_deadline",
+        "_stills",
+        "blends",
+        "drawn",
+        "height",
+        "layers",
+        "motion",
+        "width",
+    )
 
     def __init__(
         self,
@@ -32,6 +43,7 @@ class Composition:
         self.blends = any(layer.blend != NORMAL for layer in self.drawn)
         self.motion = together(layer.motion for layer in self.drawn)
         self._stills = stills
+        self._boxes: dict[object, skia.Rect | None] = {}
         self._deadline = deadline
 
     def draw(self, canvas: skia.Canvas, frame: float, *, cut: bool = True) -> None:
@@ -72,19 +84,32 @@ class Composition:
             for layer in run:
                 layer.draw(canvas, frame)
             return
+        # A layer looks the same throughout a gap of its motion.
+        variant = tuple([(id(layer), gap[0]) for layer, gap in zip(run, gaps, strict=True)])
+        box = self._run_box((variant, cut), run, frame)
+        if box is None:
+            return
+
+        def drawer(target: skia.Canvas, drawn: int) -> None:
+            for layer in run[drawn:]:
+                layer.draw(target, frame)
+
+        self._stills.draw(canvas, variant, box, drawer)
+
+    def _run_box(
+        self, key: tuple[object, bool], run: Sequence[Layer], frame: float
+    ) -> skia.Rect | None:
+        """Return a box around layers that stand still, or ``None`` if all of it is cut off."""
+        if key in self._boxes:
+            return self._boxes[key]
         box = skia.Rect.MakeEmpty()
         for layer in run:
             box.join(layer.bounds(frame))
-        if cut and not box.intersect(skia.Rect.MakeWH(self.width, self.height)):
-            return
-
-        def drawer(target: skia.Canvas) -> None:
-            for layer in run:
-                layer.draw(target, frame)
-
-        # A layer looks the same throughout a gap of its motion.
-        variant = tuple([(id(layer), gap[0]) for layer, gap in zip(run, gaps, strict=True)])
-        self._stills.draw(canvas, variant, box, drawer)
+        seen = not key[1] or box.intersect(skia.Rect.MakeWH(self.width, self.height))
+        if len(self._boxes) >= MANY_BOXES:
+            self._boxes.clear()
+        self._boxes[key] = box if seen else None
+        return self._boxes[key]
 
     def bounds(self, frame: float) -> skia.Rect:
         """Return a box around all visible layers."""

@@ -42,7 +42,7 @@ from flatrender_render.engines.lottie.text.errors import BadFontError
 from flatrender_render.engines.lottie.timeline import Timeline
 
 # Raised whenever the same input may give other pixels.
-_REVISION = "1"
+_REVISION = "2"
 _PACKAGES_KEPT = 3
 
 

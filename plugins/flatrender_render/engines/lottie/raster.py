@@ -22,6 +22,8 @@ LINEAR = skia.SamplingOptions(skia.FilterMode.kLinear)
 
 Pixels = NDArray[np.uint8]
 Drawer = Callable[[skia.Canvas], None]
+PartsDrawer = Callable[[skia.Canvas, int], None]
+Variant = tuple[object, ...]
 
 
 def has_pixels(canvas: skia.Canvas) -> bool:
@@ -49,6 +51,18 @@ def surface_like(canvas: skia.Canvas, width: int, height: int) -> tuple[skia.Sur
     return skia.Surface.MakeRasterDirect(info, pixels), pixels
 
 
+def wash(canvas: skia.Canvas, rect: skia.Rect, color: int) -> None:
+    """Lay a see-through colour (32-bit ARGB, not premultiplied) over a rectangle.
+
+    By a picture of one pixel: Skia fills with a translucent colour seven times slower (measured).
+    """
+    alpha = color >> 24 & 0xFF
+    channels = [round((color >> shift & 0xFF) * alpha / 255) for shift in (0, 8, 16)]
+    info = skia.ImageInfo.Make(1, 1, skia.kBGRA_8888_ColorType, skia.kPremul_AlphaType)
+    pixel = np.array([[[*channels, alpha]]], np.uint8)
+    canvas.drawImageRect(skia.Image.MakeRasterCopy(skia.Pixmap(info, pixel, 4)), rect)
+
+
 class Stills:
     """Pictures of things that look the same for a while; one store for an animation.
 
@@ -59,16 +73,19 @@ class Stills:
         self._kept: dict[object, tuple[skia.Image | None, int, int]] = {}
         self._pixels = 0
 
-    def draw(self, canvas: skia.Canvas, variant: object, box: skia.Rect, drawer: Drawer) -> None:
-        """Draw by the remembered picture of ``variant``, which names what is drawn and how.
+    def draw(
+        self, canvas: skia.Canvas, variant: Variant, box: skia.Rect, drawer: PartsDrawer
+    ) -> None:
+        """Draw by the remembered picture of ``variant``, which names the parts and their state.
 
-        A picture serves wherever whole pixels move it: it is always made as if the canvas had been
-        moved by less than one, so that its bytes do not depend on where it was met first.
+        ``drawer`` is told how many of the first parts are there already. A picture serves wherever
+        whole pixels move it: it is always made as if the canvas had been moved by less than one,
+        so that its bytes do not depend on where it was met first.
         """
         size = canvas.getBaseLayerSize()
         matrix = canvas.getTotalMatrix()
         if not has_pixels(canvas) or matrix.hasPerspective():
-            drawer(canvas)
+            drawer(canvas, 0)
             return
         dx, dy = math.floor(matrix.getTranslateX()), math.floor(matrix.getTranslateY())
         near = skia.Matrix.Concat(skia.Matrix.Translate(-dx, -dy), matrix)
@@ -83,7 +100,8 @@ class Stills:
         key = (variant, matrix_key(near), size.width(), size.height())
         kept = self._kept.get(key)
         if kept is None:
-            kept = _picture(canvas, area.roundOut(), near, drawer)
+            ground = self._ground(variant, key[1:], area.roundOut())
+            kept = _picture(canvas, area.roundOut(), near, drawer, ground)
             self._keep(key, kept)
         image, x, y = kept
         if image is not None:
@@ -91,6 +109,24 @@ class Stills:
             canvas.resetMatrix()
             canvas.drawImage(image, x + dx, y + dy)
             canvas.restore()
+
+    def _ground(
+        self, variant: Variant, place: tuple[object, ...], area: skia.IRect
+    ) -> tuple[int, skia.Image | None]:
+        """Return a picture of as many first parts as is remembered, and how many they are.
+
+        Only an opaque one for the same pixels: it is what drawing the parts again would give.
+        """
+        for count in range(len(variant) - 1, 0, -1):
+            image, x, y = self._kept.get((variant[:count], *place), (None, 0, 0))
+            if (
+                image is not None
+                and image.isOpaque()
+                and (x, y) == (area.left(), area.top())
+                and (image.width(), image.height()) == (area.width(), area.height())
+            ):
+                return count, image
+        return 0, None
 
     def _keep(self, key: object, kept: tuple[skia.Image | None, int, int]) -> None:
         self._kept[key] = kept
@@ -105,16 +141,22 @@ def _area(image: skia.Image | None) -> int:
 
 
 def _picture(
-    canvas: skia.Canvas, area: skia.IRect, matrix: skia.Matrix, drawer: Drawer
+    canvas: skia.Canvas,
+    area: skia.IRect,
+    matrix: skia.Matrix,
+    drawer: PartsDrawer,
+    ground: tuple[int, skia.Image | None],
 ) -> tuple[skia.Image | None, int, int]:
     width, height = area.width(), area.height()
     if width <= 0 or height <= 0 or width * height > MAX_PIXELS:
         return (None, 0, 0)
     surface, pixels = surface_like(canvas, width, height)
     inner = surface.getCanvas()
+    if ground[1] is not None:
+        inner.drawImage(ground[1], 0, 0)
     inner.translate(-area.left(), -area.top())
     inner.concat(matrix)
-    drawer(inner)
+    drawer(inner, ground[0])
     kind = surface.imageInfo().colorType()
     # An opaque picture is copied instead of blended.
     alpha = skia.kOpaque_AlphaType if pixels[..., 3].min() == 255 else skia.kPremul_AlphaType

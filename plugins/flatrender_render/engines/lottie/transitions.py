@@ -13,7 +13,7 @@ from typing import Literal
 import skia
 
 from flatrender.template.manifest import Direction, TransitionKind
-from flatrender_render.engines.lottie.raster import surface_like
+from flatrender_render.engines.lottie.raster import surface_like, wash
 
 Draw = Callable[[skia.Canvas], None]
 
@@ -127,8 +127,7 @@ def _slide(stage: Stage, progress: float) -> None:
     eased = settle(progress)
     dx, dy = stage.vector[0] * stage.width, stage.vector[1] * stage.height
     _moved(stage, stage.before, dx * eased * 0.25, dy * eased * 0.25)
-    shade = skia.Paint(Color=skia.ColorSetARGB(round(110 * eased), 0, 0, 0))
-    stage.canvas.drawRect(stage.bounds, shade)
+    wash(stage.canvas, stage.bounds, round(110 * eased) << 24)
     _moved(stage, stage.after, dx * (eased - 1), dy * (eased - 1))
 
 
@@ -207,9 +206,7 @@ def _dip(stage: Stage, progress: float) -> None:
     """Down to a colour and up again."""
     (stage.before if progress < 0.5 else stage.after)(stage.canvas)
     veil = 1 - abs(2 * ease(progress) - 1)
-    paint = skia.Paint(Color=stage.color)
-    paint.setAlpha(round(255 * veil))
-    stage.canvas.drawRect(stage.bounds, paint)
+    wash(stage.canvas, stage.bounds, round(255 * veil) << 24 | stage.color & 0xFFFFFF)
 
 
 _KINDS: dict[TransitionKind, Callable[[Stage, float], None]] = {

@@ -99,7 +99,7 @@ class Draw:
 class DrawGroup:
     """The drawings of one group, moved, faded and blended together."""
 
-    __slots__ = ("alpha", "blend", "children", "matrix", "weight")
+    __slots__ = ("_box", "alpha", "blend", "children", "matrix", "weight")
 
     def __init__(
         self,
@@ -113,6 +113,7 @@ class DrawGroup:
         self.alpha = alpha
         self.blend = blend
         self.weight: int = sum(c.weight for c in children)
+        self._box: tuple[float, skia.Rect] | None = None
 
     def copy(self, refs: dict[Ref, Ref]) -> "DrawGroup":
         """Return the same drawings of other cells."""
@@ -129,14 +130,21 @@ class DrawGroup:
             canvas.concat(to_skia(self.matrix))
         if self.blend != NORMAL or (alpha < 1.0 and self.weight > 1):
             paint = skia.Paint(Alphaf=alpha, BlendMode=self.blend)
-            canvas.saveLayer(union_bounds(self.children, frame), paint)
+            canvas.saveLayer(self._inside(frame), paint)
             alpha = 1.0
         paint_all(self.children, canvas, frame, alpha)
         canvas.restoreToCount(count)
 
     def bounds(self, frame: float) -> skia.Rect:
         """Return what may be painted, in the space around the group."""
-        return to_skia(self.matrix).mapRect(union_bounds(self.children, frame))
+        return to_skia(self.matrix).mapRect(self._inside(frame))
+
+    def _inside(self, frame: float) -> skia.Rect:
+        """Return a box around the children. Asked for at every level above, so remembered."""
+        memo = self._box
+        if memo is None or memo[0] != frame:
+            memo = self._box = (frame, union_bounds(self.children, frame))
+        return memo[1]
 
 
 Drawing = Draw | DrawGroup

@@ -14,6 +14,7 @@ from .fragments import Fragments
 from .selector import Selector, combined
 
 _SCALARS = ("r", "sk", "sa", "sw", "t", "fh", "fs", "fb", "sh", "ss", "sb")
+_HUES = frozenset({"fh", "fs", "fb", "sh", "ss", "sb"})
 _PERCENTS = ("o", "fo", "so")
 _VECTORS: dict[str, Vector] = {
     "p": (0.0, 0.0),
@@ -68,6 +69,7 @@ class Animator:
             self._read(values)
         parts = [*self.scalars.values(), *self.vectors.values(), *self.colors.values()]
         self.static = all(p.static for p in parts) and all(s.static for s in self.selectors)
+        self._tints = bool(self.colors) or not _HUES.isdisjoint(self.scalars)
 
     def _read(self, values: Obj) -> None:
         for key in _SCALARS:
@@ -104,9 +106,13 @@ class Animator:
         colors = {k: p.at(frame)[:3] for k, p in self.colors.items()}
         reach = combined(self.selectors, fragments, len(looks), frame)
         for look, share in zip(looks, reach, strict=True):
-            if share:
+            if not share:
+                continue
+            if scalars:
                 _scalars(look, scalars, share)
+            if vectors:
                 _vectors(look, vectors, share)
+            if self._tints:
                 _colors(look, scalars, colors, share, fill=fill, stroke=stroke)
 
 
@@ -118,14 +124,24 @@ def _selectors(obj: Obj) -> list[Obj]:
 
 
 def _scalars(look: Look, values: dict[str, float], share: float) -> None:
-    look.rotation += values.get("r", 0.0) * share
-    look.skew += values.get("sk", 0.0) * share
-    look.skew_axis += values.get("sa", 0.0) * share
-    look.stroke_width += values.get("sw", 0.0) * share
-    look.tracking += values.get("t", 0.0) * share
-    look.opacity *= _fade(values.get("o", 100.0), share)
-    look.fill_opacity *= _fade(values.get("fo", 100.0), share)
-    look.stroke_opacity *= _fade(values.get("so", 100.0), share)
+    # Once per letter and frame: only what the animator has is looked at.
+    for key, value in values.items():
+        if key == "o":
+            look.opacity *= _fade(value, share)
+        elif key == "r":
+            look.rotation += value * share
+        elif key == "fo":
+            look.fill_opacity *= _fade(value, share)
+        elif key == "so":
+            look.stroke_opacity *= _fade(value, share)
+        elif key == "t":
+            look.tracking += value * share
+        elif key == "sw":
+            look.stroke_width += value * share
+        elif key == "sk":
+            look.skew += value * share
+        elif key == "sa":
+            look.skew_axis += value * share
 
 
 def _fade(percent: float, share: float) -> float:
