@@ -25,6 +25,17 @@ class FileTooLarge(DomainError):
     detail_en = "At most {limit} bytes."
 
 
+class UploadOverPlan(DomainError):
+    """One file may not be this large on the person's plan."""
+
+    status = 413
+    code = "upload_over_plan"
+    title_fa = "فایل از اندازه‌ی مجاز طرح شما بزرگ‌تر است"
+    title_en = "The file is larger than your plan allows"
+    detail_fa = "طرح «{plan}» فایل تا {limit} بایت می‌پذیرد؛ این فایل {size} بایت است."
+    detail_en = "The “{plan}” plan takes files up to {limit} bytes; this one has {size}."
+
+
 class FolderExists(Conflict):
     """A folder of this name is there already."""
 

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from litestar.di import Provide
 
 from flatrender.contracts import files as contract
+from flatrender.contracts.identity import UploadEntitlements
 from flatrender.plugin import FlatRenderPlugin, Manifest
 from flatrender_files.controllers.files import FileController
 from flatrender_files.controllers.folders import FolderController
@@ -31,6 +32,7 @@ class FilesPlugin(FlatRenderPlugin):
         schedules=SCHEDULES,
         subscriptions=SUBSCRIPTIONS,
         offers=(contract.FileStore,),
+        needs=(UploadEntitlements,),
         emits=(contract.FileUploaded, contract.FileDeleted),
         metadata=Base.metadata,
     )

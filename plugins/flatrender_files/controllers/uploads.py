@@ -20,6 +20,7 @@ from flatrender_files.errors import (
     SizeMismatch,
     UploadBusy,
     UploadClosed,
+    UploadOverPlan,
 )
 from flatrender_files.schemas import File, UploadBody, file_of
 from flatrender_files.services.library import LibraryService
@@ -39,7 +40,7 @@ class UploadController(Controller):
         operation_id="begin_upload",
         summary="Ask for a place to upload to",
         opt={"idempotent": True, "limit": "upload"},
-        responses=problem_responses(FileTooLarge, QuotaExceeded),
+        responses=problem_responses(FileTooLarge, UploadOverPlan, QuotaExceeded),
     )
     async def begin(
         self,

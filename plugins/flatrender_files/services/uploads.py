@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from flatrender.clock import uuid7
 from flatrender.contracts.files import FileUploaded
+from flatrender.contracts.identity import UploadEntitlements
 from flatrender.db import UnitOfWork
 from flatrender.errors import DomainError, NotFound
 from flatrender.plugin import PluginContext
@@ -34,75 +35,17 @@ from flatrender_files.errors import (
     SizeMismatch,
     UploadBusy,
     UploadClosed,
+    UploadOverPlan,
 )
 from flatrender_files.examine import Facts, examine
+from flatrender_files.services import upload_sql as sql
 
 UPLOAD_LIFE = timedelta(minutes=30)
 COMPLETING_SECONDS = 120
 #: The free plan's storage; identity's plan events raise it.
 DEFAULT_LIMIT = 512 * 2**20
-
-_ENSURE_QUOTA = """
-INSERT INTO file_mgr.quotas (tenant_id, user_id, limit_bytes) VALUES (:tenant, :user, :limit)
-ON CONFLICT DO NOTHING
-"""
-_RESERVE = """
-UPDATE file_mgr.quotas SET reserved_bytes = reserved_bytes + :size
-WHERE tenant_id = :tenant AND user_id = :user
-  AND used_bytes + reserved_bytes + :size <= limit_bytes
-RETURNING used_bytes
-"""
-_SETTLE = """
-UPDATE file_mgr.quotas SET reserved_bytes = greatest(0, reserved_bytes - :reserved),
-    used_bytes = used_bytes + :used, file_count = file_count + :files
-WHERE tenant_id = :tenant AND user_id = :user
-"""
-_TAKE = """
-UPDATE file_mgr.upload_sessions SET state = 'Completing', updated_at = now()
-WHERE tenant_id = :tenant AND user_id = :user AND id = :id
-  AND ((state = 'Open' AND expires_at > now())
-       OR (state = 'Completing' AND updated_at < now() - make_interval(secs => :patience)))
-RETURNING file_id, object_key, declared_bytes, declared_sha256, reserved_bytes, expires_at
-"""
-_KNOWN = """
-SELECT file_id, object_key, declared_bytes, declared_sha256, reserved_bytes, expires_at, state
-FROM file_mgr.upload_sessions WHERE tenant_id = :tenant AND user_id = :user AND id = :id
-"""
-_CLOSE = """
-UPDATE file_mgr.upload_sessions SET state = :state, error_code = :code,
-    completed_at = CASE WHEN :state = 'Completed' THEN now() END,
-    reserved_bytes = CASE WHEN :state = 'Open' THEN reserved_bytes ELSE 0 END
-WHERE tenant_id = :tenant AND id = :id AND state = 'Completing' RETURNING id
-"""
-_FORGET_OBJECT = """
-INSERT INTO file_mgr.pending_deletions (tenant_id, bucket, object_key, reason, due_at)
-VALUES (:tenant, :bucket, :key, :reason,
-        greatest(now(), CAST(:after AS timestamptz)) + interval '1 minute')
-ON CONFLICT DO NOTHING
-"""
-_EXPIRE = """
-WITH due AS (
-    SELECT id, tenant_id, user_id, file_id, bucket, object_key, reserved_bytes
-    FROM file_mgr.upload_sessions
-    WHERE state IN ('Open', 'Completing') AND expires_at < now() - interval '5 minutes'
-    ORDER BY expires_at LIMIT 200 FOR UPDATE SKIP LOCKED
-), closed AS (
-    UPDATE file_mgr.upload_sessions s SET state = 'Expired', reserved_bytes = 0
-    FROM due WHERE s.id = due.id
-), freed AS (
-    UPDATE file_mgr.quotas q SET reserved_bytes = greatest(0, q.reserved_bytes - d.bytes)
-    FROM (SELECT tenant_id, user_id, sum(reserved_bytes) AS bytes FROM due GROUP BY 1, 2) d
-    WHERE q.tenant_id = d.tenant_id AND q.user_id = d.user_id
-), refused AS (
-    UPDATE file_mgr.files f SET state = 'Rejected', reject_code = 'expired'
-    FROM due WHERE f.tenant_id = due.tenant_id AND f.id = due.file_id AND f.state <> 'Ready'
-), marked AS (
-    INSERT INTO file_mgr.pending_deletions (tenant_id, bucket, object_key, reason)
-    SELECT tenant_id, bucket, object_key, 'abandoned upload' FROM due
-    ON CONFLICT DO NOTHING
-)
-SELECT count(*) FROM due
-"""
+#: What staff bring in for everybody is bounded by its purpose, not by a plan of their own.
+FOR_THE_CATALOGUE = frozenset({"template", "music", "font"})
 
 
 class Upload(Struct, frozen=True, kw_only=True):
@@ -144,13 +87,15 @@ class UploadService:
     ) -> Upload:
         """Reserve storage and return a form for the browser.
 
-        Raises :class:`FileTooLarge` and :class:`QuotaExceeded`.
+        Raises :class:`FileTooLarge`, :class:`UploadOverPlan` and :class:`QuotaExceeded`.
         """
         limit = MAX_BYTES[purpose]
         if size > limit:
             raise FileTooLarge(limit=limit)
         if principal.user_id is None:
             raise NotFound()
+        if not (principal.is_staff and purpose in FOR_THE_CATALOGUE):
+            await self._check_plan(principal.tenant_id, principal.user_id, size)
         now = self._context.clock.now()
         upload_id, file_id = uuid7(now), uuid7(now)
         key = f"uploads/{principal.tenant_id}/{file_id}"
@@ -244,7 +189,7 @@ class UploadService:
             )
             await self._forget(work, session.object_key, "checked", session.expires_at)
             await work.execute(
-                _SETTLE,
+                sql.SETTLE,
                 reserved=session.reserved_bytes,
                 used=facts.size,
                 files=1,
@@ -272,11 +217,22 @@ class UploadService:
     async def expire(self) -> int:
         """Close uploads that nobody finished and give back what they reserved."""
         async with self._db.system("abandoned uploads") as work:
-            return int(await work.fetchval(_EXPIRE))
+            return int(await work.fetchval(sql.EXPIRE))
+
+    async def _check_plan(self, tenant_id: UUID, user_id: UUID, size: int) -> None:
+        plan = await self._context.port(UploadEntitlements).upload_limits(tenant_id, user_id)
+        limit = plan.max_upload_bytes
+        if limit is not None and size > limit:
+            raise UploadOverPlan(
+                plan=plan.plan_code,
+                limit=limit,
+                size=size,
+                extra={"plan_code": plan.plan_code, "max_upload_bytes": limit},
+            )
 
     async def _reserve(self, work: UnitOfWork, user_id: UUID, size: int) -> None:
-        await work.execute(_ENSURE_QUOTA, tenant=work.tenant, user=user_id, limit=DEFAULT_LIMIT)
-        reserved = await work.execute(_RESERVE, size=size, tenant=work.tenant, user=user_id)
+        await work.execute(sql.ENSURE_QUOTA, tenant=work.tenant, user=user_id, limit=DEFAULT_LIMIT)
+        reserved = await work.execute(sql.RESERVE, size=size, tenant=work.tenant, user=user_id)
         if reserved.first() is None:
             found = await work.execute(
                 "SELECT greatest(0, limit_bytes - used_bytes - reserved_bytes) "
@@ -290,7 +246,7 @@ class UploadService:
         """Claim the session for checking; the purpose is None when it was completed before."""
         async with self._db.unit_of_work(principal.tenant_id) as work:
             taken = await work.execute(
-                _TAKE,
+                sql.TAKE,
                 tenant=principal.tenant_id,
                 user=principal.user_id,
                 id=upload_id,
@@ -305,7 +261,7 @@ class UploadService:
                 )
                 return _Session(*row), str(found.scalar_one())
             known = await work.execute(
-                _KNOWN,
+                sql.KNOWN,
                 tenant=principal.tenant_id,
                 user=principal.user_id,
                 id=upload_id,
@@ -352,7 +308,12 @@ class UploadService:
         """Have an object removed some time after ``after``."""
         bucket = self._context.infra.storage.bucket
         await work.execute(
-            _FORGET_OBJECT, tenant=work.tenant, bucket=bucket, key=key, reason=reason, after=after
+            sql.FORGET_OBJECT,
+            tenant=work.tenant,
+            bucket=bucket,
+            key=key,
+            reason=reason,
+            after=after,
         )
 
     async def _remove_now(self, key: str) -> None:
@@ -383,7 +344,7 @@ class UploadService:
                 id=session.file_id,
             )
             await work.execute(
-                _SETTLE,
+                sql.SETTLE,
                 reserved=session.reserved_bytes,
                 used=0,
                 files=0,
@@ -396,6 +357,6 @@ class UploadService:
     async def _close(self, work: UnitOfWork, upload_id: UUID, state: str, code: str | None) -> bool:
         """Move a claimed session on; False when it is not ours any more."""
         closed = await work.execute(
-            _CLOSE, state=state, code=code, tenant=work.tenant, id=upload_id
+            sql.CLOSE, state=state, code=code, tenant=work.tenant, id=upload_id
         )
         return closed.first() is not None

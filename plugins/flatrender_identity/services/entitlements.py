@@ -1,4 +1,4 @@
-"""What a render may cost and who may ask for it: the ``RenderEntitlements`` port.
+"""What a plan allows and a render costs: ``RenderEntitlements`` and ``UploadEntitlements``.
 
 Reserve, settle and release are idempotent by job id. The day's count and the charge are taken in
 one transaction with the reservation, so no crash can take without a record of it.
@@ -12,7 +12,12 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from flatrender.contracts.identity import OpenReservation, RenderLimits, RenderReservation
+from flatrender.contracts.identity import (
+    OpenReservation,
+    RenderLimits,
+    RenderReservation,
+    UploadLimits,
+)
 from flatrender.db import UnitOfWork
 from flatrender.errors import NotFound
 from flatrender.plugin import PluginContext
@@ -27,6 +32,7 @@ from flatrender_identity.errors import (
 _PLAN = """
 SELECT p.id, p.code, p.resolutions, p.max_resolution, p.watermark, p.max_video_seconds, p.priority,
        p.farm_weight, p.export_days, p.max_active_jobs, p.storage_bytes,
+       p.max_upload_bytes,
        coalesce(u.daily_render_limit, p.daily_render_limit) AS daily_limit,
        t.timezone, t.farm_weight AS tenant_weight,
        coalesce(a.balance_minor, 0) AS balance_minor, p.currency, now() AS now
@@ -93,6 +99,7 @@ class _Plan(Struct, frozen=True, kw_only=True):
     export_days: int | None
     max_active_jobs: int | None
     storage_bytes: int
+    max_upload_bytes: int | None
     daily_limit: int
     timezone: str
     tenant_weight: float
@@ -106,7 +113,7 @@ class _Plan(Struct, frozen=True, kw_only=True):
 
 
 class EntitlementService:
-    """Implements :class:`flatrender.contracts.identity.RenderEntitlements`."""
+    """Implements the entitlement ports of :mod:`flatrender.contracts.identity`."""
 
     def __init__(self, context: PluginContext) -> None:
         self._db = context.db
@@ -134,6 +141,12 @@ class EntitlementService:
             charge_minor=plan.balance_minor,
             currency=plan.currency,
         )
+
+    async def upload_limits(self, tenant_id: UUID, user_id: UUID) -> UploadLimits:
+        """Return what one upload may weigh. Raises ``NotFound`` for an unknown user."""
+        async with self._db.unit_of_work(tenant_id) as work:
+            plan = await self._plan(work, user_id)
+        return UploadLimits(plan_code=plan.code, max_upload_bytes=plan.max_upload_bytes)
 
     async def reserve(
         self, *, tenant_id: UUID, user_id: UUID, job_id: UUID, resolution: str, seconds: float

@@ -198,6 +198,21 @@ class RenderEntitlements(Protocol):
         ...
 
 
+class UploadLimits(Struct, frozen=True, kw_only=True):
+    """What one upload may weigh on the user's plan; ``max_upload_bytes`` None: no plan limit."""
+
+    plan_code: str
+    max_upload_bytes: int | None
+
+
+class UploadEntitlements(Protocol):
+    """What a user may upload."""
+
+    async def upload_limits(self, tenant_id: UUID, user_id: UUID) -> UploadLimits:
+        """Return the limits of the user's plan now. Raises ``NotFound`` for an unknown user."""
+        ...
+
+
 class TokenIssuer(Protocol):
     """Signs short tokens for live streams with the deployment's current key."""
 

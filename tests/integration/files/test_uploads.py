@@ -349,3 +349,28 @@ async def test_bodies_that_are_refused(
 async def test_files_of_a_purpose_have_a_largest_size(platform: Platform, uploader: Any) -> None:
     answer = await uploader.begin(await platform.person(), 9 * 2**20, purpose="avatar")
     assert (answer.status_code, answer.json()["code"]) == (413, "file_too_large")
+
+
+async def test_a_plan_says_how_large_one_file_may_be(platform: Platform, uploader: Any) -> None:
+    free, paid, admin = (
+        await platform.person(),
+        await platform.person(plan="plus"),
+        await platform.admin(),
+    )
+    limit = 50 * 2**20  # the free plan's
+    refused = await uploader.begin(free, limit + 1, purpose="video", content_type="video/mp4")
+    problem = refused.json()
+    assert (refused.status_code, problem["code"]) == (413, "upload_over_plan")
+    assert (problem["max_upload_bytes"], problem["plan_code"]) == (limit, "free")
+    assert str(limit + 1) in problem["detail"]
+    assert (await uploader.quota(free))["reserved_bytes"] == 0
+    exact = await uploader.begin(free, limit, purpose="video", content_type="video/mp4")
+    assert exact.status_code == 201, exact.text
+    larger = await uploader.begin(paid, limit + 1, purpose="video", content_type="video/mp4")
+    assert larger.status_code == 201, larger.text
+    # What staff bring in for everybody is bounded by its purpose, their own files are not.
+    zip_ = {"purpose": "template", "content_type": "application/zip"}
+    assert (await uploader.begin(admin, limit + 1, **zip_)).status_code == 201
+    assert (await uploader.begin(free, limit + 1, **zip_)).status_code == 413
+    own = await uploader.begin(admin, limit + 1, purpose="video", content_type="video/mp4")
+    assert own.json()["code"] == "upload_over_plan"
