@@ -15,7 +15,12 @@ from flatrender_notification.messages import Written, one_line
 
 
 class MailSettings(Struct, frozen=True, kw_only=True):
-    """``FLATRENDER_MAIL_*``. Without a host no mail is sent and deliveries say so."""
+    """``FLATRENDER_MAIL_*``. Without a host no mail is sent and deliveries say so.
+
+    ``starttls`` is a demand: a server that does not offer it, or whose certificate does not hold,
+    gets neither the mail nor the password. ``ca_file`` names the authorities (PEM) of a server
+    with a certificate of one's own; empty: the system's.
+    """
 
     host: str = ""
     port: Annotated[int, Meta(ge=1, le=65535)] = 587
@@ -23,6 +28,7 @@ class MailSettings(Struct, frozen=True, kw_only=True):
     password: str = ""
     sender: str = "FlatRender <no-reply@localhost>"
     starttls: bool = True
+    ca_file: str = ""
     timeout: float = 20.0
 
 
@@ -76,6 +82,7 @@ class MailChannel:
                 username=settings.username or None,
                 password=settings.password or None,
                 start_tls=settings.starttls,
+                cert_bundle=settings.ca_file or None,
                 timeout=settings.timeout,
             )
         except aiosmtplib.SMTPRecipientsRefused as error:
