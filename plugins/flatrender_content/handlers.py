@@ -1,23 +1,49 @@
-"""What other contexts' events do here: a template that is picked becomes more popular."""
+"""What other contexts' events do here: a template that is picked or rendered is more popular.
 
+The template may be another tenant's, whose row the event's own unit of work cannot reach, so the
+system role counts. It notes that it has counted in the same transaction: an event that comes again,
+also after a crash between that commit and the inbox's own, counts nothing.
+"""
+
+from uuid import UUID
+
+from flatrender.contracts.render import JobCompleted
 from flatrender.contracts.studio import ProjectSaved
 from flatrender.db import UnitOfWork
 from flatrender.events.subscriptions import Delivered, Subscription
 from flatrender.plugin import PluginContext
 
+_ONCE = """
+INSERT INTO content.inbox (event_id, handler) VALUES ($1, $2) ON CONFLICT DO NOTHING
+RETURNING event_id
+"""
 _USED = "UPDATE content.project_containers SET use_count = use_count + 1 WHERE id = $1"
+_RENDERED = "UPDATE content.project_containers SET render_count = render_count + 1 WHERE id = $1"
 
 
 async def count_use(context: PluginContext, _work: UnitOfWork, told: Delivered) -> None:
-    """Count a new saved project for its template.
-
-    The template may be another tenant's, so the system role counts; a crash between its commit
-    and the inbox's would count once too often, which popularity can bear.
-    """
+    """Count a new saved project for its template."""
     event: ProjectSaved = told.event
     if event.created:
-        async with context.db.system("use of a template") as work:
-            await work.execute(_USED, event.container_id)
+        await _count(context, told, "counted:use", _USED, event.container_id)
 
 
-SUBSCRIPTIONS = (Subscription(event=ProjectSaved, handler=count_use, strict=False),)
+async def count_render(context: PluginContext, _work: UnitOfWork, told: Delivered) -> None:
+    """Count a finished render for its template."""
+    event: JobCompleted = told.event
+    if event.container_id is not None:
+        await _count(context, told, "counted:render", _RENDERED, event.container_id)
+
+
+async def _count(
+    context: PluginContext, told: Delivered, what: str, statement: str, container_id: UUID
+) -> None:
+    async with context.db.system("popularity of a template") as work:
+        if await work.fetchrow(_ONCE, told.envelope.event_id, what) is not None:
+            await work.execute(statement, container_id)
+
+
+SUBSCRIPTIONS = (
+    Subscription(event=ProjectSaved, handler=count_use, strict=False),
+    Subscription(event=JobCompleted, handler=count_render, strict=False),
+)

@@ -66,7 +66,8 @@ SET step = 'Done', finished_at = now(), export_id = $2, done_frames = total_fram
     reservation_state = CASE WHEN reservation_state = 'Reserved' THEN 'Settling'
                              ELSE reservation_state END
 WHERE id = $1 AND step = ANY($3)
-RETURNING tenant_id, user_id, saved_project_id, project_name, resolution, compute_seconds
+RETURNING tenant_id, user_id, saved_project_id, project_name, resolution, compute_seconds,
+          container_id
 """
 _EXPORT = """
 INSERT INTO render.exports (id, tenant_id, user_id, job_id, saved_project_id, name, resolution,
@@ -210,6 +211,7 @@ async def finish(work: SystemTransaction, claim: Claim, export: FinishedExport) 
             duration_sec=export.duration,
             size_bytes=piece.bytes,
             compute_seconds=job["compute_seconds"],
+            container_id=job["container_id"],
         ),
         tenant_id=job["tenant_id"],
     )

@@ -56,6 +56,7 @@ class JobCompleted(RenderEvent, frozen=True, kw_only=True):
     duration_sec: float
     size_bytes: int
     compute_seconds: float
+    container_id: UUID | None = None
 
 
 class JobFailed(RenderEvent, frozen=True, kw_only=True):

@@ -87,6 +87,13 @@ async def test_a_free_render_from_submit_to_film(lot: Any, platform: Platform) -
 
     reservation = await customer.reservation(job["id"], "Settled")
     assert reservation["charge_minor"] == 0
+    (completed,) = await platform.sql(
+        "SELECT o.payload->'data'->>'container_id' = j.container_id::text AS named "
+        "FROM render.outbox o JOIN render.render_jobs j ON j.id = $1 "
+        "WHERE o.name = 'render.job.completed.v1' AND o.payload->'data'->>'job_id' = j.id::text",
+        UUID(job["id"]),
+    )
+    assert completed["named"], "the template that was rendered"
     assert (await customer.limits())["daily_used"] == 1
 
     async def told() -> Any:
