@@ -7,6 +7,7 @@ import click
 from litestar.di import Provide
 
 from flatrender.contracts import content as contract
+from flatrender.contracts.files import FileStore
 from flatrender.contracts.render import TemplateInspector
 from flatrender.plugin import FlatRenderPlugin, Manifest
 from flatrender_content.cli import catalogue
@@ -52,7 +53,7 @@ class ContentPlugin(FlatRenderPlugin):
         tasks=TASKS,
         subscriptions=SUBSCRIPTIONS,
         offers=(contract.TemplateCatalogue,),
-        needs=(TemplateInspector,),
+        needs=(TemplateInspector, FileStore),
         emits=(
             contract.TemplatePublished,
             contract.TemplateUnpublished,

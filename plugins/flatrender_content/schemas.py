@@ -222,6 +222,13 @@ class TagChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     position: Position | UnsetType = UNSET
 
 
+class ImportFileBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A package among the caller's own files; ``publish`` offers it at once."""
+
+    file_id: UUID
+    publish: bool = False
+
+
 class FontChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Whether a font is offered."""
 

@@ -1,6 +1,5 @@
 """Templates for administrators: /v1/admin/templates."""
 
-import asyncio
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,9 +15,16 @@ from flatrender.http.problems import problem_responses
 from flatrender.security.errors import StepUpRequired
 from flatrender.security.guards import requires_step_up
 from flatrender.security.principal import Principal
+from flatrender_content.controllers.package_body import PackageOperation, receive
 from flatrender_content.errors import SlugTaken, TemplateRejected
 from flatrender_content.guards import curates
-from flatrender_content.schemas import AdminTemplate, SceneChange, SharingBody, TemplateChange
+from flatrender_content.schemas import (
+    AdminTemplate,
+    ImportFileBody,
+    SceneChange,
+    SharingBody,
+    TemplateChange,
+)
 from flatrender_content.services.curation import CurationService
 from flatrender_content.services.importer import Imported, ImportService
 from flatrender_content.services.publishing import PublishingService
@@ -39,6 +45,7 @@ class AdminTemplateController(Controller):
         operation_id="import_template",
         summary="Import a template package",
         request_max_body_size=PACKAGE_BYTES,
+        operation_class=PackageOperation,
         responses=problem_responses(TemplateRejected),
     )
     async def import_template(
@@ -48,14 +55,33 @@ class AdminTemplateController(Controller):
         imports: NamedDependency[ImportService],
         publish: Annotated[bool, QueryParameter(description="Offer it at once.")] = False,
     ) -> Imported:
-        """Import a dotLottie package (the body is the zip itself). The same package again
-        changes nothing; a refusal names every reason and its place in the package."""
+        """Import a dotLottie package: the zip itself, or a form with it as `file`. The same
+        package again changes nothing; a refusal names every reason and its place in the
+        package."""
         with tempfile.TemporaryDirectory(prefix="flatrender-upload-") as folder:
             path = Path(folder, "package.lottie")
-            await _receive(request, path)
+            await receive(request, path)
             return await imports.import_file(
                 principal.tenant_id, path, by=principal.user_id, publish=publish
             )
+
+    @post(
+        "/import-file",
+        status_code=201,
+        operation_id="import_template_file",
+        summary="Import an uploaded template package",
+        opt={"idempotent": True},
+        responses=problem_responses(NotFound, TemplateRejected),
+    )
+    async def import_template_file(
+        self,
+        data: JSONBody[ImportFileBody],
+        principal: NamedDependency[Principal],
+        imports: NamedDependency[ImportService],
+    ) -> Imported:
+        """Import a package that the caller uploaded before (`/v1/uploads`, purpose `template`):
+        for large ones, whose upload should not have to begin again."""
+        return await imports.import_upload(principal, data.file_id, publish=data.publish)
 
     @get("/", operation_id="admin_list_templates", summary="Own templates")
     async def templates(
@@ -186,13 +212,3 @@ class AdminTemplateController(Controller):
     ) -> None:
         """Stop offering a template; saved projects keep working."""
         await publishing.unpublish(principal.tenant_id, template_id)
-
-
-async def _receive(request: Request[Any, Any, Any], path: Path) -> None:
-    """Write the body to a file as it comes; Litestar counts it against the route's limit."""
-    stream = await asyncio.to_thread(path.open, "wb")
-    try:
-        async for chunk in request.stream():
-            await asyncio.to_thread(stream.write, chunk)
-    finally:
-        await asyncio.to_thread(stream.close)

@@ -17,14 +17,17 @@ from msgspec import Struct
 
 from flatrender.clock import uuid7
 from flatrender.contracts.content import FontInstalled, TemplatePublished
+from flatrender.contracts.files import FileStore
 from flatrender.contracts.render import InspectionNote, TemplateInspector
 from flatrender.db import UnitOfWork
-from flatrender.errors import FieldError
+from flatrender.errors import FieldError, NotFound
 from flatrender.plugin import PluginContext
+from flatrender.security.principal import Principal
 from flatrender.template.package import PackageProblem, PackageRefused
-from flatrender_content.domain import ImportRows, Row, rows_of, running_time, taxonomy_row
+from flatrender_content.domain import ImportRows, rows_of, taxonomy_row
 from flatrender_content.errors import TemplateRejected
 from flatrender_content.services import import_sql as sql
+from flatrender_content.services.import_rows import container_row, package_key
 from flatrender_content.services.publishing import publish
 from flatrender_content.services.reading import ReadPackage, Stored, read_package, sha256_of
 from flatrender_content.tasks import DRAW_PREVIEWS, DrawPreviews
@@ -68,6 +71,7 @@ class ImportService:
         self._db = context.db
         self._storage = context.infra.storage
         self._inspector = context.port(TemplateInspector)
+        self._files = context.port(FileStore)
 
     async def import_bytes(
         self, tenant_id: UUID, data: bytes, *, by: UUID | None = None, publish: bool = False
@@ -77,6 +81,37 @@ class ImportService:
             path = Path(folder, "package.lottie")
             await asyncio.to_thread(path.write_bytes, data)
             return await self.import_file(tenant_id, path, by=by, publish=publish)
+
+    async def import_upload(
+        self, principal: Principal, file_id: UUID, *, publish: bool = False
+    ) -> Imported:
+        """Import a package among the caller's own files; see :meth:`import_file`.
+
+        Raises ``NotFound`` besides, for a file that is not there, not theirs or not whole.
+        """
+        if principal.user_id is None:
+            raise NotFound()
+        found = await self._files.resolve(principal.tenant_id, principal.user_id, [file_id])
+        file = found.get(file_id)
+        if file is None:
+            raise NotFound()
+        if file.content_type != _PACKAGE_TYPE:
+            raise TemplateRejected(
+                [
+                    FieldError(
+                        pointer="/file_id",
+                        code="not_a_package",
+                        message_fa="این فایل بسته‌ی قالب نیست",
+                        message_en="The file is no template package",
+                    )
+                ]
+            )
+        with tempfile.TemporaryDirectory(prefix="flatrender-import-") as folder:
+            path = Path(folder, "package.lottie")
+            await self._storage.download(file.object_key, path)
+            return await self.import_file(
+                principal.tenant_id, path, by=principal.user_id, publish=publish
+            )
 
     async def import_file(
         self, tenant_id: UUID, path: Path, *, by: UUID | None = None, publish: bool = False
@@ -148,7 +183,7 @@ class ImportService:
         """Store the package and its parts under their hashes; storing twice is harmless."""
         files: list[Stored] = [m.file for m in package.music] + [f.file for f in package.fonts]
         await asyncio.gather(
-            self._storage.put(_package_key(package), path, content_type=_PACKAGE_TYPE),
+            self._storage.put(package_key(package), path, content_type=_PACKAGE_TYPE),
             *(self._storage.put(f.object_key, f.data, content_type=f.content_type) for f in files),
         )
 
@@ -174,7 +209,7 @@ class ImportService:
             tags = await _taxonomy(work, sql.TAGS, manifest.tags)
             music = await _music(work, target, package, seconds)
             await _fonts(work, target, package)
-            row = _container_row(package, warnings) | {
+            row = container_row(package, {"warnings": warnings}) | {
                 "category_id": category,
                 "tag_ids": tags,
                 "default_music_id": music.get(manifest.audio.music or ""),
@@ -240,10 +275,6 @@ async def _unchanged(
 
 def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
-
-
-def _package_key(package: ReadPackage) -> str:
-    return f"packages/{package.sha256}.lottie"
 
 
 async def _taxonomy(work: UnitOfWork, statement: str, slugs: Sequence[str]) -> list[UUID]:
@@ -312,33 +343,6 @@ async def _fonts(work: UnitOfWork, target: _Target, package: ReadPackage) -> Non
         )
 
 
-def _container_row(package: ReadPackage, warnings: list[ImportWarning]) -> Row:
-    manifest = package.manifest
-    first = manifest.variants[0]
-    return {
-        "id": uuid7(),
-        "slug": manifest.slug,
-        "name_fa": manifest.name.fa,
-        "name_en": manifest.name.en,
-        "description_fa": manifest.description.fa,
-        "description_en": manifest.description.en,
-        "keywords": manifest.keywords,
-        "mode": manifest.mode,
-        "direction": manifest.direction,
-        "engine": manifest.engine,
-        "duration": running_time(first, manifest.direction),
-        "scene_count": len(first.scenes),
-        "package_object_key": _package_key(package),
-        "package_sha256": package.sha256,
-        "package_version": manifest.version,
-        "package_size": package.size,
-        "manifest": manifest,
-        "audio": manifest.audio,
-        "author": manifest.author,
-        "import_report": {"warnings": warnings},
-    }
-
-
 async def _version(
     work: UnitOfWork,
     target: _Target,
@@ -353,7 +357,7 @@ async def _version(
         container=container_id,
         version=package.manifest.version,
         engine=package.manifest.engine,
-        object_key=_package_key(package),
+        object_key=package_key(package),
         sha256=package.sha256,
         size=package.size,
         manifest=_json(package.manifest),
