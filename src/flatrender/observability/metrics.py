@@ -29,7 +29,8 @@ REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
 PlatformCollector(registry=REGISTRY)
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+# Of the text format (Prometheus, "Exposition formats"); Litestar adds the charset to text itself.
+CONTENT_TYPE = "text/plain; version=0.0.4"
 UNROUTED = "unrouted"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)

@@ -272,6 +272,7 @@ async def test_only_the_scraper_reads_metrics() -> None:
     assert without.status_code == wrong.status_code == 404
     assert without.json()["code"] == missing.json()["code"] == "not_found"
     assert right.status_code == 200
+    assert right.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert "flatrender_http_requests_total" in right.text
 
 
