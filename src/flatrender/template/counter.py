@@ -13,12 +13,17 @@ from msgspec import Struct
 MEMBER = "flatrender"
 _PERSIAN = str.maketrans("0123456789,.", "۰۱۲۳۴۵۶۷۸۹٬٫")
 _MAX_STEPS = 120
+# Next to digits the bidi algorithm takes a percent sign for a part of the number and sets it on
+# the right (UAX #9, W5); a right-to-left mark between them keeps it on the left, where Persian
+# has it.
+_PERCENT, _RIGHT_TO_LEFT_MARK = "٪", "\u200f"
 
 
 class Count(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a number counts: from ``start`` at frame ``first`` to its value at ``last``.
 
-    ``decimals`` digits after the point; ``numerals`` ``fa`` writes Persian digits and separators.
+    ``decimals`` digits after the point; ``numerals`` ``fa`` writes Persian digits and separators,
+    and a ``٪`` that follows stands to the left of the number.
     """
 
     first: float
@@ -38,6 +43,8 @@ class Count(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             shown = shown.removeprefix("-")
         if self.numerals == "fa":
             shown = shown.translate(_PERSIAN)
+            if self.suffix.startswith(_PERCENT):
+                shown += _RIGHT_TO_LEFT_MARK
         return f"{self.prefix}{shown}{self.suffix}"
 
     def steps(self, value: float) -> list[tuple[float, str]]:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from flatrender.template.counter import Count
 from flatrender_render.engines.lottie.text import (
     Caps,
     FontBook,
@@ -42,6 +43,14 @@ class TestOrder:
     def test_numbers_run_left_to_right_in_persian(self) -> None:
         assert shown(set_text("قیمت ۱۲۳ تومان").lines[0]) == "ناموت ۱۲۳ تمیق"
         assert "2026" in shown(set_text("سال 2026 است").lines[0])
+
+    def test_a_percent_sign_stands_left_of_its_number_where_a_mark_says_so(self) -> None:
+        text = Count(first=0, last=1, numerals="fa", suffix="٪").text(68)
+        line = set_text(f"{text} فروخته شد", direction="rtl").lines[0]
+        drawn = [p.text for p in line.placed if p.text.strip("\u200f")]
+        assert "".join(drawn) == "دش هتخورف ٪۶۸"
+        plain = set_text("۶۸٪", direction="rtl").lines[0]  # as UAX #9 has it without the mark
+        assert shown(plain) == "۶۸٪"
 
     def test_brackets_are_mirrored(self) -> None:
         opened = set_text("(ا)", direction="rtl").lines[0].placed

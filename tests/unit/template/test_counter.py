@@ -33,6 +33,8 @@ def test_counts_quickly_first() -> None:
         (Count(first=0, last=1, numerals="fa"), 48250.0, "۴۸٬۲۵۰"),
         (Count(first=0, last=1, numerals="fa", decimals=1), 3.5, "۳٫۵"),
         (Count(first=0, last=1, prefix="$", suffix=" m"), 12, "$12 m"),
+        (Count(first=0, last=1, numerals="fa", suffix="٪"), 20, "۲۰\u200f٪"),
+        (Count(first=0, last=1, suffix="٪"), 20, "20٪"),
         (Count(first=0, last=1), -0.2, "0"),
         (Count(first=0, last=1), -1200, "-1,200"),
     ],

@@ -22,6 +22,9 @@ from flatrender_content.catalogue.lottie_dsl.shapes import (
 )
 from flatrender_content.catalogue.lottie_dsl.values import keys, wiggle
 
+# The sign follows the number and stands to its left: without the right-to-left mark the bidi
+# algorithm would keep it on the right (UAX #9, W5).
+PERCENT = "\u200f٪"
 BLACK, BOLD, MEDIUM = vazirmatn("Black"), vazirmatn("Bold"), vazirmatn("Medium")
 
 
@@ -134,7 +137,7 @@ def _burst(b: SceneBuilder) -> None:
         accompanies="discount",
     )
     b.words(
-        Words("discount", "درصد تخفیف", "Discount", "٪۳۰", 6),
+        Words("discount", "درصد تخفیف", "Discount", f"۳۰{PERCENT}", 6),
         Box(-size * 0.66, -size * 0.56, size * 1.32, size * 0.72),
         BLACK,
         size * 0.52,
@@ -174,7 +177,7 @@ def _stock(b: SceneBuilder, box: Box) -> None:
         opacity=appear(0.7, 0.3),
     )
     b.words(
-        Words("sold_label", "برچسب فروش", "Sold label", "۶۸٪ فروخته شد", 40),
+        Words("sold_label", "برچسب فروش", "Sold label", f"۶۸{PERCENT} فروخته شد", 40),
         Box(box.x - 100, box.y + 52, box.w + 200, 76),
         BOLD,
         48,
