@@ -14,6 +14,10 @@ READY := $(VENV)/.ready
 # Arguments for a command: make demo ARGS="--resolution 720p", make test PYTEST_ARGS="-k slots".
 ARGS ?=
 PYTEST_ARGS ?=
+# Ctrl-C is how a person ends these: the shell waits for the command, which stops its servers and
+# answers 130, and make has no error to report.
+UNTIL_CTRL_C := trap : INT;
+OR_CTRL_C := || [ $$? -eq 130 ]
 LOCK_FLAGS := --universal --fork-strategy fewest --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --no-annotate --no-header --quiet --extra embedded --group dev
 
@@ -30,10 +34,10 @@ setup: $(READY) ## Make .venv with everything in it (the other targets do this b
 	@echo "ready: $(BIN)/flatrender --help"
 
 demo: $(READY) ## A customer's journey over HTTP, from nothing to an MP4
-	@$(BIN)/flatrender demo --embedded $(ARGS)
+	@$(UNTIL_CTRL_C) $(BIN)/flatrender demo --embedded $(ARGS) $(OR_CTRL_C)
 
 up: $(READY) ## Run all of it on this machine until Ctrl-C
-	@$(BIN)/flatrender up $(ARGS)
+	@$(UNTIL_CTRL_C) $(BIN)/flatrender up $(ARGS) $(OR_CTRL_C)
 
 test: $(READY) ## Lint, types, import rules and every test
 	@$(MAKE) --no-print-directory lint
@@ -57,8 +61,8 @@ check-tests: $(READY) ## The tests alone
 bench: $(READY) ## Speed of hot reads, rendering and claims, against bare yardsticks
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-faults: $(READY) ## Kill, cut and delay things under load
-	@$(BIN)/pytest -q tests/faults -m '' $(PYTEST_ARGS)
+faults: $(READY) ## Kill and damage things while they work, again and again, with real timers
+	@FLATRENDER_FAULTS=full $(BIN)/pytest -q tests/faults $(PYTEST_ARGS)
 
 openapi: $(READY) ## Write the OpenAPI and AsyncAPI documents
 	@$(BIN)/flatrender openapi $(ARGS)
