@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import secrets
+import shlex
 import sys
 import threading
 import time
@@ -26,6 +27,7 @@ from flatrender.embedded.process import ServerExit
 from flatrender.plugin import discover
 
 DATABASE = "flatrender"
+ENVIRONMENT_FILE = "up.env"
 _SECRETS = ("database", "security", "cursor")
 Say = Callable[[str], None]
 
@@ -72,6 +74,8 @@ class LocalDeployment:
     def stop(self) -> None:
         """Stop API and worker, then the servers. Safe to call twice."""
         processes, self._processes = self._processes, []
+        if self.environment:  # else this folder may be another process's
+            self.environment_file.unlink(missing_ok=True)
         for process in processes:
             process.ask_to_stop()
         try:
@@ -79,6 +83,14 @@ class LocalDeployment:
                 process.wait_stopped()
         finally:
             self._stack.stop()
+
+    @property
+    def environment_file(self) -> Path:
+        """Return the file that holds the settings of this deployment while it runs (mode 0600).
+
+        With ``flatrender --env FILE COMMAND`` every command works on this deployment.
+        """
+        return self.folder / ENVIRONMENT_FILE
 
     def run(self, *arguments: str, timeout: float = 120.0) -> None:
         """Run one ``flatrender`` command against this deployment and wait for it.
@@ -108,6 +120,14 @@ class LocalDeployment:
         )
         self.base_url = f"http://127.0.0.1:{ports['http']}"
         self.environment = self._environment(endpoints, ports["http"])
+        write_private(
+            self.environment_file,
+            "".join(
+                f"{name}={shlex.quote(value)}\n"
+                for name, value in self.environment.items()
+                if name.startswith("FLATRENDER_")
+            ),
+        )
         applied = asyncio.run(self._prepare_database(endpoints))
         self._say(f"schema: {f'{len(applied)} migrations applied' if applied else 'up to date'}")
         begun = time.monotonic()

@@ -7,6 +7,7 @@ Nothing needs a file. Production refuses unsafe values with every reason at once
 """
 
 import os
+import shlex
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -220,6 +221,37 @@ def _read_files(environment: str, directory: Path | None) -> dict[str, dict[str,
             for section, values in tomllib.loads(path.read_text(encoding="utf-8")).items():
                 merged.setdefault(section, {}).update(values)
     return merged
+
+
+def read_environment_file(path: Path) -> dict[str, str]:
+    """Return the variables of a file of ``NAME=value`` lines, as compose and a shell read it.
+
+    Quotes group as in a shell, ``#`` begins a comment, ``export`` may stand in front; nothing is
+    expanded. Raises :class:`SettingsError` with the number of every line that is something else.
+    """
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SettingsError([f"{path} cannot be read: {reason}"]) from error
+    found: dict[str, str] = {}
+    problems: list[str] = []
+    for number, line in enumerate(lines, 1):
+        try:
+            words = shlex.split(line, comments=True)
+        except ValueError:  # a quote that is not closed
+            words = [line, ""]
+        if words[:1] == ["export"]:
+            words = words[1:]
+        if not words:
+            continue
+        name, equals, value = words[0].partition("=")
+        if len(words) > 1 or not equals or not name.isidentifier():
+            problems.append(f"{path}:{number}: expected NAME=value")
+        found[name] = value
+    if problems:
+        raise SettingsError(problems)
+    return found
 
 
 def load_settings(

@@ -8,17 +8,15 @@ import click
 @click.command()
 def doctor() -> None:
     """Check this machine and the configured servers."""
-    from rich.console import Console
-
+    from flatrender.cli.words import say
     from flatrender.doctor import examine
     from flatrender.settings import load_settings
 
-    console = Console()
+    colors = {"ok": "green", "warning": "yellow", "error": "red"}
     findings = asyncio.run(examine(load_settings()))
-    marks = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "error": "[red]error[/]"}
     for finding in findings:
-        console.print(f"{marks[finding.level]:20} {finding.what}")
+        say(finding.what, label=finding.level, indent=9, color=colors[finding.level])
         if finding.fix and finding.level != "ok":
-            console.print(f"        -> {finding.fix}")
+            say(finding.fix, label="      ->", indent=9)
     if any(finding.level == "error" for finding in findings):
         raise SystemExit(1)

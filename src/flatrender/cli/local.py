@@ -9,7 +9,7 @@ from types import FrameType
 
 import click
 
-from flatrender.cli.main import fail
+from flatrender.cli.root import INTERRUPTED, fail
 
 # Several processes of ours start together: what the first one compiles the others need not, even
 # where the environment tells Python to keep nothing.
@@ -27,6 +27,12 @@ FOLDER_OPTION = click.option(
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+def _short(path: Path) -> Path:
+    """Return the path as a person in this folder would type it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 @click.command()
@@ -60,6 +66,7 @@ def up(folder: Path, port: int) -> None:
                 )
                 click.echo(f"Valkey    {endpoints.valkey.host}:{endpoints.valkey.port}")
             click.echo(f"Data      {deployment.folder} (logs in logs/, secrets in *.json)")
+            click.echo(f"Commands  flatrender --env {_short(deployment.environment_file)} doctor")
             click.echo("\nCtrl-C stops everything.")
             while not ended.wait(0.5):
                 pass
@@ -114,4 +121,4 @@ def demo(  # noqa: PLR0917 - click passes options by name
             run_journey(deployment.base_url, choices, grant=grant)
     except KeyboardInterrupt:
         click.echo("\nstopped; nothing is left running", err=True)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)

@@ -40,24 +40,23 @@ def events_schema(output: str) -> None:
 @click.command()
 def plugins() -> None:
     """List the installed contexts and how they hang together."""
-    from rich.console import Console
-    from rich.table import Table
-
+    from flatrender.cli.words import say
     from flatrender.plugin import check_manifests, discover
 
     installed = discover()
-    table = Table("context", "schema", "offers", "needs", "tasks", "listens to")
     for name, plugin in installed.items():
         manifest = plugin.manifest
-        table.add_row(
-            name,
-            manifest.schema,
-            "\n".join(port.__name__ for port in manifest.offers),
-            "\n".join(port.__name__ for port in manifest.needs),
-            "\n".join(task.name for task in manifest.tasks),
-            "\n".join(s.event.event_type for s in manifest.subscriptions),
-        )
-    Console().print(table)
+        say(f"{manifest.summary} (schema {manifest.schema})", label=name, indent=14, color="green")
+        parts = {
+            "offers": [port.__name__ for port in manifest.offers],
+            "needs": [port.__name__ for port in manifest.needs],
+            "emits": [event.event_type for event in manifest.emits],
+            "listens to": [s.event.event_type for s in manifest.subscriptions],
+            "tasks": [task.name for task in manifest.tasks],
+        }
+        for part, names in parts.items():
+            if names:
+                say(", ".join(names), label=f"  {part}", indent=14)
     problems = check_manifests(installed)
     for problem in problems:
         click.echo(f"problem: {problem}", err=True)

@@ -5,13 +5,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from msgspec import Struct
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from flatrender.demo import assets
-from flatrender.demo.api import Api
+from flatrender.demo.api import Api, ApiError
+from flatrender.demo.errors import ChoiceError, JourneyError
+from flatrender.demo.progress import render_progress
 from flatrender.demo.sheet import examine
 from flatrender.demo.watch import follow
 
@@ -41,7 +43,9 @@ def run_journey(
     """Play the journey and return the files it made.
 
     ``grant`` gives the customer a paid plan (a CLI act of the operator); without it the journey
-    ends after the free render. Raises ``ApiError`` with the API's own words when a step fails.
+    ends after the free render. Raises ``ChoiceError`` before anything is made when the server
+    lacks what was chosen, ``ApiError`` with the API's own words when a step is refused and
+    ``JourneyError`` when it fails later.
     """
     console = Console(highlight=False)
     choices.output.mkdir(parents=True, exist_ok=True)
@@ -62,8 +66,13 @@ class _Journey:
         self._begun = time.monotonic()
 
     def play(self, grant: Callable[[str], None] | None) -> list[Path]:
+        detail, project = self._choose()  # first of all: nothing is made for a wrong choice
         self._sign_up()
-        project = self._pick()
+        page = self._api.get("/v1/templates", page_size=50)
+        slugs = ", ".join(item["slug"] for item in page["data"])
+        self._say(f"{page['meta']['total']} templates: {slugs}")
+        self._presets = detail.get("presets", [])
+        self._say(f"picked {detail['name']['en']} ({detail['mode']}), {project['aspect']}")
         saved, etag = self._save(project)
         etag = self._fill(saved, etag, project)
         files = [self._snapshot(saved)]
@@ -106,24 +115,33 @@ class _Journey:
             f"up to {limits['max_resolution']}"
         )
 
-    def _pick(self) -> dict[str, Any]:
-        page = self._api.get("/v1/templates", page_size=50)
-        slugs = [item["slug"] for item in page["data"]]
-        self._say(f"{page['meta']['total']} templates: {', '.join(slugs)}")
-        if self._choices.template not in slugs:
-            raise SystemExit(
-                f"no template {self._choices.template!r}; there are {', '.join(slugs)}"
-            )
-        detail: dict[str, Any] = self._api.get(f"/v1/templates/{self._choices.template}")
-        wanted = self._choices.aspect
-        projects = [p for p in detail["projects"] if wanted in (None, p["aspect"])]
+    def _choose(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the chosen template and its project of the chosen aspect.
+
+        Raises ``ChoiceError`` with what there is instead when the server lacks what was asked for.
+        """
+        choices = self._choices
+        try:
+            detail: dict[str, Any] = self._api.get(f"/v1/templates/{quote(choices.template, '')}")
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            some = self._api.get("/v1/templates", page_size=50)["data"]
+            have = _or([item["slug"] for item in some])
+            raise ChoiceError(f"--template: no {choices.template!r}; there are {have}") from error
+        projects = [p for p in detail["projects"] if choices.aspect in (None, p["aspect"])]
         if not projects:
-            have = ", ".join(p["aspect"] for p in detail["projects"])
-            raise SystemExit(f"{detail['slug']} has no aspect {wanted}; it has {have}")
-        project: dict[str, Any] = projects[0]
-        self._presets = detail.get("presets", [])
-        self._say(f"picked {detail['name']['en']} ({detail['mode']}), {project['aspect']}")
-        return project
+            have = _or([p["aspect"] for p in detail["projects"]])
+            raise ChoiceError(
+                f"--aspect: {detail['slug']} has no {choices.aspect!r}; it has {have}"
+            )
+        plans = self._api.get("/v1/plans", page_size=50)["data"]
+        sold = {resolution: None for plan in plans for resolution in plan["resolutions"]}
+        if choices.resolution not in sold:
+            raise ChoiceError(
+                f"--resolution: no plan has {choices.resolution!r}; there are {_or([*sold])}"
+            )
+        return detail, projects[0]
 
     def _save(self, project: dict[str, Any]) -> tuple[dict[str, Any], str]:
         body = {"project_id": project["id"], "name": "ویدیوی معرفی"}
@@ -207,28 +225,19 @@ class _Journey:
             idempotent=True,
         )
         self._say(f"render {resolution} submitted ({why}): {job['total_frames']} frames")
-        with Progress(
-            TextColumn("          {task.description:12}"),
-            BarColumn(bar_width=36),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=self._console,
-            transient=not self._console.is_terminal,
-        ) as progress:
-            bar = progress.add_task("Queued", total=job["total_frames"])
+        with render_progress(self._console, job["total_frames"]) as progress:
             for message in follow(self._api, job["id"]):
                 if message["type"] == "failed":
-                    raise SystemExit(f"the render failed: {message['code']}: {message['message']}")
-                progress.update(
-                    bar,
-                    description=str(message.get("step") or message["type"]),
-                    completed=int(message.get("current_frame") or 0),
-                )
+                    why = f"{message['code']}: {message['message']}"
+                    raise JourneyError(f"the render failed: {why}")
                 if message["type"] == "done":
-                    progress.update(bar, description="Done", completed=job["total_frames"])
+                    progress.show("Done", job["total_frames"])
+                    continue
+                step = str(message.get("step") or message["type"])
+                progress.show(step, int(message.get("current_frame") or 0))
         finished: dict[str, Any] = self._api.get(f"/v1/renders/{job['id']}")
         if finished["step"] != "Done":
-            raise SystemExit(f"the render ended as {finished['step']}")
+            raise JourneyError(f"the render ended as {finished['step']}")
         wall = time.monotonic() - begun
         self._say(f"rendered in {wall:.1f} s: {_figures(finished, wall)}")
         return finished
@@ -241,7 +250,7 @@ class _Journey:
                     self._say(f"notification: {item['title']}")
                     return
             time.sleep(0.2)
-        raise SystemExit(f"no notification about {job_id} arrived within 15 s")
+        raise JourneyError(f"no notification about {job_id} arrived within 15 s")
 
     def _fetch(self, job: dict[str, Any], name: str) -> list[Path]:
         video = self._choices.output / f"{name}-{job['resolution']}.mp4"
@@ -254,6 +263,10 @@ class _Journey:
             f"{facts.size_bytes / 1e6:.1f} MB"
         )
         return [video, sheet]
+
+
+def _or(names: list[str]) -> str:
+    return ", ".join(names) or "none"
 
 
 def _headline(saved: dict[str, Any]) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from flatrender.demo.api import Api
+from flatrender.demo.errors import JourneyError
 
 ENDINGS = ("done", "failed", "cancelled")
 
@@ -39,7 +40,7 @@ def follow(api: Api, job_id: str) -> Iterator[dict[str, Any]]:
                 "Cancelled",
             ):
                 return
-    raise RuntimeError(f"the live stream of {job_id} broke ten times")
+    raise JourneyError(f"the live stream of {job_id} broke ten times")
 
 
 def _chain(first: dict[str, Any], rest: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ import asyncio
 
 from flatrender.doctor.database import examine_database
 from flatrender.doctor.finding import Finding, Level, error, ok, warning
+from flatrender.doctor.local import examine_local
 from flatrender.doctor.machine import examine_machine, examine_settings
 from flatrender.doctor.stores import examine_store, examine_valkey
 from flatrender.settings import Settings
@@ -22,4 +23,5 @@ async def examine(settings: Settings) -> list[Finding]:
         examine_database(settings), examine_valkey(settings), examine_store(settings)
     )
     machine = await asyncio.to_thread(examine_machine, settings)
-    return [*machine, *examine_settings(settings), *(f for group in servers for f in group)]
+    own = [*machine, *examine_settings(settings), *examine_local(settings)]
+    return [*own, *(f for group in servers for f in group)]

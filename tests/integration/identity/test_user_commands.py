@@ -14,7 +14,7 @@ from flatrender.testing.platform import FAST, PASSWORD, Platform
 def flatrender(
     platform: Platform, server_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> Any:
-    from flatrender.cli.main import root
+    from flatrender.cli.root import root
 
     for name, value in {**FAST, **server_environment}.items():
         monkeypatch.setenv(name, value)

@@ -1,13 +1,18 @@
 """The root command. Commands are imported when they are called, so ``--help`` is quick."""
 
 import importlib
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
 from flatrender import __version__
 from flatrender.errors import DomainError
+
+#: The exit status of a program that Ctrl-C ended (128 + SIGINT), as shells have it.
+INTERRUPTED = 130
 
 #: command name -> module that holds a click command of that name (dashes become underscores)
 _COMMANDS = {
@@ -50,8 +55,18 @@ class _Root(click.Group):
 
 @click.group(cls=_Root, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="flatrender")
-def root() -> None:
+@click.option(
+    "--env",
+    "environment",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File of NAME=value settings for this command; wins over the environment.",
+)
+def root(environment: Path | None) -> None:
     """FlatRender: template videos, from the template to the finished file."""
+    if environment is not None:
+        from flatrender.settings import read_environment_file
+
+        os.environ.update(read_environment_file(environment))
 
 
 def fail(message: str, *, code: int = 1) -> "Any":
@@ -62,30 +77,58 @@ def fail(message: str, *, code: int = 1) -> "Any":
 
 def main() -> None:
     """Run the command line; expected trouble is one line, never a traceback."""
+    try:
+        sys.exit(_run())
+    except KeyboardInterrupt:
+        click.echo("\nflatrender: stopped", err=True)
+        sys.exit(INTERRUPTED)
+
+
+def _run() -> int:
+    """Run one command and return the exit status: 0 done, 1 it failed, 2 misuse, 130 Ctrl-C."""
     import httpx
+    from asyncpg.exceptions import InterfaceError, PostgresError
 
     from flatrender.db.migrations import MigrationError
     from flatrender.demo.api import ApiError
+    from flatrender.demo.errors import JourneyError
     from flatrender.embedded.errors import EmbeddedError
     from flatrender.plugin import PluginError
     from flatrender.settings import SettingsError
     from flatrender.syslibs import SystemLibraryError
 
     try:
-        root(prog_name="flatrender", standalone_mode=True)
+        status = root(prog_name="flatrender", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort as error:
+        raise KeyboardInterrupt from error
     except (SettingsError, PluginError) as error:
         for problem in error.problems:
             click.echo(f"flatrender: {problem}", err=True)
-        sys.exit(2)
-    except (MigrationError, EmbeddedError, DomainError, ApiError, SystemLibraryError) as error:
-        click.echo(f"flatrender: {error}", err=True)
-        sys.exit(1)
-    except (httpx.ConnectError, httpx.UnsupportedProtocol) as error:
-        click.echo(f"flatrender: no server answers at {error.request.url}: {error}", err=True)
-        sys.exit(1)
-    except ConnectionRefusedError as error:
-        click.echo(
-            f"flatrender: a server did not answer ({error}); `flatrender doctor` says which",
-            err=True,
-        )
-        sys.exit(1)
+        return 2
+    except (
+        MigrationError,
+        EmbeddedError,
+        DomainError,
+        ApiError,
+        JourneyError,
+        SystemLibraryError,
+    ) as error:
+        said = str(error)
+    except httpx.HTTPStatusError as error:
+        said = f"{error.request.url.copy_with(query=None)} answered {error.response.status_code}"
+    except (httpx.TransportError, httpx.InvalidURL) as error:
+        said = f"no server answers: {str(error) or type(error).__name__}"
+    except (InterfaceError, PostgresError) as error:
+        said = f"PostgreSQL: {error}; `flatrender doctor` says more"
+    except ConnectionError as error:
+        said = f"a server did not answer ({error}); `flatrender doctor` says which"
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        said = f"{where}{error.strerror or error}"
+    else:
+        return status if isinstance(status, int) else 0
+    click.echo(f"flatrender: {' '.join(said.split())}", err=True)
+    return 1
