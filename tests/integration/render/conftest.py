@@ -128,14 +128,14 @@ class Customer:
         job: Json = answer.json()
         return job
 
-    async def ended(self, job_id: str) -> Json:
+    async def ended(self, job_id: str, *, within: float = 60) -> Json:
         """Return the job once it has ended."""
 
         async def look() -> Json | None:
             job = await self.get(f"/v1/renders/{job_id}")
             return job if job["step"] in ENDED else None
 
-        return await self.platform.until(look, within=60)
+        return await self.platform.until(look, within=within)
 
     async def claimed(self, job_id: str, kind: str = "video") -> Any:
         """Return the frame job of this kind once a worker has it."""

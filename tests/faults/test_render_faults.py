@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -20,6 +21,12 @@ from flatrender_render.engines.pool import RenderPool
 from flatrender_render.farm.node import Node
 from flatrender_render.farm.runner import Runner
 from flatrender_render.media.errors import ProofFailed
+
+# arq's own read of its queue, cut off half-way by a stop without grace, leaves a pipeline behind
+# that the next collection finds; `worker` collects at once, so that no other test pays for it.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Unclosed client session <redis.asyncio.client.Pipeline:ResourceWarning"
+)
 
 
 class Worker:
@@ -50,6 +57,8 @@ async def worker(island: Any) -> AsyncIterator[Worker]:
             yield running
         finally:
             await running.stop()
+    del running
+    gc.collect()
 
 
 async def attempts(platform: Platform, job_id: str, kind: str, index: int = 0) -> list[Any]:
@@ -78,7 +87,9 @@ def lives(pid: int) -> bool:
         return False
 
 
-async def test_a_worker_that_stops_gives_its_chunk_to_another(island: Any, freezer: Any) -> None:
+async def test_a_worker_that_stops_gives_its_chunk_to_another(
+    island: Any, freezer: Any, again: int
+) -> None:
     customer = await island.lot.customer()
     async with worker(island) as first:
         await freezer(first.pool)
@@ -120,7 +131,7 @@ async def test_a_worker_that_is_told_to_stop_claims_nothing_more(island: Any, fr
         assert (await customer.ended(job["id"]))["step"] == "Done"
 
 
-async def test_a_worker_killed_outright_loses_nothing(island: Any) -> None:
+async def test_a_worker_killed_outright_loses_nothing(island: Any, again: int) -> None:
     customer = await island.lot.customer("long", plan="pro")
     await customer.give_charge(1_000_000)
     platform = customer.platform
@@ -160,7 +171,8 @@ async def test_a_worker_killed_outright_loses_nothing(island: Any) -> None:
         piece["id"],
     )
     async with worker(island):
-        assert (await customer.ended(job["id"]))["step"] == "Done"
+        # With real timers: what the dead one ran, a sweep too, is run again when its time is up.
+        assert (await customer.ended(job["id"], within=180))["step"] == "Done"
         await customer.reservation(job["id"], "Settled")
     tries = await attempts(platform, job["id"], "video", piece["index"])
     assert tries == [("Lost", False, 0), ("Done", False, 0)]

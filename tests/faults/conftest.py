@@ -1,0 +1,36 @@
+"""Faults: what dies, lies or is lost while the platform works.
+
+The short form belongs to the ordinary tests: every fault once, timers run fast. The full form
+(``make faults``, which sets ``FLATRENDER_FAULTS=full``) leaves the timers as they are in
+production and lets each death come again and again.
+"""
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+FULL = os.environ.get("FLATRENDER_FAULTS") == "full"
+AGAIN = 5 if FULL else 1
+
+# Customers, films and render processes that stand still: the render tests' own fixtures.
+_FIXTURES = Path(__file__).parents[1] / "integration" / "render" / "conftest.py"
+_spec = importlib.util.spec_from_file_location("render_fixtures", _FIXTURES)
+assert _spec is not None
+assert _spec.loader is not None
+_render = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_render)
+lot, island, frozen, freezer = _render.lot, _render.island, _render.frozen, _render.freezer
+
+
+@pytest.fixture(scope="session")
+def server_environment(server_environment: dict[str, str]) -> dict[str, str]:
+    """Return what names the servers, with the timers of production in the full form."""
+    return {**server_environment, **({"FLATRENDER_TIME_SCALE": "1"} if FULL else {})}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that asks for ``again`` once, or as often as the full form does."""
+    if "again" in metafunc.fixturenames:
+        metafunc.parametrize("again", range(AGAIN))
