@@ -10,11 +10,20 @@ import hashlib
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Protocol
 
 from flatrender.clock import random_token
-from flatrender.storage import ObjectMissing, ObjectStore
+from flatrender.storage import ObjectMissing
 
 DEFAULT_BUDGET = 4 * 2**30
+
+
+class Source(Protocol):
+    """Where objects come from."""
+
+    async def download(self, key: str, target: Path) -> None:
+        """Write an object to ``target``. Raises ``ObjectMissing`` or ``StoreError``."""
+        ...
 
 
 class ContentLost(Exception):
@@ -28,23 +37,24 @@ class ContentLost(Exception):
 class ContentCache:
     """Files of one folder, named by their SHA-256. ``budget`` in bytes."""
 
-    def __init__(self, folder: Path, storage: ObjectStore, *, budget: int = DEFAULT_BUDGET) -> None:
+    def __init__(self, folder: Path, *, budget: int = DEFAULT_BUDGET) -> None:
         self._folder = folder
-        self._storage = storage
         self._budget = budget
         self._locks: dict[str, asyncio.Lock] = {}
         self._pins: dict[str, int] = {}
 
     @contextlib.asynccontextmanager
-    async def hold(self, wanted: dict[str, str]) -> AsyncIterator[dict[str, Path]]:
+    async def hold(self, wanted: dict[str, str], source: Source) -> AsyncIterator[dict[str, Path]]:
         """Yield local paths for ``wanted`` (SHA-256 -> object key), pinned while the block lasts.
 
-        Raises ``StoreError`` or :class:`ContentLost`.
+        What is not here is fetched from ``source``. Raises ``StoreError`` or :class:`ContentLost`.
         """
         for digest in wanted:
             self._pins[digest] = self._pins.get(digest, 0) + 1
         try:
-            found = await asyncio.gather(*(self._fetch(d, key) for d, key in wanted.items()))
+            found = await asyncio.gather(
+                *(self._fetch(d, key, source) for d, key in wanted.items())
+            )
             yield dict(zip(wanted, found, strict=True))
         finally:
             for digest in wanted:
@@ -52,7 +62,7 @@ class ContentCache:
                 if not self._pins[digest]:
                     del self._pins[digest]
 
-    async def _fetch(self, digest: str, key: str) -> Path:
+    async def _fetch(self, digest: str, key: str, source: Source) -> Path:
         lock = self._locks.setdefault(digest, asyncio.Lock())
         async with lock:
             path = self._folder / digest
@@ -62,18 +72,18 @@ class ContentCache:
             self._folder.mkdir(parents=True, exist_ok=True)
             fresh = self._folder / f"{digest}.{random_token(6)}.part"
             try:
-                await self._download(key, fresh, digest)
+                await self._download(key, fresh, digest, source)
                 fresh.replace(path)
             finally:
                 fresh.unlink(missing_ok=True)
             await asyncio.to_thread(self._evict)
             return path
 
-    async def _download(self, key: str, target: Path, digest: str) -> None:
+    async def _download(self, key: str, target: Path, digest: str, source: Source) -> None:
         """Write the object to ``target``; wrong bytes are fetched once more before it counts."""
         for _ in range(2):
             try:
-                await self._storage.download(key, target)
+                await source.download(key, target)
             except ObjectMissing as error:
                 raise ContentLost(digest, f"{key} is missing") from error
             if await asyncio.to_thread(file_digest, target) == digest:

@@ -10,13 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from uuid import UUID
 
-from msgspec import Struct
-
-from flatrender.db import SystemTransaction
-from flatrender.plugin import PluginContext
 from flatrender.storage import ObjectMissing
 from flatrender.template.composition import ImageRef
 from flatrender.template.package import TemplatePackage
@@ -26,6 +20,7 @@ from flatrender_render.engines.pool import OnProgress, RenderPool
 from flatrender_render.engines.work import RenderChunk
 from flatrender_render.farm.cache import ContentCache, file_digest
 from flatrender_render.farm.claims import Claim
+from flatrender_render.farm.link import Files, Part
 from flatrender_render.farm.repairs import Damage, Damaged
 from flatrender_render.farm.reports import FinishedExport, Piece
 from flatrender_render.media.audio import AudioSource
@@ -40,32 +35,14 @@ THUMBNAIL_WIDTH = 480
 PROOF_SAMPLES = 3
 FETCHES = 8
 
-_PARTS = """
-SELECT kind, index, object_key, sha256, packets, bytes, last_frame - first_frame + 1 AS frames
-FROM render.frame_jobs WHERE job_id = $1 AND kind IN ('video', 'audio') AND state = 'Done'
-ORDER BY kind, index
-"""
-
-
-class Part(Struct, frozen=True, kw_only=True):
-    """A proven piece that the assembly joins."""
-
-    kind: str
-    index: int
-    object_key: str
-    sha256: str
-    packets: int
-    bytes: int
-    frames: int
-
 
 @dataclass(frozen=True, kw_only=True)
 class Desk:
     """What a piece of work has at hand. ``stop`` is set when the fence is gone."""
 
-    context: PluginContext
     pool: RenderPool
     cache: ContentCache
+    files: Files
     folder: Path
     stop: asyncio.Event
 
@@ -103,7 +80,7 @@ async def video(desk: Desk, claim: Claim, on_progress: OnProgress) -> Piece:
     """Draw and encode a range of frames, prove the segment, upload it."""
     job = claim.job
     output = desk.folder / "segment.mp4"
-    async with desk.cache.hold(needed_files(claim)) as files:
+    async with desk.cache.hold(needed_files(claim), desk.files) as files:
         work = RenderChunk(
             engine=job.engine,
             spec=spec_of(claim, files),
@@ -142,7 +119,8 @@ async def audio(desk: Desk, claim: Claim) -> Piece:
         if clip.source.startswith("object:")
     }
     begun = time.monotonic()
-    async with desk.cache.hold({job.package_sha256: job.package_object_key, **objects}) as files:
+    wanted = {job.package_sha256: job.package_object_key, **objects}
+    async with desk.cache.hold(wanted, desk.files) as files:
         inside = [
             c.source.removeprefix("package:") for c in clips if c.source.startswith("package:")
         ]
@@ -176,23 +154,6 @@ async def audio(desk: Desk, claim: Claim) -> Piece:
         upload=seconds,
         proof={"lufs": mixed.lufs, "peak": mixed.peak},
     )
-
-
-async def parts_of(work: SystemTransaction, job_id: UUID) -> list[Part]:
-    """Return the proven pieces of a job in order."""
-    rows: list[Any] = await work.fetch(_PARTS, job_id)
-    return [
-        Part(
-            kind=row["kind"],
-            index=row["index"],
-            object_key=row["object_key"],
-            sha256=row["sha256"],
-            packets=row["packets"] or 0,
-            bytes=row["bytes"] or 0,
-            frames=row["frames"],
-        )
-        for row in rows
-    ]
 
 
 async def assemble(
@@ -266,18 +227,16 @@ async def _pictures(desk: Desk, claim: Claim, video_file: Path, prefix: str) -> 
         "thumbnail": f"{prefix}/thumbnail.jpg",
         "sheet": f"{prefix}/sheet.png",
     }
-    storage = desk.context.infra.storage
     await asyncio.gather(
-        storage.put(keys["poster"], poster, content_type="image/jpeg"),
-        storage.put(keys["thumbnail"], thumbnail, content_type="image/jpeg"),
-        storage.put(keys["sheet"], sheet, content_type="image/png"),
+        desk.files.put(keys["poster"], poster, content_type="image/jpeg"),
+        desk.files.put(keys["thumbnail"], thumbnail, content_type="image/jpeg"),
+        desk.files.put(keys["sheet"], sheet, content_type="image/png"),
     )
     return keys
 
 
 async def _fetch_parts(desk: Desk, parts: list[Part]) -> dict[tuple[str, int], Path]:
     """Fetch the proven pieces, some at a time. Raises ``Damaged`` with all that are not whole."""
-    storage = desk.context.infra.storage
     few = asyncio.Semaphore(FETCHES)
     found: dict[tuple[str, int], Path] = {}
     damages: list[Damage] = []
@@ -287,7 +246,7 @@ async def _fetch_parts(desk: Desk, parts: list[Part]) -> dict[tuple[str, int], P
         async with few:
             desk.check()
             try:
-                await storage.download(part.object_key, path)
+                await desk.files.download(part.object_key, path)
             except ObjectMissing:
                 damages.append(Damage(kind=part.kind, index=part.index, defect="missing"))
                 return
@@ -306,7 +265,7 @@ async def _fetch_parts(desk: Desk, parts: list[Part]) -> dict[tuple[str, int], P
 
 async def _upload(desk: Desk, key: str, path: Path, content_type: str) -> float:
     begun = time.monotonic()
-    await desk.context.infra.storage.put(key, path, content_type=content_type)
+    await desk.files.put(key, path, content_type=content_type)
     return time.monotonic() - begun
 
 

@@ -31,7 +31,8 @@ from flatrender_render.engines import RenderSpec, engine, still_key
 from flatrender_render.errors import SnapshotFailed
 from flatrender_render.farm.failures import classify
 from flatrender_render.farm.node import Node
-from flatrender_render.farm.runner import Runner, code_of
+from flatrender_render.farm.performer import code_of
+from flatrender_render.farm.runner import Runner
 from flatrender_render.farm.wake import SNAPSHOT, SnapshotWake
 from flatrender_render.queries import SnapshotView
 from flatrender_render.schemas import Snapshot
@@ -225,7 +226,7 @@ class SnapshotService:
         with contextlib.suppress(ObjectMissing):
             return key, await storage.get(key)
         runner = self._context.get(Runner)
-        async with runner.cache.hold(_files(task)) as files:
+        async with runner.cache.hold(_files(task), storage) as files:
             spec = RenderSpec(
                 package=str(files[task.package_sha256]),
                 package_sha256=task.package_sha256,

@@ -1,0 +1,158 @@
+"""The farm as a worker of the pool meets it: SQL in this process, and the store itself.
+
+The server side of remote nodes uses it as well (``services/nodes``): what a report changes, and
+what watchers are told, is written here once.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import structlog
+from msgspec.structs import replace
+
+from flatrender.db import SystemTransaction
+from flatrender.plugin import PluginContext
+from flatrender_render.domain import Step
+from flatrender_render.farm import claims, repairs, reports
+from flatrender_render.farm.claims import Claim
+from flatrender_render.farm.failures import Verdict, classify
+from flatrender_render.farm.link import Failure, Files, Part
+from flatrender_render.farm.repairs import Damage, Damaged, RepairNote
+from flatrender_render.farm.reports import FinishedExport, Piece
+from flatrender_render.farm.watch import ProgressTeller
+
+log = structlog.get_logger(__name__)
+
+_PARTS = """
+SELECT kind, index, object_key, sha256, packets, bytes, last_frame - first_frame + 1 AS frames
+FROM render.frame_jobs WHERE job_id = $1 AND kind IN ('video', 'audio') AND state = 'Done'
+ORDER BY kind, index
+"""
+
+
+class LocalLink:
+    """A ``FarmLink`` for the node ``node_id`` in the same process as the database's clients."""
+
+    def __init__(self, context: PluginContext, node_id: UUID) -> None:
+        self._context = context
+        self._node_id = node_id
+
+    async def claim(self, engine: str) -> Claim | None:
+        """See ``FarmLink``."""
+        async with self._context.db.system("farm claim") as work:
+            return await claims.claim(work, engine=engine, node_id=self._node_id)
+
+    def files(self, claim: Claim) -> Files:
+        """See ``FarmLink``: the store itself."""
+        del claim
+        return self._context.infra.storage
+
+    async def begin(self, claim: Claim) -> None:
+        """See ``FarmLink``."""
+        async with self._context.db.system("farm begin") as work:
+            begun = await claims.begin(work, claim.job.id)
+        if begun:
+            await self._tell(claim).step(Step.RENDERING)
+
+    async def beat(self, claim: Claim, frames: int, preview: str | None) -> None:
+        """See ``FarmLink``."""
+        async with self._context.db.system("farm heartbeat") as work:
+            await claims.heartbeat(
+                work, frame_job_id=claim.id, epoch=claim.epoch, done_frames=frames
+            )
+            facts = await claims.progress_of(work, claim.job.id)
+        await self._tell(claim).progress(facts, preview)
+
+    async def enter(self, claim: Claim, step: Step) -> None:
+        """See ``FarmLink``."""
+        async with self._context.db.system("farm step") as work:
+            moved = await reports.advance(work, claim, step)
+        if moved:
+            await self._tell(claim).step(step)
+
+    async def parts(self, claim: Claim) -> list[Part]:
+        """See ``FarmLink``."""
+        async with self._context.db.system("segments of a job") as work:
+            await reports.lock_own(work, claim)
+            return await parts_of(work, claim.job.id)
+
+    async def complete(self, claim: Claim, piece: Piece, preview: str | None) -> None:
+        """See ``FarmLink``."""
+        async with self._context.db.system("farm complete") as work:
+            last = await reports.complete(work, claim, piece)
+            facts = await claims.progress_of(work, claim.job.id)
+        tell = self._tell(claim)
+        await tell.progress(facts, preview)
+        if last:
+            await tell.step(Step.ENCODING)
+
+    async def finish(self, claim: Claim, export: FinishedExport) -> None:
+        """See ``FarmLink``."""
+        async with self._context.db.system("farm finish") as work:
+            await reports.finish(work, claim, export)
+        await self._tell(claim).done()
+
+    async def fail(self, claim: Claim, failure: Failure) -> None:
+        """See ``FarmLink``."""
+        verdict = self._verdict(failure.code, failure.message)
+        note: RepairNote | None = None
+        async with self._context.db.system("farm failure") as work:
+            failed = await reports.fail(work, claim, verdict)
+            if failure.defect and not failed:
+                note = await repairs.note_failed_proof(
+                    work, claim, failure.defect, failure.frames, failure.message
+                )
+        tell = self._tell(claim)
+        if failed:
+            await tell.failed(verdict)
+        elif note is not None:
+            await tell.repair(note)
+        elif verdict.error_class == "node":
+            await tell.node_event(verdict.code)
+
+    async def damaged(self, claim: Claim, damages: Sequence[Damage], reason: str) -> None:
+        """See ``FarmLink``."""
+        async with self._context.db.system("farm repair") as work:
+            note = await repairs.repair(work, claim, Damaged(damages))
+        tell = self._tell(claim)
+        if note is None:
+            await tell.failed(self._verdict("segment_mismatch", reason))
+        else:
+            await tell.repair(note)
+            await tell.step(Step.REPAIRING)
+
+    async def late(self, claim: Claim) -> None:
+        """See ``FarmLink``."""
+        async with self._context.db.system("farm stale report") as work:
+            await claims.count_stale(work, claim.id, claim.epoch)
+
+    async def give_back(self, claim: Claim) -> None:
+        """See ``FarmLink``."""
+        async with self._context.db.system("farm release") as work:
+            await claims.release(work, frame_job_id=claim.id, epoch=claim.epoch)
+
+    def _tell(self, claim: Claim) -> ProgressTeller:
+        return ProgressTeller(self._context, claim.job.id, claim.job.total_frames)
+
+    def _verdict(self, code: str, message: str) -> Verdict:
+        found = classify(code, message)
+        scale = self._context.infra.settings.core.time_scale
+        return replace(found, back_off=found.back_off * scale)
+
+
+async def parts_of(work: SystemTransaction, job_id: UUID) -> list[Part]:
+    """Return the proven pieces of a job in order."""
+    rows: list[Any] = await work.fetch(_PARTS, job_id)
+    return [
+        Part(
+            kind=row["kind"],
+            index=row["index"],
+            object_key=row["object_key"],
+            sha256=row["sha256"],
+            packets=row["packets"] or 0,
+            bytes=row["bytes"] or 0,
+            frames=row["frames"],
+        )
+        for row in rows
+    ]

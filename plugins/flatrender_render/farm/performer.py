@@ -1,0 +1,189 @@
+"""The work of a node, of either kind: do a frame job in a render process, prove it, report it.
+
+The event loop only coordinates. While a frame job runs, a heartbeat prolongs its lease and
+carries its progress; when the fence is gone (cancelled, reaped), the work stops at once and what
+it made is thrown away.
+"""
+
+import asyncio
+import contextlib
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable
+from pathlib import Path
+
+import structlog
+
+from flatrender.clock import random_token
+from flatrender.storage import StoreError
+from flatrender_render.domain import Step
+from flatrender_render.engines.pool import PoolError, PoolLimits, RenderPool
+from flatrender_render.engines.work import Progress
+from flatrender_render.farm import pieces
+from flatrender_render.farm.cache import ContentCache, ContentLost
+from flatrender_render.farm.claims import Claim, StaleEpoch
+from flatrender_render.farm.link import Failure, FarmLink
+from flatrender_render.farm.repairs import Damaged
+from flatrender_render.media.errors import MediaError, ProofFailed, Stopped
+
+log = structlog.get_logger(__name__)
+
+BEAT_SECONDS = 0.5
+
+
+class Performer:
+    """Does frame jobs in this process's render pool. ``folder`` holds its cache and scratch."""
+
+    def __init__(self, folder: Path, slots: int) -> None:
+        self.cache = ContentCache(folder / "cache")
+        self._scratch = folder / "scratch"
+        self.pool = RenderPool(slots)
+        # Snapshots are waited for: they do not stand in line behind videos.
+        self.stills = RenderPool(1, PoolLimits(nice=0))
+        self.leaving = False
+        self.busy = 0
+
+    def wind_down(self) -> None:
+        """Finish what runs; whoever claims for this node asks ``leaving`` first."""
+        self.leaving = True
+
+    async def close(self) -> None:
+        """End the render processes."""
+        await asyncio.gather(self.pool.close(), self.stills.close())
+
+    async def do(self, link: FarmLink, claim: Claim) -> None:
+        """Do one claimed frame job to its end, whatever that is."""
+        bound = structlog.contextvars.bound_contextvars(
+            job_id=str(claim.job.id), piece=f"{claim.kind}-{claim.index}", epoch=claim.epoch
+        )
+        self.busy += 1
+        try:
+            with bound:
+                await self._attempt(link, claim)
+        finally:
+            self.busy -= 1
+
+    async def _attempt(self, link: FarmLink, claim: Claim) -> None:
+        heard = _Heard()
+        stop = asyncio.Event()
+        beat = asyncio.create_task(_beat(link, claim, heard, stop))
+        try:
+            await link.begin(claim)
+            async with self._folder() as folder:
+                await self._perform(link, claim, folder, heard, stop)
+        except (StaleEpoch, Stopped):
+            log.info("attempt_fenced_off")
+            await link.late(claim)
+        except asyncio.CancelledError:
+            await asyncio.shield(_give_back(link, claim))
+            raise
+        except Damaged as error:
+            log.warning("pieces_damaged", error=str(error))
+            await _fenced(link, claim, link.damaged(claim, error.damages, str(error)))
+        except Exception as error:  # noqa: BLE001 - every failure is reported; the farm classifies
+            failure = failure_of(error, claim.job.package_sha256)
+            log.warning("attempt_failed", code=failure.code, error=repr(error))
+            await _fenced(link, claim, link.fail(claim, failure))
+        finally:
+            beat.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await beat
+
+    async def _perform(
+        self, link: FarmLink, claim: Claim, folder: Path, heard: "_Heard", stop: asyncio.Event
+    ) -> None:
+        desk = pieces.Desk(
+            pool=self.pool, cache=self.cache, files=link.files(claim), folder=folder, stop=stop
+        )
+        if claim.kind == "assemble":
+
+            async def entering(step: Step) -> None:
+                await link.enter(claim, step)
+
+            parts = await link.parts(claim)
+            await link.finish(claim, await pieces.assemble(desk, claim, parts, entering=entering))
+        elif claim.kind == "video":
+            piece = await pieces.video(desk, claim, heard.note)
+            await link.complete(claim, piece, heard.preview())
+        elif claim.kind == "audio":
+            await link.complete(claim, await pieces.audio(desk, claim), None)
+        else:
+            raise LookupError(f"no worker does frame jobs of kind {claim.kind}")
+
+    @contextlib.asynccontextmanager
+    async def _folder(self) -> AsyncIterator[Path]:
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f"{random_token(4)}-", dir=self._scratch))
+        try:
+            yield folder
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, True)
+
+
+class _Heard:
+    """What the render process said last; sent with the next heartbeat."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self._preview: str | None = None
+
+    def note(self, progress: Progress) -> None:
+        """Take a message of the render process."""
+        self.frames = max(self.frames, progress.done)
+        self._preview = progress.preview or self._preview
+
+    def preview(self) -> str | None:
+        """Return the latest picture, once."""
+        preview, self._preview = self._preview, None
+        return preview
+
+
+async def _beat(link: FarmLink, claim: Claim, heard: _Heard, stop: asyncio.Event) -> None:
+    """Prolong the lease and tell progress; set ``stop`` when the fence is gone."""
+    while True:
+        await asyncio.sleep(BEAT_SECONDS)
+        try:
+            await link.beat(claim, heard.frames, heard.preview())
+        except StaleEpoch:
+            stop.set()
+            return
+        except Exception as error:  # noqa: BLE001 - the farm may be away; the lease decides
+            log.warning("heartbeat_failed", error=repr(error))
+
+
+async def _fenced(link: FarmLink, claim: Claim, report: Awaitable[None]) -> None:
+    try:
+        await report
+    except StaleEpoch:
+        await link.late(claim)
+
+
+async def _give_back(link: FarmLink, claim: Claim) -> None:
+    with contextlib.suppress(Exception):  # when this fails, the lease runs out
+        await link.give_back(claim)
+
+
+def failure_of(error: Exception, package_sha256: str) -> Failure:
+    """Return what a node reports of an error."""
+    failed = error if isinstance(error, ProofFailed) else None
+    return Failure(
+        code=code_of(error, package_sha256),
+        message=(str(error) or repr(error))[:4000],
+        defect=failed.kind if failed else "",
+        frames=list(failed.frames) if failed else [],
+    )
+
+
+def code_of(error: Exception, package_sha256: str) -> str:
+    """Return the stable code of a failure, for the rules."""
+    if isinstance(error, (PoolError, MediaError)):
+        return str(error.code)
+    if isinstance(error, ContentLost):
+        return "package_lost" if error.digest == package_sha256 else "asset_lost"
+    if isinstance(error, StoreError):
+        return "store_unavailable"
+    if isinstance(error, OSError) and error.errno == 28:  # ENOSPC
+        return "disk_full"
+    if isinstance(error, MemoryError):
+        return "out_of_memory"
+    return "internal"
