@@ -73,7 +73,7 @@ class Lines:
     def show(self, step: str, done: int) -> None:
         """Print a line when a further tenth is done."""
         percent = min(done * 100 // self._total, 100)
-        if percent // STEP > self._said // STEP:
+        if percent - self._said >= STEP or percent == 100 > self._said:
             self._said = percent
             self._console.print(f"          {percent:3} %  {step}", soft_wrap=True)
 
