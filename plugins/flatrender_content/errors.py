@@ -33,6 +33,14 @@ class SlugTaken(Conflict):
     title_en: ClassVar[str] = "The slug is taken"
 
 
+class TrackExists(Conflict):
+    """The library has this very sound already."""
+
+    code: ClassVar[str] = "track_exists"
+    title_fa: ClassVar[str] = "این آهنگ پیش‌تر به کتابخانه افزوده شده است"
+    title_en: ClassVar[str] = "The library has this sound already"
+
+
 class CategoryInUse(Conflict):
     """Templates or other categories still hang on it."""
 

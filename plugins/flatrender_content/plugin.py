@@ -11,6 +11,7 @@ from flatrender.contracts.files import FileStore
 from flatrender.contracts.render import TemplateInspector
 from flatrender.plugin import FlatRenderPlugin, Manifest
 from flatrender_content.cli import catalogue
+from flatrender_content.controllers.admin_music import AdminMusicController
 from flatrender_content.controllers.admin_taxonomy import (
     AdminCategoryController,
     AdminFontController,
@@ -28,6 +29,7 @@ from flatrender_content.services.importer import ImportService
 from flatrender_content.services.library import LibraryService
 from flatrender_content.services.publishing import PublishingService
 from flatrender_content.services.taxonomy import TaxonomyService
+from flatrender_content.services.tracks import TrackService
 from flatrender_content.tasks import TASKS
 
 
@@ -49,6 +51,7 @@ class ContentPlugin(FlatRenderPlugin):
             AdminCategoryController,
             AdminTagController,
             AdminFontController,
+            AdminMusicController,
         ),
         tasks=TASKS,
         subscriptions=SUBSCRIPTIONS,
@@ -71,6 +74,7 @@ class ContentPlugin(FlatRenderPlugin):
                 "publishing": PublishingService,
                 "curation": CurationService,
                 "taxonomy": TaxonomyService,
+                "tracks": TrackService,
             }
         )
 

@@ -222,6 +222,36 @@ class TagChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     position: Position | UnsetType = UNSET
 
 
+TrackWord = Annotated[str, Meta(min_length=1, max_length=80)]
+
+
+class TrackBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A new track: a sound among the caller's own files, with what the library says of it."""
+
+    file_id: UUID
+    title: Text
+    artist: Annotated[str, Meta(max_length=200)] = ""
+    bpm: Annotated[float, Meta(gt=0, le=400)] | None = None
+    mood: TrackWord | None = None
+    genre: TrackWord | None = None
+    license: Annotated[str, Meta(max_length=200)] | None = None
+    position: Position = 0
+    active: bool = True
+
+
+class TrackChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Changes of a track; absent fields stay. The sound itself never changes."""
+
+    title: Text | UnsetType = UNSET
+    artist: Annotated[str, Meta(max_length=200)] | UnsetType = UNSET
+    bpm: Annotated[float, Meta(gt=0, le=400)] | UnsetType | None = UNSET
+    mood: TrackWord | UnsetType | None = UNSET
+    genre: TrackWord | UnsetType | None = UNSET
+    license: Annotated[str, Meta(max_length=200)] | UnsetType | None = UNSET
+    position: Position | UnsetType = UNSET
+    active: bool | UnsetType = UNSET
+
+
 class ImportFileBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A package among the caller's own files; ``publish`` offers it at once."""
 
@@ -314,6 +344,23 @@ class AdminTag(Struct, frozen=True, kw_only=True):
     name: Words
     color: str | None
     position: int
+
+
+class AdminTrack(Struct, frozen=True, kw_only=True):
+    """A track as its administrators see it; ``source`` is ``Upload`` or ``Package``."""
+
+    id: UUID
+    title: Words
+    artist: str
+    duration: float
+    bpm: float | None
+    mood: str | None
+    genre: str | None
+    license: str | None
+    position: int
+    active: bool
+    source: str
+    size_bytes: int | None
 
 
 class AdminFont(Struct, frozen=True, kw_only=True):

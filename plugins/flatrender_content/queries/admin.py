@@ -5,7 +5,13 @@ from uuid import UUID
 from flatrender.db import ReadPool
 from flatrender.http.pages import Page, PageParams
 from flatrender_content.queries.listing import DESCRIPTION, NAME, PAGE, read_page
-from flatrender_content.schemas import AdminCategory, AdminFont, AdminTag, AdminTemplate
+from flatrender_content.schemas import (
+    AdminCategory,
+    AdminFont,
+    AdminTag,
+    AdminTemplate,
+    AdminTrack,
+)
 
 _OWN = "WHERE x.tenant_id = $1 AND x.deleted_at IS NULL"
 _ADMIN_CATEGORIES = PAGE.format(
@@ -27,6 +33,17 @@ _ADMIN_FONTS = PAGE.format(
     source=f"content.fonts x {_OWN}",
     item="'id', x.id, 'family', x.family, 'style', x.style, 'weight', x.weight, "
     "'format', x.format, 'scripts', x.scripts, 'source', x.source, 'active', x.active",
+)
+_ADMIN_TRACKS = PAGE.format(
+    columns="x.*",
+    order="x.position, x.title_fa, x.id",
+    source=f"content.music_tracks x {_OWN} "
+    "AND ($4::uuid IS NULL OR x.id = $4) "
+    "AND ($5::text IS NULL OR x.search @@ public.search_query($5))",
+    item="'id', x.id, 'title', json_build_object('fa', x.title_fa, 'en', x.title_en), "
+    "'artist', x.artist, 'duration', x.duration, 'bpm', x.bpm, 'mood', x.mood, "
+    "'genre', x.genre, 'license', x.license, 'position', x.position, 'active', x.active, "
+    "'source', x.source, 'size_bytes', x.size_bytes",
 )
 _SHARED = """'shared_with', (
   SELECT coalesce(json_agg(h.shared_with ORDER BY h.shared_with), '[]')
@@ -64,6 +81,19 @@ async def fonts(reads: ReadPool, tenant_id: UUID, page: PageParams) -> Page[Admi
     """Return one page of a tenant's own fonts."""
     args = (tenant_id, page.limit, page.offset)
     return await read_page(reads, tenant_id, AdminFont, page, _ADMIN_FONTS, *args)
+
+
+async def tracks(
+    reads: ReadPool,
+    tenant_id: UUID,
+    page: PageParams,
+    *,
+    track_id: UUID | None = None,
+    q: str | None = None,
+) -> Page[AdminTrack]:
+    """Return one page of a tenant's own tracks, inactive ones too."""
+    args = (tenant_id, page.limit, page.offset, track_id, q or None)
+    return await read_page(reads, tenant_id, AdminTrack, page, _ADMIN_TRACKS, *args)
 
 
 async def templates(
