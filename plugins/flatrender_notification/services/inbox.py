@@ -1,6 +1,5 @@
 """The inbox: read, mark, count, and the live stream of what arrives."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
@@ -22,6 +21,7 @@ from flatrender_notification.domain import Channel, NotificationType, silenceabl
 from flatrender_notification.queries import NotificationRow, Preference
 
 STREAM_SECONDS = 300
+QUIET_SECONDS = 60.0
 
 _READ = """
 UPDATE notification.notifications SET read_at = coalesce(read_at, now())
@@ -150,7 +150,7 @@ class InboxService:
                 tenant_id=principal.tenant_id,
                 user_id=user_id,
                 job_id=user_id,
-                exp=0,
+                exp=int(self._context.clock.now().timestamp()) + STREAM_SECONDS,
                 sid=principal.session_id,
             )
         if not token:
@@ -163,17 +163,19 @@ class InboxService:
         return claims
 
     async def live(self, claims: WatchClaims) -> AsyncIterator[dict[str, Any]]:
-        """Yield the unread count and then every notification as it arrives, while the session
-        lives."""
+        """Yield the unread count and then every notification as it arrives.
+
+        Raises ``Unauthorized`` when the session ends meanwhile; ``Unavailable``.
+        """
+        security = self._context.infra.security
+        vigil = security.vigil(claims, self._context.port(SessionLedger))
         async with self._context.infra.hub.listen(channel_of(claims.user_id)) as listener:
             count = await queries.unread_count(self._db.reads, claims.tenant_id, claims.user_id)
             yield {"type": "hello", "unread": count}
             while True:
-                data = await listener.next_message(60.0)
-                if not await self._session_live(claims):
-                    return
+                data = await listener.next_message(min(QUIET_SECONDS, vigil.wait()))
+                await vigil.look(now=data is not None)  # rare and private: asked before each
                 if data is None:
-                    await asyncio.sleep(0)
                     continue
                 ping = msgspec.json.decode(data, type=Ping)
                 row = await queries.one(

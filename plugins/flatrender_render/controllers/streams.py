@@ -8,13 +8,14 @@ from litestar import Controller, WebSocket, get, websocket
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
-from flatrender.errors import NotFound, Unauthorized
+from flatrender.errors import NotFound, Unauthorized, Unavailable
 from flatrender.http.drain import Drain
 from flatrender.http.problems import problem_responses
 from flatrender.http.sse import Event, EventStream
 from flatrender.http.websocket import (
     CLOSE_BAD_TOKEN,
     CLOSE_NOT_YOURS,
+    CLOSE_TRY_LATER,
     LiveSocket,
     accept,
     refuse,
@@ -35,7 +36,11 @@ async def watch_render(
     streams: NamedDependency[StreamService],
     drain: NamedDependency[Drain],
 ) -> None:
-    """Send `flatrender.v1` messages until the job ends; 4401 bad token, 4403 not your job."""
+    """Send `flatrender.v1` messages until the job ends.
+
+    Closes with 4401 for a bad token and when its session ends, 4403 for another's job, 1013 when
+    nobody can be asked.
+    """
     try:
         claims = await streams.open_ticket(token_of(socket), job_id)
     except Unauthorized:
@@ -56,6 +61,10 @@ async def watch_render(
         await live.run(produce)
     except NotFound:
         await refuse(socket, CLOSE_NOT_YOURS, "not your job")
+    except Unauthorized as error:
+        await refuse(socket, CLOSE_BAD_TOKEN, error.code)
+    except Unavailable as error:
+        await refuse(socket, CLOSE_TRY_LATER, error.code)
 
 
 class StreamController(Controller):

@@ -85,7 +85,12 @@ class StreamService:
         return claims if claims.job_id == job_id else None
 
     async def messages(self, claims: WatchClaims) -> AsyncIterator[dict[str, Any]]:
-        """Yield ``hello`` and then everything until the job ends. Raises ``NotFound``."""
+        """Yield ``hello`` and then everything until the job ends.
+
+        Raises ``NotFound``; ``Unauthorized`` when the session ends meanwhile; ``Unavailable``.
+        """
+        security = self._context.infra.security
+        vigil = security.vigil(claims, self._context.port(SessionLedger))
         async with self._context.infra.hub.listen(channel(claims.job_id), limit=64) as listener:
             hello = await self._hello(claims)
             yield hello
@@ -96,7 +101,10 @@ class StreamService:
             loop = asyncio.get_running_loop()
             while True:
                 wait = pace.wait(loop.time())
-                data = await listener.next_message(QUIET_SECONDS if wait is None else wait)
+                patience = QUIET_SECONDS if wait is None else wait
+                data = await listener.next_message(min(patience, vigil.wait()))
+                # Before anything is told: a busy stream is looked at as often as a silent one.
+                await vigil.look()
                 if data is not None:
                     message: dict[str, Any] = msgspec.json.decode(data)
                     if message.get("type") in _ENDINGS:

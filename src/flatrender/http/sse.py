@@ -1,8 +1,10 @@
 """Server-sent events (HTML standard, section 9.2), with heartbeats and an end.
 
-A stream ends when its source ends, the client leaves, or the server drains; the source's
-``finally`` runs in every case. A source must not hold a request's database session: that one is
-closed when the answer starts. It opens a short read of its own when it needs one.
+A stream ends when its source ends or is refused, the client leaves, or the server drains; the
+source's ``finally`` runs in every case. A refusal (a ``DomainError`` of the source) is told as the
+last event, ``error``, with the problem document that a short request would be answered with.
+A source must not hold a request's database session: that one is closed when the answer starts. It
+opens a short read of its own when it needs one.
 """
 
 import asyncio
@@ -17,7 +19,9 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Send
 from msgspec import Struct
 
+from flatrender.errors import DomainError
 from flatrender.http.drain import Drain
+from flatrender.http.problems import encode_problem
 
 HEARTBEAT_SECONDS = 15.0
 _HEADERS = {
@@ -95,6 +99,10 @@ async def stream(
                 try:
                     event = coming.result()
                 except StopAsyncIteration:
+                    return
+                except DomainError as error:
+                    # The status is long gone: the refusal is told as the last event.
+                    yield encode_event(Event(event="error", data=encode_problem(error)[2].decode()))
                     return
                 finally:
                     coming = None

@@ -34,7 +34,14 @@ from flatrender.security.secrets import KeyedHash
 from flatrender.security.sessions import SessionCache
 from flatrender.security.settings import SecuritySettings
 from flatrender.security.signatures import SignatureVerifier
-from flatrender.security.tokens import KeyRing, KeySource, StaticKeys, TokenVerifier
+from flatrender.security.tokens import (
+    KeyRing,
+    KeySource,
+    StaticKeys,
+    TokenVerifier,
+    WatchClaims,
+)
+from flatrender.security.vigil import Vigil
 
 if TYPE_CHECKING:
     from flatrender.runtime import Runtime
@@ -66,6 +73,10 @@ class SecurityServices:
         """Return a verifier over ``source``; without one every token is refused."""
         ring = KeyRing(source or StaticKeys(), self.clock)
         return TokenVerifier(ring, self.settings, self.clock)
+
+    def vigil(self, claims: WatchClaims, ledger: SessionLedger | None) -> Vigil:
+        """Return the watch over a live stream that ``claims`` have just opened."""
+        return Vigil(claims, SessionCache(self.gate, ledger), self.gate, self.clock)
 
     async def close(self) -> None:
         """Close connections and threads."""

@@ -11,8 +11,10 @@ import pytest
 import uvicorn
 
 from flatrender.contracts.identity import TokenIssuer
+from flatrender.security import vigil
 from flatrender.testing.platform import Person, Platform
 from flatrender.testing.waiting import until
+from flatrender_notification.services.inbox import Ping, channel_of
 
 
 @pytest.fixture
@@ -83,6 +85,36 @@ async def test_hello_then_what_arrives(
                 break
         assert seen[-1] == "“live” could not be rendered"
         assert set(seen[:-1]) <= {"“earlier” could not be rendered"}
+
+
+@pytest.mark.parametrize("told", [False, True], ids=["silent", "told"])
+@pytest.mark.parametrize("credential", ["ticket", "bearer"])
+async def test_an_open_inbox_ends_with_its_session(
+    platform: Platform,
+    address: str,
+    monkeypatch: pytest.MonkeyPatch,
+    credential: str,
+    told: bool,
+) -> None:
+    """Silent, the next look ends it; told something, that is looked at first and never sent."""
+    monkeypatch.setattr(vigil, "VIGIL_SECONDS", 3_600.0 if told else 0.05)
+    person = await platform.person()
+    query = {"token": await _ticket(platform, person)} if credential == "ticket" else {}
+    headers = person.headers if credential == "bearer" else {}
+    url = f"{address}/v1/notifications/stream"
+    async with (
+        httpx.AsyncClient(timeout=20) as client,
+        client.stream("GET", url, params=query, headers=headers) as answer,
+    ):
+        events = _events(answer.aiter_lines())
+        assert (await anext(events))[0] == "hello"
+        await platform.client.post("/v1/auth/logout", headers=person.headers)
+        if told:
+            news = Ping(user_id=person.id, notification_id=uuid4())
+            await platform.runtime.infra.hub.publish(channel_of(person.id), news)
+        async with asyncio.timeout(10):
+            rest = [event async for event in events]
+    assert [(name, data["code"]) for name, data in rest] == [("error", "session_ended")]
 
 
 async def test_a_render_ticket_opens_no_inbox(platform: Platform) -> None:

@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import httpx
 import pytest
@@ -15,7 +16,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from flatrender.http.drain import Drain, DrainingServer
+from flatrender.security import vigil
 from flatrender.testing.platform import Platform, run_platform
+from flatrender_render.live import channel
 
 ORDER = ["Queued", "Rendering", "Encoding", "Uploading", "Validating", "Done"]
 
@@ -263,6 +266,59 @@ async def test_tokens_open_one_job_only(lot: Any, served: Served, frozen: Any) -
         wrong = await client.get(stream.replace(job["id"], other["id"]))
         none = await client.get(stream.partition("?")[0])
     assert (wrong.status_code, none.status_code) == (404, 401)
+
+
+async def test_open_streams_end_with_their_session(
+    lot: Any, served: Served, frozen: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A frozen job never ends: the streams end because the session did."""
+    monkeypatch.setattr(vigil, "VIGIL_SECONDS", 0.05)
+    customer = await lot.customer()
+    ticket = await ticket_of(customer, await customer.submit())
+    watching = asyncio.create_task(events_of(served.at(ticket["sse_url"])))
+    async with served.watch(ticket) as live:
+        assert json.loads(await live.recv())["type"] == "hello"
+        await customer.call("POST", "/v1/auth/logout")
+        async with asyncio.timeout(10):
+            await all_of_or_closed(live)
+            events = await watching
+    assert (live.close_code, live.close_reason) == (4401, "session_ended")
+    assert [name for name, _ in events if name in {"hello", "error"}] == ["hello", "error"]
+    assert (events[-1][1]["code"], events[-1][1]["status"]) == ("session_ended", 401)
+
+
+async def test_a_busy_stream_ends_with_its_session_too(
+    lot: Any, platform: Platform, served: Served, frozen: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vigil, "VIGIL_SECONDS", 0.05)
+    customer = await lot.customer()
+    job = await customer.submit()
+    step = {"type": "step_change", "job_id": job["id"], "step": "Rendering", "progress": 0.0}
+
+    over = asyncio.Event()
+
+    async def chatter() -> None:
+        while not over.is_set():
+            await platform.runtime.infra.hub.publish(channel(UUID(job["id"])), step)
+
+    async with served.watch(await ticket_of(customer, job)) as live:
+        await live.recv()
+        talking = asyncio.create_task(chatter())
+        try:
+            await live.recv()
+            await customer.call("POST", "/v1/auth/logout")
+            async with asyncio.timeout(20):
+                await all_of_or_closed(live)
+        finally:
+            over.set()
+            await talking
+    assert live.close_code == 4401
+
+
+async def all_of_or_closed(live: Any) -> None:
+    """Read until the connection ends, however it does."""
+    with contextlib.suppress(ConnectionClosed):
+        await all_of(live)
 
 
 async def test_a_stopping_server_tells_watchers_to_come_back(
