@@ -252,6 +252,29 @@ def test_a_proof_catches_what_is_missing(tmp_path: Path, parts: list[SegmentFile
     assert fault(path, expect(part, audio=True)) == "wrong_audio"
 
 
+@pytest.mark.parametrize(("codec", "tag"), [("mpeg4", 1), ("libx264", 5), ("libx264", 1)])
+def test_a_proof_knows_the_codec_and_the_colours(tmp_path: Path, codec: str, tag: int) -> None:
+    """Another codec is refused, and so is the right one with other colours than BT.709 (1)."""
+    path = tmp_path / "film.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=30)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 192, 108, "yuv420p"
+        context = stream.codec_context
+        context.color_range, context.colorspace = 1, tag
+        context.color_primaries = context.color_trc = tag
+        for number in range(10):
+            frame = av.VideoFrame(192, 108, "yuv420p")
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    wanted = expect(SegmentFile(path=str(path), frames=10))
+    if (codec, tag) == ("libx264", 1):
+        assert prove(path, wanted).frames == 10  # so the others fail for what they are
+    else:
+        assert fault(path, wanted) == "wrong_format"
+
+
 def test_a_flipped_bit_anywhere_is_caught(tmp_path: Path, parts: list[SegmentFile]) -> None:
     part = parts[0]
     data = bytearray(Path(part.path).read_bytes())
