@@ -198,7 +198,6 @@ async def claim(
         row["attempts"],
         node_id,
     )
-    job = await work.fetchrow(_JOB, row["job_id"])
     return Claim(
         id=row["id"],
         kind=row["kind"],
@@ -207,8 +206,14 @@ async def claim(
         last_frame=row["last_frame"],
         epoch=row["epoch"],
         attempt=row["attempts"],
-        job=msgspec.convert(dict(job), ClaimedJob, strict=False),
+        job=await job_of(work, row["job_id"]),
     )
+
+
+async def job_of(work: SystemTransaction, job_id: UUID) -> ClaimedJob:
+    """Return what a worker must know of a job."""
+    row = await work.fetchrow(_JOB, job_id)
+    return msgspec.convert(dict(row), ClaimedJob, strict=False)
 
 
 async def heartbeat(
