@@ -102,3 +102,18 @@ async def test_nobody_reads_without_a_login(owner: Any, platform: Platform) -> N
     export_id = owner.jobs[0]["export_id"]
     for path in (f"/v1/exports/{export_id}", f"/v1/exports/{export_id}/download", "/v1/exports"):
         assert (await platform.client.get(path)).status_code == 401
+
+
+async def test_a_deleted_export_does_not_exist(owner: Any, platform: Platform) -> None:
+    export_id = owner.jobs[1]["export_id"]
+    mark = "UPDATE render.exports SET deleted_at = {} WHERE id = $1"
+    await platform.sql(mark.format("now()"), UUID(export_id))
+    try:
+        for path in ("", "/download", "/poster"):
+            answer = await owner.call("GET", f"/v1/exports/{export_id}{path}")
+            assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+        left = {row["id"] for row in (await owner.get("/v1/exports"))["data"]}
+        assert export_id not in left
+        assert len(left) == 2
+    finally:
+        await platform.sql(mark.format("NULL"), UUID(export_id))
