@@ -14,6 +14,7 @@ from typing import Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import idna
 from msgspec import Struct
 
 Resolution = Literal["360p", "540p", "720p", "1080p", "4K"]
@@ -22,7 +23,10 @@ RESOLUTIONS: tuple[Resolution, ...] = ("360p", "540p", "720p", "1080p", "4K")
 #: A refresh token one step behind is answered with the current one for this long: tabs race.
 REFRESH_GRACE = timedelta(seconds=10)
 
-_EMAIL = re.compile(r"^[^@\s\x00-\x1f]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")
+_ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
+#: RFC 5322 section 3.2.3, in lower case.
+_DOT_ATOM = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
 def allows(resolutions: Sequence[str], wanted: str) -> bool:
@@ -76,11 +80,28 @@ def day_ends(now: datetime, timezone: str) -> datetime:
 
 
 def normalise_email(text: str) -> str | None:
-    """Return the address in the form it is compared in, or None when it is no address."""
-    address = text.strip().lower()
-    if len(address) > 254 or not _EMAIL.match(address) or ".." in address:
+    """Return the address in the form it is compared in and sent to, or None when it is none.
+
+    ``dot-atom@domain`` (RFC 5321 section 4.1.2, RFC 5322 section 3.4.1) without quoted local
+    parts, comments and address literals; 64 octets before the ``@``, 254 in all (RFC 5321
+    section 4.5.3.1). An international domain becomes its A-labels (IDNA 2008 over UTS #46); a
+    local part beyond ASCII would need SMTPUTF8 of every server on the way and is refused.
+    """
+    if len(text) > 1_000:
         return None
-    return address
+    local, at, domain = text.strip().rpartition("@")
+    local = local.lower()
+    if not at or len(local) > 64 or not _DOT_ATOM.fullmatch(local):
+        return None
+    try:
+        host = idna.encode(domain, uts46=True).decode("ascii").lower()
+    except (idna.IDNAError, UnicodeError):
+        return None
+    labels = host.split(".")
+    if len(labels) < 2 or labels[-1].isdecimal() or not all(map(_LABEL.fullmatch, labels)):
+        return None
+    address = f"{local}@{host}"
+    return address if len(address) <= 254 else None
 
 
 class RefreshToken(Struct, frozen=True):

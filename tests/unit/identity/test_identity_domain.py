@@ -106,6 +106,62 @@ def test_a_normal_address_is_normal_again(text: str) -> None:
         assert not any(c.isspace() or ord(c) < 32 for c in address)
 
 
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("sara@example.ir", "sara@example.ir"),
+        (" Sara.Amini+News@Example.IR ", "sara.amini+news@example.ir"),
+        ("o'neil!#$%&*/=?^_`{|}~-@example.com", "o'neil!#$%&*/=?^_`{|}~-@example.com"),
+        ("a@b\u00fccher.example", "a@xn--bcher-kva.example"),
+        ("a@\uff45xample.com", "a@example.com"),
+        ("a@xn--bcher-kva.example", "a@xn--bcher-kva.example"),
+        (f"{'a' * 64}@example.com", f"{'a' * 64}@example.com"),
+    ],
+)
+def test_an_address_is_kept_as_it_is_sent_to(text: str, address: str) -> None:
+    assert domain.normalise_email(text) == address
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "@",
+        "@example.com",
+        "a@",
+        "a@example",
+        "<b>@example.com",
+        "a b@example.com",
+        '"a b"@example.com',
+        "a(comment)@example.com",
+        "a,b@example.com",
+        "a;b@example.com",
+        "a\\b@example.com",
+        ".a@example.com",
+        "a.@example.com",
+        "a..b@example.com",
+        "a@b@example.com",
+        "a@[127.0.0.1]",
+        "a@127.0.0.1",
+        "a@-example.com",
+        "a@example-.com",
+        "a@exa_mple.com",
+        "a@example..com",
+        "a@example.com.",
+        "a@example.com\x00",
+        "s\u0430ra@example.com",
+        "\u202ea@example.com",
+        "a@xn--a.example",
+        f"{'a' * 65}@example.com",
+        f"a@{'b' * 64}.com",
+        f"a@{'b.' * 130}com",
+        "a@" + "\u0627" * 100_000,
+    ],
+)
+def test_what_is_no_address_is_refused(text: str) -> None:
+    assert domain.normalise_email(text) is None
+
+
 @given(st.emails())
 def test_case_and_blanks_make_no_other_address(email: str) -> None:
     found = domain.normalise_email(email)
