@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from flatrender.template.manifest import AudioDefaults, Slot, Text, Transition
+from flatrender.text import check_lines
 
 SlugValue = Annotated[
     str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80, examples=["story"])
@@ -33,6 +34,10 @@ class LongWords(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     fa: Annotated[str, Meta(max_length=4000)] = ""
     en: Annotated[str, Meta(max_length=4000)] = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what would change the words beside these."""
+        check_lines(self, ("fa", "en"), breaks=True)
 
 
 class CategoryRef(Struct, frozen=True, kw_only=True):
@@ -238,6 +243,10 @@ class TrackBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     position: Position = 0
     active: bool = True
 
+    def __post_init__(self) -> None:
+        """Refuse what would change the words beside these."""
+        check_lines(self, ("artist", "mood", "genre", "license"))
+
 
 class TrackChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Changes of a track; absent fields stay. The sound itself never changes."""
@@ -250,6 +259,10 @@ class TrackChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     license: Annotated[str, Meta(max_length=200)] | UnsetType | None = UNSET
     position: Position | UnsetType = UNSET
     active: bool | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        """Refuse what would change the words beside these."""
+        check_lines(self, ("artist", "mood", "genre", "license"))
 
 
 class ImportFileBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -276,6 +289,10 @@ class TemplateChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     tag_ids: Annotated[list[UUID], Meta(max_length=50)] | UnsetType = UNSET
     min_plan_tier: Annotated[int, Meta(ge=0, le=1000)] | UnsetType = UNSET
     position: Position | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        """Refuse what would change the words beside these."""
+        check_lines(self, ("keywords",))
 
 
 class SceneChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

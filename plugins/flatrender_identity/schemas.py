@@ -5,7 +5,8 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from flatrender.http.validation import FieldInvalid
+from flatrender.errors import FieldInvalid
+from flatrender.text import check_lines
 from flatrender_identity.queries import Me
 
 Locale = Literal["fa", "en"]
@@ -21,6 +22,10 @@ class RegisterBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     password: Password
     display_name: Annotated[str, Meta(max_length=120)] = ""
     locale: Locale = "fa"
+
+    def __post_init__(self) -> None:
+        """Refuse what would change the words beside these."""
+        check_lines(self, ("display_name",))
 
 
 class Accepted(Struct, frozen=True):
@@ -41,7 +46,8 @@ class LoginBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     device: Annotated[str, Meta(max_length=120)] | None = None
 
     def __post_init__(self) -> None:
-        """Demand one of the two names."""
+        """Demand one of the two names, and a device that can be shown."""
+        check_lines(self, ("device",))
         if (self.identifier is None) == (self.email is None):
             raise FieldInvalid(
                 "required",
@@ -83,6 +89,10 @@ class MfaVerifyBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     code: Code
     device: Annotated[str, Meta(max_length=120)] | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what would change the words beside these."""
+        check_lines(self, ("device",))
+
 
 class RefreshBody(Struct, frozen=True, forbid_unknown_fields=True):
     """A refresh token."""
@@ -96,6 +106,10 @@ class ChangeMeBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     display_name: Annotated[str, Meta(max_length=120)] | UnsetType = UNSET
     locale: Locale | UnsetType = UNSET
     timezone: Annotated[str, Meta(min_length=1, max_length=64)] | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        """Refuse what would change the words beside these."""
+        check_lines(self, ("display_name",))
 
 
 class CodeBody(Struct, frozen=True, forbid_unknown_fields=True):

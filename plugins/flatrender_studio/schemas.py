@@ -5,6 +5,7 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from flatrender.text import check_lines
 from flatrender_studio.domain import Content, Project, Scene
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -19,12 +20,20 @@ class CreateBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     name: Name | None = None
     preset: Annotated[str, Meta(max_length=63)] | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what would change the words beside these."""
+        check_lines(self, ("name",))
+
 
 class ChangeBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What may change about the whole project."""
 
     name: Name | None = None
     direction: Literal["rtl", "ltr"] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what would change the words beside these."""
+        check_lines(self, ("name",))
 
 
 class ContentsBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,6 +103,10 @@ class SceneBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     duration: Annotated[float, Meta(gt=0, le=600)] | None = None
     title: Annotated[str, Meta(max_length=200)] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what would change the words beside these."""
+        check_lines(self, ("title",))
 
 
 class AddSceneBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -21,6 +21,20 @@ class FieldError(Struct, frozen=True, kw_only=True):
     message_en: str = ""
 
 
+class FieldInvalid(ValueError):
+    """A rule of a Struct's own, raised in ``__post_init__``; msgspec adds the place.
+
+    ``code`` is stable; ``at`` is the place below the Struct (``name``, ``keywords/0``).
+    """
+
+    def __init__(self, code: str, *, fa: str, en: str, at: str = "") -> None:
+        super().__init__(en)
+        self.code = code
+        self.fa = fa
+        self.en = en
+        self.at = at
+
+
 class DomainError(Exception):
     """Base of every expected refusal.
 

@@ -10,7 +10,7 @@ import re
 
 import msgspec
 
-from flatrender.errors import FieldError
+from flatrender.errors import FieldError, FieldInvalid
 
 _PATH = re.compile(r" - at (?:`key` in )?`\$([^`]*)`\Z")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
@@ -56,20 +56,6 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 )
 
 
-class FieldInvalid(ValueError):
-    """A rule of a Struct's own, raised in ``__post_init__``; msgspec adds the place.
-
-    ``code`` is stable; ``at`` names a field below the Struct.
-    """
-
-    def __init__(self, code: str, *, fa: str, en: str, at: str = "") -> None:
-        super().__init__(en)
-        self.code = code
-        self.fa = fa
-        self.en = en
-        self.at = at
-
-
 def field_error(pointer: str, code: str) -> FieldError:
     """Return a field error with the usual words of ``code``."""
     fa, en = _TEXT.get(code, _TEXT["invalid"])
@@ -84,7 +70,7 @@ def from_msgspec(error: msgspec.ValidationError, *, root: str = "") -> FieldErro
     message = text[: place.start()] if place else text
     own = error.__cause__
     if isinstance(own, FieldInvalid):
-        at = f"{pointer}/{escape(own.at)}" if own.at else pointer
+        at = f"{pointer}/{own.at}" if own.at else pointer
         return FieldError(pointer=at, code=own.code, message_fa=own.fa, message_en=own.en)
     for extra in (_MISSING, _UNKNOWN):
         if found := extra.match(message):

@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from flatrender.text import check_lines
+
 Key = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$", description="Stable identifier")]
 Slug = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
 Hex = Annotated[str, Meta(pattern=r"^#([0-9a-fA-F]{6}|[0-9a-fA-F]{8})$")]
@@ -28,6 +30,10 @@ class Text(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     fa: Annotated[str, Meta(min_length=1, max_length=500)]
     en: Annotated[str, Meta(min_length=1, max_length=500)]
+
+    def __post_init__(self) -> None:
+        """Refuse what would change the words beside these."""
+        check_lines(self, ("fa", "en"))
 
 
 class SlotBase(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="type"):

@@ -30,6 +30,10 @@ _MESSAGES: dict[str, tuple[str, str]] = {
     "unknown_color": ("There is no shared colour {key}", "رنگ مشترک {key} وجود ندارد"),
     "required": ("This value is required", "این مقدار لازم است"),
     "text_invalid": ("Text is expected", "متن لازم است"),
+    "text_control_character": (
+        "Control characters are not accepted; lines are broken by a line feed",
+        "نویسهٔ کنترلی پذیرفته نمی‌شود؛ سطر تنها با خط تازه شکسته می‌شود",
+    ),
     "text_too_long": (
         "{count} characters; at most {limit} are allowed",
         "{count} نویسه است؛ حداکثر {limit} نویسه مجاز است",
@@ -69,8 +73,6 @@ _MESSAGES: dict[str, tuple[str, str]] = {
 _HEX = re.compile(r"#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6}|[0-9a-fA-F]{8})")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LINE_BREAKS = re.compile("\r\n|[\r\n\u000b\u000c\u0085\u2028\u2029]")
-# Overrides flip the order of everything after them; the engine orders text by UAX #9 itself.
-_OVERRIDES = dict.fromkeys((0x202D, 0x202E))
 
 
 def field_error(code: str, pointer: str, **params: object) -> FieldError:
@@ -189,9 +191,10 @@ def _text(slot: TextSlot, raw: object, pointer: str) -> str | FieldError:
     if len(raw) > slot.max_chars * 64:
         return field_error("text_too_long", pointer, count=len(raw), limit=slot.max_chars)
     text = _LINE_BREAKS.sub("\n" if slot.multiline else " ", unicodedata.normalize("NFC", raw))
-    text = "".join(
-        c for c in text.translate(_OVERRIDES) if c == "\n" or unicodedata.category(c) != "Cc"
-    ).strip(" \n")
+    # Marks of direction may stand: the engine orders text by UAX #9, one layer by itself.
+    if any(unicodedata.category(c) == "Cc" and c != "\n" for c in text):
+        return field_error("text_control_character", pointer)
+    text = text.strip(" \n")
     count = count_graphemes(text)
     if count > slot.max_chars:
         return field_error("text_too_long", pointer, count=count, limit=slot.max_chars)

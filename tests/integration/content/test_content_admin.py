@@ -64,6 +64,18 @@ async def test_the_same_key_adds_one_category(
     assert answers[0].json() == answers[1].json()
 
 
+@pytest.mark.parametrize("language", ["fa", "en"])
+async def test_a_name_changes_no_words_beside_it(
+    platform: Platform, admin: Person, fresh_slug: str, language: str
+) -> None:
+    name = {**build.label("x"), language: "\u202egnp.exe"}
+    body = {"slug": fresh_slug, "name": name}
+    answer = await platform.client.post("/v1/admin/categories", json=body, headers=admin.headers)
+    assert answer.status_code == 422, answer.text
+    (error,) = answer.json()["errors"]
+    assert (error["pointer"], error["code"]) == (f"/name/{language}", "bidi_control")
+
+
 async def test_a_category_never_lies_below_itself(
     platform: Platform, admin: Person, fresh_slug: str
 ) -> None:

@@ -88,12 +88,14 @@ async def all_of(live: Any) -> list[Any]:
     return [json.loads(text) async for text in live]
 
 
-async def events_of(url: str) -> list[tuple[str, Any]]:
-    """Return every event of a stream."""
+async def events_of(url: str, opened: asyncio.Event | None = None) -> list[tuple[str, Any]]:
+    """Return every event of a stream; ``opened`` is set once it is open."""
     found = []
     async with httpx.AsyncClient(timeout=60) as client, client.stream("GET", url) as answer:
         assert answer.status_code == 200, await answer.aread()
         assert answer.headers["content-type"].startswith("text/event-stream")
+        if opened is not None:
+            opened.set()
         name = ""
         async for line in answer.aiter_lines():
             if line.startswith("event: "):
@@ -275,9 +277,11 @@ async def test_open_streams_end_with_their_session(
     monkeypatch.setattr(vigil, "VIGIL_SECONDS", 0.05)
     customer = await lot.customer()
     ticket = await ticket_of(customer, await customer.submit())
-    watching = asyncio.create_task(events_of(served.at(ticket["sse_url"])))
+    opened = asyncio.Event()
+    watching = asyncio.create_task(events_of(served.at(ticket["sse_url"]), opened))
     async with served.watch(ticket) as live:
         assert json.loads(await live.recv())["type"] == "hello"
+        await opened.wait()
         await customer.call("POST", "/v1/auth/logout")
         async with asyncio.timeout(10):
             await all_of_or_closed(live)

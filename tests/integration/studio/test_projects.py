@@ -112,6 +112,25 @@ async def test_fields_a_caller_may_not_set_are_refused(platform: Platform, flex:
         assert answer.status_code == 422, extra
 
 
+@pytest.mark.parametrize("name", ["a\x07", "a\nb", "\u202egnp.exe", "\u2066a"])
+async def test_a_name_changes_no_words_beside_it(
+    platform: Platform, flex: Any, editor: Any, name: str
+) -> None:
+    work = await editor(flex, name="\u0645\u06cc\u200c\u0631\u0648\u0645 \u200e2")
+    assert work.saved["name"] == "\u0645\u06cc\u200c\u0631\u0648\u0645 \u200e2"
+    answer = await platform.client.post(
+        "/v1/saved-projects",
+        json={"project_id": str(flex.project_id), "name": name},
+        headers=(await platform.person()).headers,
+    )
+    assert answer.status_code == 422, answer.text
+    (error,) = answer.json()["errors"]
+    assert (error["pointer"], error["code"] in {"control_character", "bidi_control"}) == (
+        "/name",
+        True,
+    )
+
+
 async def test_an_edit_needs_the_version_it_has_seen(flex: Any, editor: Any) -> None:
     work = await editor(flex)
     blind = await work.platform.client.patch(

@@ -19,10 +19,10 @@ from litestar.exceptions import (
 from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
 from msgspec import Meta, Struct, field
 
-from flatrender.errors import Conflict, DomainError, FieldError, Invalid, NotFound
+from flatrender.errors import Conflict, DomainError, FieldError, FieldInvalid, Invalid, NotFound
 from flatrender.http.body import RequestBody
 from flatrender.http.problems import encode_problem, problem_responses, to_domain_error
-from flatrender.http.validation import FieldInvalid, code_of, to_pointer
+from flatrender.http.validation import code_of, to_pointer
 from flatrender.testing.http import client_of, make_app
 
 
