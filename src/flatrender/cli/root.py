@@ -67,6 +67,18 @@ def root(environment: Path | None) -> None:
         from flatrender.settings import read_environment_file
 
         os.environ.update(read_environment_file(environment))
+    _quieten()
+
+
+def _quieten() -> None:
+    """Keep the logs of what a command does inside out of its answer: warnings, to standard error.
+
+    ``serve`` and ``worker`` configure logging anew, by their settings.
+    """
+    from flatrender.observability.logs import configure_logging
+    from flatrender.settings import ObservabilitySettings
+
+    configure_logging(ObservabilitySettings(log_level="warning", log_format="console"))
 
 
 def fail(message: str, *, code: int = 1) -> "Any":
@@ -82,6 +94,17 @@ def main() -> None:
     except KeyboardInterrupt:
         click.echo("\nflatrender: stopped", err=True)
         sys.exit(INTERRUPTED)
+
+
+def _place(error: Exception) -> str:
+    """Return " at <address>" of a failed call where httpx knows it, without the query."""
+    import httpx
+
+    try:
+        url = error.request.url if isinstance(error, httpx.RequestError) else None
+    except RuntimeError:  # how httpx says that it does not know
+        return ""
+    return f" at {url.copy_with(query=None)}" if url is not None else ""
 
 
 def _run() -> int:
@@ -120,7 +143,7 @@ def _run() -> int:
     except httpx.HTTPStatusError as error:
         said = f"{error.request.url.copy_with(query=None)} answered {error.response.status_code}"
     except (httpx.TransportError, httpx.InvalidURL) as error:
-        said = f"no server answers: {str(error) or type(error).__name__}"
+        said = f"no server answers{_place(error)}: {str(error) or type(error).__name__}"
     except (InterfaceError, PostgresError) as error:
         said = f"PostgreSQL: {error}; `flatrender doctor` says more"
     except ConnectionError as error:

@@ -127,6 +127,8 @@ def judge_store_fault(where: str, bucket: str, fault: BaseException) -> Finding:
             f"the store at {where} refuses our key",
             "correct FLATRENDER_STORAGE_ACCESS_KEY and FLATRENDER_STORAGE_SECRET_KEY",
         )
+    if "MaxRetryError" in text or "NewConnectionError" in text:
+        text = "no connection"
     if "RequestTimeTooSkewed" in text:
         return error(f"the store at {where} finds our clock wrong", "run a time service")
     return error(

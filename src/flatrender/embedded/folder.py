@@ -96,6 +96,11 @@ class DataFolder:
         # Beside the lock and not in it: Windows refuses to read a locked range.
         write_private(self._lock_file.with_name("lock.pid"), str(os.getpid()))
 
+    @property
+    def locked(self) -> bool:
+        """Tell whether this process holds the folder."""
+        return self._lock_descriptor is not None
+
     def unlock(self) -> None:
         """Let go of the folder; harmless when it is not held."""
         if self._lock_descriptor is not None:

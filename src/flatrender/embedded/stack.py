@@ -123,7 +123,8 @@ class EmbeddedStack:
                 process.kill()
             raise
         finally:
-            self.folder.run_file.unlink(missing_ok=True)
+            if self.folder.locked:  # else the file tells of somebody else's servers
+                self.folder.run_file.unlink(missing_ok=True)
             self.folder.unlock()
 
     def _servers(self) -> list[Server]:

@@ -120,12 +120,15 @@ def test_nobody_enters_without_the_password(folder: Path) -> None:
 def test_a_second_start_in_the_folder_is_one_clear_line(folder: Path) -> None:
     with EmbeddedStack(folder, ports={}, postgres=False, s3=False, durable=False) as endpoints:
         second = EmbeddedStack(folder, ports={}, postgres=False, s3=False)
+        running = (folder / "run.json").read_text()
         with pytest.raises(EmbeddedError, match=f"process {os.getpid()} already runs") as refused:
             second.start()
         assert str(folder.resolve()) in str(refused.value)
         assert "\n" not in str(refused.value)
         assert endpoints.valkey  # the first one is untouched by the refused one's clean-up
         assert "-NOAUTH" in valkey_says(endpoints.valkey, "GET x")
+        second.stop()
+        assert (folder / "run.json").read_text() == running  # how a later start finds orphans
 
 
 def test_a_busy_port_that_was_asked_for_is_one_clear_line(folder: Path) -> None:
