@@ -26,6 +26,7 @@ from uuid import UUID
 from litestar import Request
 from litestar.enums import ScopeType
 from litestar.exceptions import WebSocketException
+from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from flatrender.clock import Clock, SystemClock
@@ -189,11 +190,29 @@ class AuthenticationMiddleware:
             raise
         AUTHENTICATION.labels(principal.kind, "accepted").inc()
         scope["user"], scope["auth"] = principal, claims
+        if scope.get("method") == "OPTIONS":
+            # Answered before guards: they would ask for a credential, and OPTIONS tells no secret.
+            await _tell_methods(scope, send)
+            return
         token = current_principal.set(principal)
         try:
             await self.app(scope, receive, send)
         finally:
             current_principal.reset(token)
+
+
+async def _tell_methods(scope: Scope, send: Send) -> None:
+    """Answer what a path takes (RFC 9110 section 9.3.7)."""
+    handler = scope["route_handler"]
+    found = (
+        route
+        for route in scope["litestar_app"].routes
+        if isinstance(route, HTTPRoute) and handler in route.route_handlers
+    )
+    methods = ", ".join(sorted(next(found).methods))
+    headers = [(b"allow", methods.encode())]
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _count(scope: Scope, outcome: str) -> None:
