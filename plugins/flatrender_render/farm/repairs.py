@@ -5,6 +5,7 @@ every report; a range is made again at most three times, then the job fails and 
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
@@ -42,7 +43,8 @@ WITH hurt AS (SELECT * FROM unnest($2::text[], $3::int[], $4::text[]) AS h(kind,
 again AS (
     UPDATE render.frame_jobs f
     SET state = 'Waiting', done_frames = 0, finished_at = NULL, node_id = NULL, object_key = NULL,
-        sha256 = NULL, packets = NULL, bytes = NULL, proof = NULL, not_before = now()
+        sha256 = NULL, packets = NULL, bytes = NULL, proof = NULL,
+        not_before = coalesce($6::timestamptz, now())
     FROM hurt WHERE f.job_id = $1 AND f.kind = hurt.kind AND f.index = hurt.index
       AND f.state = 'Done'
     RETURNING f.id, f.tenant_id, f.job_id, f.first_frame, f.last_frame, hurt.defect)
@@ -62,8 +64,9 @@ SET state = 'Waiting', held = true, lease_until = NULL, node_id = NULL, done_fra
 WHERE id = $1
 """
 _ATTEMPT = """
-UPDATE render.frame_attempts SET outcome = 'Failed', finished_at = now(),
-       error_class = 'transient', error_code = 'segment_mismatch', error_message = $3
+UPDATE render.frame_attempts SET outcome = 'Failed',
+       finished_at = coalesce($4::timestamptz, now()), error_class = 'transient',
+       error_code = 'segment_mismatch', error_message = $3
 WHERE frame_job_id = $1 AND epoch = $2
 """
 _JOB = """
@@ -105,7 +108,9 @@ class RepairNote(Struct, frozen=True, kw_only=True):
     max_attempts: int = MAX_REPAIRS
 
 
-async def repair(work: SystemTransaction, claim: Claim, error: Damaged) -> RepairNote | None:
+async def repair(
+    work: SystemTransaction, claim: Claim, error: Damaged, *, now: datetime | None = None
+) -> RepairNote | None:
     """Send damaged pieces back to be made again, and the assembly to wait for them.
 
     None when a piece has used up its repairs: the job failed. Raises ``StaleEpoch``.
@@ -113,12 +118,13 @@ async def repair(work: SystemTransaction, claim: Claim, error: Damaged) -> Repai
     await reports.lock_own(work, claim)
     kinds = [damage.kind for damage in error.damages]
     indexes = [damage.index for damage in error.damages]
-    await work.execute(_ATTEMPT, claim.id, claim.epoch, str(error)[:2000])
+    await work.execute(_ATTEMPT, claim.id, claim.epoch, str(error)[:2000], now)
     if await work.fetchval(_SPENT, claim.job.id, kinds, indexes) >= MAX_REPAIRS:
-        await reports.fail_job(work, claim.job.id, classify("segment_mismatch", str(error)))
+        verdict = classify("segment_mismatch", str(error))
+        await reports.fail_job(work, claim.job.id, verdict, now=now)
         return None
     defects = [damage.defect for damage in error.damages]
-    rows = await work.fetch(_AGAIN, claim.job.id, kinds, indexes, defects, MAX_REPAIRS)
+    rows = await work.fetch(_AGAIN, claim.job.id, kinds, indexes, defects, MAX_REPAIRS, now)
     await work.execute(_HOLD, claim.id)
     await work.execute(_JOB, claim.job.id)
     await reports.enter(work, claim.job.id, Step.REPAIRING)

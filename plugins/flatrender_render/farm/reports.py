@@ -5,7 +5,7 @@ epoch here. When the last piece of a job is in, its assembly is queued in the sa
 when the assembly is in, the job is done and the world is told.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,14 +20,15 @@ from flatrender_render.farm.failures import Verdict
 
 _DONE = """
 UPDATE render.frame_jobs
-SET state = 'Done', lease_until = NULL, finished_at = now(), done_frames = $3, object_key = $4,
-    sha256 = $5, packets = $6, bytes = $7, timings = $8, proof = $9
+SET state = 'Done', lease_until = NULL, finished_at = coalesce($10::timestamptz, now()),
+    done_frames = $3, object_key = $4, sha256 = $5, packets = $6, bytes = $7, timings = $8,
+    proof = $9
 WHERE id = $1 AND epoch = $2 AND state = 'Claimed'
 RETURNING job_id
 """
 _ATTEMPT_DONE = """
-UPDATE render.frame_attempts SET outcome = 'Done', finished_at = now(), frames = $3,
-       object_key = $4, timings = $5
+UPDATE render.frame_attempts SET outcome = 'Done',
+       finished_at = coalesce($6::timestamptz, now()), frames = $3, object_key = $4, timings = $5
 WHERE frame_job_id = $1 AND epoch = $2
 """
 _LOCK_JOB = "SELECT id, step FROM render.render_jobs WHERE id = $1 FOR UPDATE"
@@ -49,10 +50,11 @@ RETURNING s.open, j.engine, j.tenant_id, j.priority
 """
 _QUEUE_ASSEMBLY = """
 INSERT INTO render.frame_jobs (id, tenant_id, job_id, kind, index, last_frame, engine, priority,
-                               package_sha256)
-SELECT $2, tenant_id, id, 'assemble', 0, total_frames - 1, engine, priority, package_sha256
+                               package_sha256, not_before)
+SELECT $2, tenant_id, id, 'assemble', 0, total_frames - 1, engine, priority, package_sha256,
+       coalesce($3::timestamptz, now())
 FROM render.render_jobs WHERE id = $1
-ON CONFLICT (job_id, kind, index) DO UPDATE SET held = false, not_before = now()
+ON CONFLICT (job_id, kind, index) DO UPDATE SET held = false, not_before = excluded.not_before
 """
 _OWN = """
 SELECT true FROM render.frame_jobs WHERE id = $1 AND epoch = $2 AND state = 'Claimed'
@@ -62,7 +64,8 @@ UPDATE render.render_jobs SET step = $2 WHERE id = $1 AND step = ANY($3) RETURNI
 """
 _FINISH = """
 UPDATE render.render_jobs
-SET step = 'Done', finished_at = now(), export_id = $2, done_frames = total_frames,
+SET step = 'Done', finished_at = coalesce($4::timestamptz, now()), export_id = $2,
+    done_frames = total_frames,
     reservation_state = CASE WHEN reservation_state = 'Reserved' THEN 'Settling'
                              ELSE reservation_state END
 WHERE id = $1 AND step = ANY($3)
@@ -77,42 +80,47 @@ SELECT $2, j.tenant_id, j.user_id, j.id, j.saved_project_id, j.project_name, j.r
     j.width, j.height, j.fps, j.total_frames, j.total_frames::float8 / j.fps, j.watermark, $3, $4,
     $5, $6, $7, $8, $9,
     CASE WHEN (j.needs->>'export_days') IS NULL THEN NULL
-         ELSE now() + make_interval(days => (j.needs->>'export_days')::int) END
+         ELSE coalesce($10::timestamptz, now())
+              + make_interval(days => (j.needs->>'export_days')::int) END
 FROM render.render_jobs j WHERE j.id = $1
 """
 _RETRY = """
 UPDATE render.frame_jobs
 SET state = 'Waiting', lease_until = NULL, node_id = NULL, done_frames = 0,
     blamed_attempts = blamed_attempts + $3,
-    not_before = now() + least($4::interval * power(2, least(attempts, 8) - 1), $8::interval),
+    not_before = coalesce($9::timestamptz, now())
+                 + least($4::interval * power(2, least(attempts, 8) - 1), $8::interval),
     error_class = $5, error_code = $6, error_message = $7
 WHERE id = $1 AND epoch = $2 AND state = 'Claimed'
 RETURNING blamed_attempts, attempts
 """
 _ATTEMPT_FAILED = """
-UPDATE render.frame_attempts SET outcome = 'Failed', finished_at = now(), blamed = $3,
-       error_class = $4, error_code = $5, error_message = $6
+UPDATE render.frame_attempts SET outcome = 'Failed',
+       finished_at = coalesce($7::timestamptz, now()), blamed = $3, error_class = $4,
+       error_code = $5, error_message = $6
 WHERE frame_job_id = $1 AND epoch = $2
 """
 _FAIL_JOB = """
 UPDATE render.render_jobs
-SET step = 'Failed', finished_at = now(), error_class = $2, error_code = $3, error_message = $4,
-    error_fa = $5, error_en = $6, retryable = $7, refund_fraction = 1,
+SET step = 'Failed', finished_at = coalesce($9::timestamptz, now()), error_class = $2,
+    error_code = $3, error_message = $4, error_fa = $5, error_en = $6, retryable = $7,
+    refund_fraction = 1,
     reservation_state = CASE WHEN reservation_state = 'Reserved' THEN 'Releasing'
                              ELSE reservation_state END
 WHERE id = $1 AND step = ANY($8)
 RETURNING tenant_id, user_id, saved_project_id, project_name
 """
 _DROP_FRAMES = """
-UPDATE render.frame_jobs SET state = $2, lease_until = NULL, finished_at = now()
+UPDATE render.frame_jobs SET state = $2, lease_until = NULL,
+       finished_at = coalesce($3::timestamptz, now())
 WHERE job_id = $1 AND state IN ('Waiting', 'Claimed')
 """
 _END_REPAIRS = """
-UPDATE render.frame_repair_jobs SET state = $2, finished_at = now()
+UPDATE render.frame_repair_jobs SET state = $2, finished_at = coalesce($3::timestamptz, now())
 WHERE job_id = $1 AND state IN ('Waiting', 'Running')
 """
 _REPAIRED = """
-UPDATE render.frame_repair_jobs SET state = 'Done', finished_at = now()
+UPDATE render.frame_repair_jobs SET state = 'Done', finished_at = coalesce($2::timestamptz, now())
 WHERE frame_job_id = $1 AND state IN ('Waiting', 'Running')
 """
 
@@ -156,12 +164,14 @@ class FinishedExport(Struct, frozen=True, kw_only=True):
     sheet_key: str
 
 
-async def complete(work: SystemTransaction, claim: Claim, piece: Piece) -> bool:
+async def complete(
+    work: SystemTransaction, claim: Claim, piece: Piece, *, now: datetime | None = None
+) -> bool:
     """Record a proven piece. True when it was the last one and the assembly was queued.
 
     Raises ``StaleEpoch``.
     """
-    await _record(work, claim, piece)
+    await _record(work, claim, piece, now)
     await begin(work, claim.job.id)
     counted = await work.fetchrow(
         _COUNT,
@@ -174,15 +184,17 @@ async def complete(work: SystemTransaction, claim: Claim, piece: Piece) -> bool:
     )
     if counted["open"]:
         return False
-    await work.execute(_QUEUE_ASSEMBLY, claim.job.id, uuid7())
+    await work.execute(_QUEUE_ASSEMBLY, claim.job.id, uuid7(), now)
     await enter(work, claim.job.id, Step.ENCODING)
     return True
 
 
-async def finish(work: SystemTransaction, claim: Claim, export: FinishedExport) -> UUID:
+async def finish(
+    work: SystemTransaction, claim: Claim, export: FinishedExport, *, now: datetime | None = None
+) -> UUID:
     """Record the finished video: export row, job done, event. Raises ``StaleEpoch``."""
     piece = export.piece
-    await _record(work, claim, piece)
+    await _record(work, claim, piece, now)
     await work.fetchrow(_COUNT, claim.job.id, piece.encode, 0.0, 0.0, piece.encode, piece.upload)
     export_id = uuid7()
     await work.execute(
@@ -196,8 +208,9 @@ async def finish(work: SystemTransaction, claim: Claim, export: FinishedExport) 
         export.poster_key,
         export.thumbnail_key,
         export.sheet_key,
+        now,
     )
-    job = await work.fetchrow(_FINISH, claim.job.id, export_id, sources_of(Step.DONE))
+    job = await work.fetchrow(_FINISH, claim.job.id, export_id, sources_of(Step.DONE), now)
     if job is None:  # cancelled between the lock and here cannot be: the job row is locked
         raise RuntimeError(f"job {claim.job.id} left Validating while it was finished")
     work.emit(
@@ -218,7 +231,9 @@ async def finish(work: SystemTransaction, claim: Claim, export: FinishedExport) 
     return export_id
 
 
-async def fail(work: SystemTransaction, claim: Claim, verdict: Verdict) -> bool:
+async def fail(
+    work: SystemTransaction, claim: Claim, verdict: Verdict, *, now: datetime | None = None
+) -> bool:
     """Record a failed attempt; True when the job failed with it. Raises ``StaleEpoch``."""
     await work.fetchrow(_LOCK_JOB, claim.job.id)
     blamed = ErrorClass(verdict.error_class) in BLAMED
@@ -232,6 +247,7 @@ async def fail(work: SystemTransaction, claim: Claim, verdict: Verdict) -> bool:
         verdict.code,
         verdict.message,
         MAX_BACK_OFF,
+        now,
     )
     if row is None:
         raise StaleEpoch
@@ -243,13 +259,16 @@ async def fail(work: SystemTransaction, claim: Claim, verdict: Verdict) -> bool:
         verdict.error_class,
         verdict.code,
         verdict.message,
+        now,
     )
     if not verdict.fail_now and row["blamed_attempts"] < MAX_BLAMED_ATTEMPTS:
         return False
-    return await fail_job(work, claim.job.id, verdict)
+    return await fail_job(work, claim.job.id, verdict, now=now)
 
 
-async def fail_job(work: SystemTransaction, job_id: UUID, verdict: Verdict) -> bool:
+async def fail_job(
+    work: SystemTransaction, job_id: UUID, verdict: Verdict, *, now: datetime | None = None
+) -> bool:
     """End a job as failed, with words its owner understands, and give back what it took."""
     job = await work.fetchrow(
         _FAIL_JOB,
@@ -261,11 +280,12 @@ async def fail_job(work: SystemTransaction, job_id: UUID, verdict: Verdict) -> b
         verdict.explanation_en,
         verdict.retryable,
         sources_of(Step.FAILED),
+        now,
     )
     if job is None:
         return False
-    await work.execute(_DROP_FRAMES, job_id, "Failed")
-    await work.execute(_END_REPAIRS, job_id, "Failed")
+    await work.execute(_DROP_FRAMES, job_id, "Failed", now)
+    await work.execute(_END_REPAIRS, job_id, "Failed", now)
     work.emit(
         JobFailed(
             job_id=job_id,
@@ -301,7 +321,9 @@ async def lock_own(work: SystemTransaction, claim: Claim) -> None:
         raise StaleEpoch
 
 
-async def _record(work: SystemTransaction, claim: Claim, piece: Piece) -> None:
+async def _record(
+    work: SystemTransaction, claim: Claim, piece: Piece, now: datetime | None
+) -> None:
     # The job first, then its frame: every transaction locks in this order.
     await work.fetchrow(_LOCK_JOB, claim.job.id)
     row = await work.fetchrow(
@@ -315,10 +337,11 @@ async def _record(work: SystemTransaction, claim: Claim, piece: Piece) -> None:
         piece.bytes,
         piece.timings,
         piece.proof,
+        now,
     )
     if row is None:
         raise StaleEpoch
     await work.execute(
-        _ATTEMPT_DONE, claim.id, claim.epoch, piece.frames, piece.object_key, piece.timings
+        _ATTEMPT_DONE, claim.id, claim.epoch, piece.frames, piece.object_key, piece.timings, now
     )
-    await work.execute(_REPAIRED, claim.id)
+    await work.execute(_REPAIRED, claim.id, now)
