@@ -8,6 +8,7 @@ from flatrender.plugin import PluginContext
 from flatrender.tasks.task import Nothing, Schedule, Task
 
 SWEEP_SECONDS = 5.0
+WORK_CHANNEL = "farm:work"
 WAKES_PER_SWEEP = 64
 
 _WAITING = """
@@ -17,7 +18,7 @@ SELECT engine, count(*) AS waiting FROM (
 GROUP BY engine
 """
 _STARVED_SNAPSHOTS = """
-SELECT id FROM render.snapshots
+SELECT id, epoch FROM render.snapshots
 WHERE (state = 'Waiting' AND created_at < now() - interval '2 seconds')
    OR (state = 'Claimed' AND lease_until < now())
 LIMIT 16
@@ -44,6 +45,7 @@ async def work(context: PluginContext, wake: Wake) -> None:
     """Claim and do frame jobs until there are none for this worker."""
     from flatrender_render.farm.runner import Runner
 
+    await context.infra.hub.publish(WORK_CHANNEL, {"engine": wake.engine})  # nodes outside wait
     await context.get(Runner).work(wake.engine)
 
 
@@ -75,22 +77,22 @@ async def sweep(context: PluginContext, _payload: Nothing) -> None:
     # Ids of arq's are not a queue's own: what shares a Valkey with us must not share our names.
     name = queue.queue_name(WORK.queue, "render")
     for row in await context.db.system_fetch("frame jobs that wait", _WAITING):
-        for number in range(min(row["waiting"], WAKES_PER_SWEEP)):
-            # Named, so that wakes that nobody has taken yet do not pile up sweep by sweep.
-            await queue.enqueue_task(
-                "render",
-                WORK.queue,
-                WORK.name,
-                Wake(engine=row["engine"]),
-                job_id=f"{name}:{row['engine']}:{number}",
-            )
+        await queue.keep_waiting(
+            "render",
+            WORK.queue,
+            WORK.name,
+            Wake(engine=row["engine"]),
+            prefix=f"{name}:{row['engine']}",
+            count=min(row["waiting"], WAKES_PER_SWEEP),
+        )
     for row in await context.db.system_fetch("snapshots that wait", _STARVED_SNAPSHOTS):
         await queue.enqueue_task(
             "render",
             SNAPSHOT.queue,
             SNAPSHOT.name,
             SnapshotWake(snapshot_id=row["id"]),
-            job_id=f"{SNAPSHOT.name}:{row['id']}",
+            # By epoch: the name of an attempt that died stays taken for a while.
+            job_id=f"{SNAPSHOT.name}:{row['id']}:{row['epoch']}",
         )
 
 

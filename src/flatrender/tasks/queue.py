@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 from arq.connections import ArqRedis, RedisSettings, create_pool
+from arq.constants import in_progress_key_prefix
 
 from flatrender.tasks.task import QueueName
 
@@ -103,6 +104,36 @@ class QueueClient:
                 job_id=str(job_id) if job_id else None,
             )
         )
+
+    async def keep_waiting(
+        self,
+        context: str,
+        queue: QueueName,
+        name: str,
+        payload: msgspec.Struct,
+        *,
+        prefix: str,
+        count: int,
+    ) -> None:
+        """Make sure that ``count`` such tasks lie on the queue that no worker has taken.
+
+        Their ids are ``prefix:0``, ``prefix:1`` and so on: what lies there already is not put
+        there again. An id whose task runs is passed over. It does not wait for anybody, and the
+        one a killed worker ran stays marked as running until the task's own timeout is up.
+        """
+        redis = await self.redis()
+        first = 0
+        while count > 0:
+            ids = [f"{prefix}:{number}" for number in range(first, first + count)]
+            first += count
+            async with redis.pipeline(transaction=False) as pipe:
+                for one in ids:
+                    pipe.exists(in_progress_key_prefix + one)
+                running = await pipe.execute()
+            for one, runs in zip(ids, running, strict=True):
+                if not runs:
+                    await self.enqueue_task(context, queue, name, payload, job_id=one)
+                    count -= 1
 
     async def close(self) -> None:
         """Close the connections."""

@@ -32,6 +32,9 @@ logging.getLogger("arq.worker").setLevel(logging.WARNING)
 #: arq polls; what people wait for is looked at more often.
 _POLL_SECONDS: dict[str, float] = {"quick": 0.02, "render": 0.05, "events": 0.05}
 
+#: More than the render slots of all workers of a farm together.
+_READ_LIMIT = 5_000
+
 #: Until the next try to write down a dead letter.
 _BURIAL_SECONDS = 30.0
 
@@ -227,6 +230,8 @@ def build_workers(
                     redis_pool=redis,
                     handle_signals=False,
                     max_jobs=render_slots if rendering else concurrency,
+                    # arq reads so many from the front, where what other workers run lies too.
+                    queue_read_limit=_READ_LIMIT if rendering else None,
                     poll_delay=_POLL_SECONDS.get(queue, 0.2),
                     keep_result=0,
                     max_tries=1_000_000,
