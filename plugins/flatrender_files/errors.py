@@ -118,7 +118,7 @@ class ImageTooLarge(DomainError):
 
 
 class MediaUnreadable(DomainError):
-    """The picture or sound is damaged."""
+    """The picture, sound, video or font is damaged."""
 
     status = 422
     code = "media_unreadable"

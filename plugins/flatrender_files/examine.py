@@ -1,7 +1,7 @@
 """Looking into an uploaded file: hash, type, size of a picture, length of a sound.
 
-Blocking work for a thread. Nothing is decoded here: pictures, sounds and videos are opened in a
-process of their own with a bound on memory and time (:mod:`flatrender_files.probe_media`).
+Blocking work for a thread. Nothing is decoded here: pictures, sounds, videos and fonts are opened
+in a process of their own with a bound on memory and time (:mod:`flatrender_files.probe_media`).
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from flatrender_files.domain import M4A, MP4, PIXEL_CAP, SIDE_CAP, SVG, Kind, sniff
+from flatrender_files.domain import M4A, MP4, OTF, PIXEL_CAP, SIDE_CAP, SVG, TTF, Kind, sniff
 from flatrender_files.errors import ImageTooLarge, MediaUnreadable
 
 _PROBE = Path(__file__).with_name("probe_media.py")
@@ -61,6 +61,8 @@ def examine(path: Path) -> Facts:
         found = _probe("sound", path)
         if kind == MP4 and not found.video:
             kind = M4A
+    elif kind in (TTF, OTF):
+        _probe("font", path)
     return Facts(
         kind=kind,
         sha256=digest,

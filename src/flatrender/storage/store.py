@@ -26,6 +26,8 @@ from flatrender.settings import StorageSettings
 
 T = TypeVar("T")
 
+_CHUNK = 1 << 20
+
 
 class StoreError(Exception):
     """The object store refused or did not answer. ``retryable`` tells whether to try again."""
@@ -126,7 +128,7 @@ class ObjectStore:
         def work() -> bytes:
             response = self._client.get_object(self.bucket, key, offset=offset, length=length)
             try:
-                return bytes(response.read())
+                return bytes(response.read(decode_content=False))
             finally:
                 response.close()
                 response.release_conn()
@@ -134,8 +136,26 @@ class ObjectStore:
         return await self._run(work, key)
 
     async def download(self, key: str, target: Path) -> None:
-        """Write an object to ``target``; the file appears whole or not at all."""
-        await self._run(lambda: self._client.fget_object(self.bucket, key, str(target)), key)
+        """Write an object to ``target``; the file appears whole or not at all.
+
+        Its bytes are taken as they lie: an uploader may have called them compressed, and what
+        comes out of that has no bound.
+        """
+
+        def work() -> None:
+            response = self._client.get_object(self.bucket, key)
+            part = target.with_name(f"{target.name}.part")
+            try:
+                with part.open("wb") as stream:
+                    for chunk in response.stream(_CHUNK, decode_content=False):
+                        stream.write(chunk)
+                part.replace(target)
+            finally:
+                part.unlink(missing_ok=True)
+                response.close()
+                response.release_conn()
+
+        await self._run(work, key)
 
     async def stat(self, key: str) -> ObjectInfo:
         """Return size and type of an object. Raises :class:`ObjectMissing`."""
@@ -202,13 +222,20 @@ class ObjectStore:
     def upload_form(
         self, key: str, *, content_type: str, size: int, expires: timedelta = timedelta(minutes=15)
     ) -> PresignedPost:
-        """Return a POST form that accepts exactly this key, type and length and nothing else."""
+        """Return a POST form that accepts exactly this key, type and length and nothing else.
+
+        A field without a condition is refused by the protocol ("extra input fields"). SeaweedFS
+        refuses ``x-amz-*`` only, so the answer's status is pinned, which every store checks. What
+        is left reaches nobody else: access lists are not obeyed, a redirect leads the browser that
+        asked for it, and headers stay with an object that only its examiner reads.
+        """
         policy = PostPolicy(self.bucket, self._clock.now() + expires)
         policy.add_equals_condition("key", key)
         policy.add_equals_condition("Content-Type", content_type)
         policy.add_content_length_range_condition(size, size)
+        policy.add_equals_condition("success_action_status", "204")
         fields = {str(k): str(v) for k, v in self._public.presigned_post_policy(policy).items()}
-        fields |= {"key": key, "Content-Type": content_type}
+        fields |= {"key": key, "Content-Type": content_type, "success_action_status": "204"}
         return PresignedPost(url=f"{self._public_url}/{self.bucket}", fields=fields)
 
     async def ping(self) -> None:

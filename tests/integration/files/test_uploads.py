@@ -10,8 +10,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from fontTools.ttLib import TTFont
+from fontTools.ttLib.tables.DefaultTable import DefaultTable
 from PIL import Image
 
+from flatrender.fonts import catalogue
 from flatrender.testing.media import sine, write_sound
 from flatrender.testing.platform import Person, Platform
 
@@ -207,6 +210,71 @@ async def test_damaged_media_are_refused(platform: Platform, uploader: Any, tmp_
         Image.effect_noise((64, 64), 90).save(buffer, form)
         cut = buffer.getvalue()[:2000]
         assert (await uploader.refused(person, cut))["code"] == "media_unreadable"
+
+
+async def test_what_a_form_says_beyond_its_conditions_is_not_kept(
+    platform: Platform, uploader: Any
+) -> None:
+    """Not every store refuses such fields; the finished file is another object, made by us."""
+    person = await platform.person()
+    data = uploader.png()
+    form = (await uploader.begin(person, len(data))).json()
+    extra = {
+        "Content-Disposition": "inline",
+        "Content-Encoding": "gzip",
+        "Cache-Control": "max-age=9",
+    }
+    sent = await uploader.send(form, data, **extra)
+    if sent.status_code == 403:
+        sent = await uploader.send(form, data)
+    done = await uploader.complete(person, form["upload_id"])
+    assert done.status_code == 201, done.text
+    link = await platform.client.get(
+        f"/v1/files/{done.json()['id']}/download", headers=person.headers
+    )
+    came = await uploader.store.get(link.headers["location"])
+    assert came.content == data
+    assert came.headers["content-disposition"].startswith("attachment;")
+    assert "content-encoding" not in came.headers
+    assert came.headers.get("cache-control") != "max-age=9"
+
+
+def _font(**tables: Any) -> bytes:
+    """Return one of our fonts with some tables changed or (None) taken out."""
+    path = next(iter(catalogue())).path
+    buffer = io.BytesIO()
+    with TTFont(path) as font:
+        for name, data in tables.items():
+            if data is None:
+                del font[name]
+            else:
+                raw = DefaultTable(name)
+                raw.data = data
+                font[name] = raw
+        font.save(buffer)
+    return buffer.getvalue()
+
+
+async def test_a_font_is_opened_before_it_is_taken(platform: Platform, uploader: Any) -> None:
+    person = await platform.person()
+    body = {"name": "a.ttf", "content_type": "font/ttf", "purpose": "font"}
+    good = _font()
+    file = await uploader.file(person, good, **body)
+    assert (file["content_type"], file["size_bytes"]) == ("font/ttf", len(good))
+    bad = {
+        "a signature and noise": b"OTTO" + bytes(range(256)) * 8,
+        "a signature and nothing": b"OTTO" + bytes(508),
+        "cut": good[: len(good) // 2],
+        "no outlines": _font(glyf=None, loca=None),
+        "no metrics": _font(hmtx=None),
+        "no characters": _font(cmap=b"\0\0\0\0"),
+        "outlines of noise": _font(glyf=b"\x7f\xff" * 4000),
+    }
+    codes = {
+        name: (await uploader.refused(person, data, **body))["code"] for name, data in bad.items()
+    }
+    assert codes == dict.fromkeys(bad, "media_unreadable")
+    assert (await uploader.quota(person))["reserved_bytes"] == 0
 
 
 async def _limit(platform: Platform, person: Person, limit: int) -> None:

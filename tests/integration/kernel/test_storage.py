@@ -1,8 +1,10 @@
 """The object store: bytes in and out, links and forms that allow exactly what they say."""
 
+import gzip
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx
 import pytest
@@ -75,6 +77,77 @@ async def test_a_form_takes_exactly_what_was_agreed(store: ObjectStore, key: str
         taken = await client.post(form.url, data=form.fields, files={"file": ("x", b"12345")})
         assert taken.status_code < 300, taken.text
     assert (await store.stat(key)).content_type == "image/png"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("success_action_status", "200"),
+        ("x-amz-meta-owner", "me"),
+        ("x-amz-storage-class", "GLACIER"),
+        ("x-amz-website-redirect-location", "https://evil.example/"),
+        ("x-amz-tagging", "<Tagging/>"),
+    ],
+)
+async def test_a_form_takes_no_field_that_was_not_agreed(
+    store: ObjectStore, key: str, field: str, value: str
+) -> None:
+    form = store.upload_form(key, content_type="image/png", size=5)
+    async with httpx.AsyncClient() as client:
+        fields = {**form.fields, field: value}
+        answer = await client.post(form.url, data=fields, files={"file": ("x", b"12345")})
+    assert answer.status_code == 403, (answer.status_code, answer.headers, answer.text)
+    assert await store.keys(key[:-4]) == []
+
+
+async def test_bytes_that_are_called_compressed_stay_as_they_are(
+    store: ObjectStore, key: str, tmp_path: Path
+) -> None:
+    """A store keeps the encoding a form names; taken at its word, a kilobyte becomes a megabyte."""
+    packed = gzip.compress(bytes(1 << 20))
+    form = store.upload_form(key, content_type="image/png", size=len(packed))
+    async with httpx.AsyncClient() as client:
+        fields = {**form.fields, "Content-Encoding": "gzip"}
+        sent = await client.post(form.url, data=fields, files={"file": ("x", packed)})
+    assert sent.status_code in (204, 403)
+    if sent.status_code == 403:  # a store that refuses the field
+        await store.put(key, packed)
+    await store.download(key, tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == packed
+    assert await store.get(key) == packed
+    assert list(tmp_path.iterdir()) == [tmp_path / "copy"]
+
+
+async def test_an_access_list_in_a_form_opens_nothing(store: ObjectStore, key: str) -> None:
+    form = store.upload_form(key, content_type="image/png", size=5)
+    async with httpx.AsyncClient() as client:
+        fields = {**form.fields, "acl": "public-read"}
+        await client.post(form.url, data=fields, files={"file": ("x", b"12345")})
+        answer = await client.get(store.link(key).split("?")[0])
+    assert answer.status_code == 403, answer.status_code
+
+
+@pytest.mark.parametrize("name", ["response-content-type", "response-content-disposition"])
+async def test_what_a_link_is_answered_as_is_signed(
+    store: ObjectStore, key: str, name: str
+) -> None:
+    await store.put(key, b"<script>alert(1)</script>", content_type="application/octet-stream")
+    bare = store.link(key)
+    full = store.link(key, download_name="a.svg", content_type="application/octet-stream")
+    value = {"response-content-type": "text/html", "response-content-disposition": "inline"}[name]
+    split = urlsplit(full)
+    exchanged = [(k, value if k == name else v) for k, v in parse_qsl(split.query)]
+    async with httpx.AsyncClient() as client:
+        answer = await client.get(full)
+        assert answer.headers["content-type"] == "application/octet-stream"
+        assert answer.headers["content-disposition"].startswith("attachment;")
+        for forged in (
+            f"{bare}&{name}={value}",
+            f"{full}&{name}={value}",
+            split._replace(query=urlencode(exchanged)).geturl(),
+        ):
+            answer = await client.get(forged)
+            assert answer.status_code == 403, (forged, answer.headers)
 
 
 async def test_an_expired_form_takes_nothing(store: ObjectStore, key: str) -> None:
