@@ -1,6 +1,6 @@
 """The render context's refusals. Codes are part of the API."""
 
-from flatrender.errors import Conflict, DomainError
+from flatrender.errors import Conflict, DomainError, Forbidden
 
 
 class JobFinished(Conflict):
@@ -53,3 +53,33 @@ class SnapshotFailed(DomainError):
     title_en = "The picture could not be drawn"
     detail_fa = "{reason_fa}"
     detail_en = "{reason_en}"
+
+
+class ClaimOver(Conflict):
+    """A node reports on an attempt that is over; nothing was changed."""
+
+    code = "stale_epoch"
+    title_fa = "این تلاش پایان یافته است"
+    title_en = "This attempt is over"
+    detail_fa = "کار به گره دیگری داده شده یا لغو شده است؛ گزارش چیزی را تغییر نداد."
+    detail_en = "The work was cancelled or given to another node; the report changed nothing."
+
+
+class NotYourObject(Forbidden):
+    """A node asks for an object that its claim does not use."""
+
+    code = "object_not_of_claim"
+    title_fa = "این فایل از آنِ این کار نیست"
+    title_en = "The object does not belong to this claim"
+    detail_fa = "کلید: {key}"
+    detail_en = "Key: {key}"
+
+
+class ObjectNotThere(Conflict):
+    """A node reports an object that the store does not have as told."""
+
+    code = "object_not_there"
+    title_fa = "فایل گزارش‌شده در انبار نیست"
+    title_en = "The reported object is not in the store as told"
+    detail_fa = "کلید: {key}"
+    detail_en = "Key: {key}"

@@ -10,10 +10,12 @@ from flatrender.contracts import render as contract
 from flatrender.contracts.identity import RenderEntitlements, TokenIssuer
 from flatrender.contracts.studio import SavedProjects
 from flatrender.plugin import FlatRenderPlugin, Manifest
-from flatrender.security.ports import SessionLedger
+from flatrender.security.ports import NodeAuthenticator, SessionLedger
 from flatrender.security.tokens import KeySource
+from flatrender_render.controllers.admin_nodes import AdminNodeController
 from flatrender_render.controllers.exports import ExportController
 from flatrender_render.controllers.jobs import JobController
+from flatrender_render.controllers.node_api import NodeController
 from flatrender_render.controllers.snapshots import SnapshotController
 from flatrender_render.controllers.streams import StreamController, watch_render
 from flatrender_render.farm.node import Node
@@ -22,6 +24,8 @@ from flatrender_render.farm.wake import SCHEDULES, TASKS
 from flatrender_render.models import Base
 from flatrender_render.services.inspector import InspectorService
 from flatrender_render.services.jobs import JobService
+from flatrender_render.services.node_gateway import NodeGateway, NodeSignatures
+from flatrender_render.services.nodes import NodeRegister
 from flatrender_render.services.snapshots import SnapshotService
 from flatrender_render.services.streams import StreamService
 from flatrender_render.services.views import ViewService
@@ -40,10 +44,12 @@ class RenderPlugin(FlatRenderPlugin):
             watch_render,
             SnapshotController,
             ExportController,
+            NodeController,
+            AdminNodeController,
         ),
         tasks=TASKS,
         schedules=SCHEDULES,
-        offers=(contract.TemplateInspector,),
+        offers=(contract.TemplateInspector, NodeAuthenticator),
         needs=(SavedProjects, RenderEntitlements, TokenIssuer, KeySource, SessionLedger),
         emits=(
             contract.JobQueued,
@@ -66,13 +72,18 @@ class RenderPlugin(FlatRenderPlugin):
                 "views": ViewService,
                 "streams": StreamService,
                 "snapshots": SnapshotService,
+                "gateway": NodeGateway,
+                "node_register": NodeRegister,
                 "drain": lambda context: context.infra.drain,
             }
         )
 
     def ports(self) -> Mapping[type[Any], Any]:
         """Return the implementations of what render offers."""
-        return {contract.TemplateInspector: self.context.get(InspectorService)}
+        return {
+            contract.TemplateInspector: self.context.get(InspectorService),
+            NodeAuthenticator: self.context.get(NodeSignatures),
+        }
 
     def wind_down(self) -> None:
         """Claim no more frame jobs: this process is about to stop."""
@@ -90,8 +101,9 @@ class RenderPlugin(FlatRenderPlugin):
 
     @classmethod
     def commands(cls) -> Sequence[click.Command]:
-        """Return ``flatrender lottie`` and ``flatrender template``."""
+        """Return ``flatrender lottie``, ``flatrender template`` and ``flatrender node``."""
         from flatrender_render.engines.cli import template
         from flatrender_render.engines.lottie.cli import lottie
+        from flatrender_render.node.cli import node
 
-        return (lottie, template)
+        return (lottie, template, node)

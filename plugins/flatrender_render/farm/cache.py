@@ -39,7 +39,7 @@ class ContentCache:
 
     def __init__(self, folder: Path, *, budget: int = DEFAULT_BUDGET) -> None:
         self._folder = folder
-        self._budget = budget
+        self.budget = budget
         self._locks: dict[str, asyncio.Lock] = {}
         self._pins: dict[str, int] = {}
 
@@ -90,7 +90,16 @@ class ContentCache:
                 return
         raise ContentLost(digest, f"{key} is not what it was")
 
+    def clean(self) -> int:
+        """Remove every copy that is not pinned; returns the bytes that are free again."""
+        return self._shrink(0) if self._folder.is_dir() else 0
+
     def _evict(self) -> None:
+        self._shrink(self.budget)
+
+    def _shrink(self, budget: int) -> int:
+        """Remove unpinned copies, least recently used first, down to ``budget`` bytes."""
+        freed = 0
         files = [
             (entry.stat().st_mtime, entry.stat().st_size, Path(entry.path))
             for entry in os.scandir(self._folder)
@@ -98,11 +107,13 @@ class ContentCache:
         ]
         total = sum(size for _, size, _ in files)
         for _, size, path in sorted(files):
-            if total <= self._budget:
-                return
+            if total <= budget:
+                break
             if path.name not in self._pins:
                 path.unlink(missing_ok=True)
                 total -= size
+                freed += size
+        return freed
 
 
 def file_digest(path: Path) -> str:

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 
 import urllib3
 from minio import Minio
-from minio.datatypes import PostPolicy
+from minio.datatypes import Part, PostPolicy
 from minio.error import S3Error
 from msgspec import Struct
 from urllib3.exceptions import HTTPError
@@ -218,6 +218,36 @@ class ObjectStore:
         """Return a presigned PUT link for a machine that we trust with the key."""
         url: str = self._public.get_presigned_url("PUT", self.bucket, key, expires=expires)
         return url
+
+    async def start_parts(self, key: str, *, content_type: str) -> str:
+        """Begin an upload in parts (S3 "multipart upload") and return its id."""
+
+        def work() -> str:
+            headers: Any = {"Content-Type": content_type}
+            # S3's CreateMultipartUpload; the client has no public name for it.
+            return str(self._client._create_multipart_upload(self.bucket, key, headers))
+
+        return await self._run(work, key)
+
+    def part_link(
+        self, key: str, upload_id: str, number: int, *, expires: timedelta = timedelta(hours=1)
+    ) -> str:
+        """Return a presigned PUT link for one part; parts count from 1."""
+        query: Any = {"uploadId": upload_id, "partNumber": str(number)}
+        url: str = self._public.get_presigned_url(
+            "PUT", self.bucket, key, expires=expires, extra_query_params=query
+        )
+        return url
+
+    async def join_parts(self, key: str, upload_id: str, etags: list[str]) -> str:
+        """End an upload in parts; returns the object's ETag. Raises :class:`StoreError`."""
+
+        def work() -> str:
+            parts = [Part(number, etag) for number, etag in enumerate(etags, 1)]
+            done = self._client._complete_multipart_upload(self.bucket, key, upload_id, parts)
+            return str(done.etag)
+
+        return await self._run(work, key)
 
     def upload_form(
         self, key: str, *, content_type: str, size: int, expires: timedelta = timedelta(minutes=15)

@@ -1,0 +1,411 @@
+"""Machines outside: enrolled, signed, fenced; cut off and back again; they see only their own."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from flatrender.clock import uuid7
+from flatrender.security.secrets import Secret
+from flatrender.security.signatures import sign_request
+from flatrender.testing.platform import FAST, Person
+from flatrender.testing.serving import Line, serve_app
+from flatrender_render.farm import wire
+from flatrender_render.farm.claims import StaleEpoch
+from flatrender_render.farm.remote import FarmClient, FarmRefused, HttpLink
+from flatrender_render.farm.reports import Piece
+from flatrender_render.node.agent import NodeAgent
+from flatrender_render.node.settings import NodeSettings
+
+
+@pytest.fixture(scope="module")
+async def farm(island: Any) -> AsyncIterator[Any]:
+    """The island's app on a port, with no worker of its own, and its administrator."""
+    platform = island.lot.platform
+    async with serve_app(platform.app) as address:
+        yield SimpleNamespace(
+            lot=island.lot, platform=platform, address=address, admin=await platform.admin()
+        )
+
+
+class Enrolled:
+    """A node's credentials and a client that speaks with them."""
+
+    def __init__(self, farm: Any, body: Any) -> None:
+        self.farm = farm
+        self.id = UUID(body["id"])
+        self.name = body["name"]
+        self.secret = Secret(body["secret"])
+
+    def client(self, address: str | None = None) -> FarmClient:
+        """Return a client of this node's."""
+        return FarmClient(f"http://{address or self.farm.address}", self.id, self.secret)
+
+    async def hello(self, client: FarmClient) -> None:
+        """Join the farm."""
+        hello = wire.Hello(
+            boot_id=uuid7(),
+            agent_version="1",
+            hostname="test",
+            os="Linux",
+            arch="x86_64",
+            cpu_cores=2,
+            memory_bytes=1,
+            disk_total_bytes=1,
+            disk_free_bytes=1,
+            slots=1,
+            engines={"lottie": "1"},
+        )
+        await client.call(f"{wire.API}/hello", hello, wire.Welcome)
+
+
+async def enrol(farm: Any, **more: Any) -> Enrolled:
+    """Enrol a node as an administrator does."""
+    answer = await farm.platform.client.post(
+        "/v1/admin/nodes",
+        json={"name": f"outside-{uuid4().hex[:8]}", **more},
+        headers={**farm.admin.headers, "Idempotency-Key": uuid4().hex},
+    )
+    assert answer.status_code == 201, answer.text
+    return Enrolled(farm, answer.json())
+
+
+@contextlib.asynccontextmanager
+async def at_work(node: Enrolled, folder: Path, address: str | None = None) -> AsyncIterator[Any]:
+    """Run a node while the block lasts."""
+    settings = NodeSettings(
+        url=f"http://{address or node.farm.address}",
+        node_id=node.id,
+        secret=node.secret,
+        folder=folder,
+        slots=1,
+        wait=1.0,
+    )
+    agent = NodeAgent(settings)
+    running = asyncio.create_task(agent.run())
+    try:
+        yield agent
+    finally:
+        agent.stop()
+        await running
+
+
+async def test_a_node_outside_makes_a_whole_video(farm: Any, tmp_path: Path) -> None:
+    customer = await farm.lot.customer("long")
+    node = await enrol(farm)
+    async with at_work(node, tmp_path):
+        job = await customer.submit()
+        ended = await customer.ended(job["id"])
+    assert ended["step"] == "Done"
+    rows = await farm.platform.sql(
+        "SELECT DISTINCT node_id FROM render.frame_attempts WHERE job_id = $1", UUID(job["id"])
+    )
+    assert [row["node_id"] for row in rows] == [node.id]
+    export = await customer.get(f"/v1/exports/{ended['export_id']}")
+    assert export["frames"] == ended["total_frames"]
+
+
+async def test_the_command_runs_a_node_and_gives_back_what_it_holds(
+    farm: Any, tmp_path: Path
+) -> None:
+    customer = await farm.lot.customer("long")
+    node = await enrol(farm)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "flatrender", "node", "--folder", str(tmp_path), "--slots", "1",
+        env={
+            **os.environ, **FAST,
+            "FLATRENDER_NODE_URL": f"http://{farm.address}",
+            "FLATRENDER_NODE_ID": str(node.id),
+            "FLATRENDER_NODE_SECRET": node.secret.reveal(),
+        },
+    )  # fmt: skip
+    try:
+        job = await customer.submit()
+        piece = await customer.claimed(job["id"])
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 30) == 0
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+    (row,) = await farm.platform.sql(
+        "SELECT state FROM render.frame_jobs WHERE id = $1", piece["id"]
+    )
+    assert row["state"] in {"Waiting", "Done"}
+    async with at_work(node, tmp_path):
+        assert (await customer.ended(job["id"]))["step"] == "Done"
+
+
+async def test_a_node_that_was_cut_off_goes_on_by_itself(farm: Any, tmp_path: Path) -> None:
+    customer = await farm.lot.customer("long")
+    node = await enrol(farm)
+    async with Line(farm.address) as line, at_work(node, tmp_path, line.address):
+        job = await customer.submit()
+        piece = await customer.claimed(job["id"])
+        line.cut()
+        # Longer than its lease, by the database's clock: the work is given to whoever comes.
+        await farm.platform.sql(
+            "UPDATE render.frame_jobs SET lease_until = now() WHERE id = $1", piece["id"]
+        )
+        await _sweep(farm)
+        line.heal()
+        assert (await customer.ended(job["id"]))["step"] == "Done"
+    outcomes = await farm.platform.sql(
+        "SELECT outcome FROM render.frame_attempts WHERE frame_job_id = $1 ORDER BY epoch",
+        piece["id"],
+    )
+    assert [row["outcome"] for row in outcomes] == ["Lost", "Done"]
+    exports = await farm.platform.sql(
+        "SELECT count(*) AS n FROM render.exports WHERE job_id = $1", UUID(job["id"])
+    )
+    assert exports[0]["n"] == 1
+
+
+async def _sweep(farm: Any) -> None:
+    from flatrender.tasks.task import Nothing
+    from flatrender_render.farm.wake import sweep
+
+    await sweep(farm.platform.runtime.plugins["render"].context, Nothing())
+
+
+@contextlib.asynccontextmanager
+async def holding(farm: Any, film: str = "short") -> AsyncIterator[Any]:
+    """A node that has claimed the first piece of a job, spoken by hand."""
+    customer = await farm.lot.customer(film)
+    node = await enrol(farm)
+    client = node.client()
+    await node.hello(client)
+    job = await customer.submit()
+    await customer.hold(job["id"], "audio")
+    link = HttpLink(client, wait=5.0)
+    claim = await link.claim("lottie")
+    assert claim is not None
+    assert str(claim.job.id) == job["id"]
+    try:
+        yield SimpleNamespace(
+            customer=customer, node=node, client=client, link=link, claim=claim, job=job
+        )
+    finally:
+        await client.close()
+        await customer.call("POST", f"/v1/renders/{job['id']}/cancel")
+
+
+def _piece(key: str, size: int = 3) -> Piece:
+    return Piece(object_key=key, sha256="0" * 64, frames=60, packets=60, bytes=size)
+
+
+async def test_a_late_report_answers_409_is_counted_and_changes_nothing(farm: Any) -> None:
+    async with holding(farm) as held:
+        claim = held.claim
+        await held.link.files(claim).put(claim.object_key("mp4"), b"abc")
+        await farm.platform.sql(
+            "UPDATE render.frame_jobs SET epoch = epoch + 1 WHERE id = $1", claim.id
+        )
+        for report in (
+            held.link.beat(claim, 5, None),
+            held.link.complete(claim, _piece(claim.object_key("mp4")), None),
+        ):
+            with pytest.raises(StaleEpoch):
+                await report
+        (row,) = await farm.platform.sql(
+            "SELECT f.state, f.done_frames, a.stale_reports FROM render.frame_jobs f "
+            "JOIN render.frame_attempts a ON a.frame_job_id = f.id AND a.epoch = $2 "
+            "WHERE f.id = $1",
+            claim.id,
+            claim.epoch,
+        )
+        assert (row["state"], row["done_frames"], row["stale_reports"]) == ("Claimed", 0, 2)
+
+
+async def test_the_same_report_again_is_fine(farm: Any) -> None:
+    async with holding(farm) as held:
+        key = held.claim.object_key("mp4")
+        await held.link.files(held.claim).put(key, b"abc")
+        await held.link.complete(held.claim, _piece(key), None)
+        await held.link.complete(held.claim, _piece(key), None)
+
+
+async def test_a_node_reaches_nothing_but_its_claim(farm: Any) -> None:
+    async with holding(farm) as held, holding(farm) as other:
+        claim, files = held.claim, held.link.files(held.claim)
+        own = claim.object_key("mp4")
+        foreign = other.claim.object_key("mp4")
+        earlier = own.replace(f".{claim.epoch}.", f".{claim.epoch + 1}.")
+        for key in (foreign, earlier, f"{own}/../../x", "exports/x", ""):
+            with pytest.raises(FarmRefused) as refused:
+                await files.put(key, b"abc")
+            assert refused.value.code in {"object_not_of_claim", "validation_failed"}
+        with pytest.raises(FarmRefused) as refused:
+            await files.download(foreign, Path("nowhere"))
+        assert refused.value.code == "object_not_of_claim"
+        with pytest.raises(FarmRefused) as refused:  # another node's claim: not there at all
+            await HttpLink(other.client).beat(claim, 1, None)
+        assert (refused.value.status, refused.value.code) == (404, "not_found")
+
+
+async def test_a_piece_must_be_in_the_store_as_told(farm: Any) -> None:
+    async with holding(farm) as held:
+        key = held.claim.object_key("mp4")
+        with pytest.raises(FarmRefused) as refused:
+            await held.link.complete(held.claim, _piece(key), None)
+        assert refused.value.code == "object_not_there"
+        await held.link.files(held.claim).put(key, b"abc")
+        with pytest.raises(FarmRefused) as refused:
+            await held.link.complete(held.claim, _piece(key, size=4), None)
+        assert refused.value.code == "object_not_there"
+
+
+async def test_a_large_file_goes_in_parts_and_only_what_was_cut_off_goes_again(
+    farm: Any, tmp_path: Path
+) -> None:
+    async with holding(farm) as held:
+        data = os.urandom(1024) * (2 * wire.PART_BYTES // 1024 + 500)
+        source, back = tmp_path / "in", tmp_path / "out"
+        source.write_bytes(data)
+        key = held.claim.object_key("mp4")
+        plan = await held.client.call(
+            f"{wire.API}/claims/{held.claim.id}/{held.claim.epoch}/uploads",
+            wire.UploadStart(key=key, size=len(data)),
+            wire.UploadParts,
+        )
+        assert plan is not None
+        assert len(plan.urls) == 3
+        etag = await held.link.files(held.claim).put(key, source)
+        assert etag.endswith("-3")
+        storage = farm.platform.runtime.plugins["render"].context.infra.storage
+        await storage.download(key, back)
+        assert back.read_bytes() == data
+
+
+async def test_bandwidth_is_capped(farm: Any) -> None:
+    async with holding(farm) as held:
+        held.client.bandwidth.limit = 8 * 400_000
+        begun = time.monotonic()
+        for _ in range(2):  # the second waits until the line is free again
+            await held.link.files(held.claim).put(held.claim.object_key("mp4"), b"x" * 200_000)
+        assert time.monotonic() - begun >= 0.5
+
+
+async def _send(farm: Any, node: Any, *, headers: dict[str, str] | None = None) -> httpx.Response:
+    target, body = f"{wire.API}/pulse", b'{"busy_slots":0,"disk_free_bytes":1}'
+    stamp = int(time.time())
+    signed = {
+        "content-type": "application/json",
+        "x-node-id": str(node.id),
+        "x-node-timestamp": str(stamp),
+        "x-node-signature": sign_request(node.secret, stamp, "POST", target, body),
+        **(headers or {}),
+    }
+    found: httpx.Response = await farm.platform.client.post(target, content=body, headers=signed)
+    return found
+
+
+async def test_signatures_hold_once_and_only_as_sent(farm: Any) -> None:
+    node, stranger = await enrol(farm), await enrol(farm)
+    assert (await _send(farm, node)).status_code == 200
+    again = await _send(farm, node)
+    old = str(int(time.time()) - 400)
+    for answer, code in (
+        (again, "signature_replayed"),
+        (await _send(farm, node, headers={"x-node-timestamp": old}), "invalid_signature"),
+        (await _send(farm, node, headers={"x-node-id": str(stranger.id)}), "invalid_signature"),
+        (await _send(farm, node, headers={"x-node-id": str(uuid4())}), "invalid_signature"),
+        (await _send(farm, node, headers={"x-node-signature": "0" * 64}), "invalid_signature"),
+        (await _send(farm, node, headers={"x-node-id": "me"}), "unauthorized"),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (401, code), answer.text
+
+
+async def test_a_node_whose_clock_is_off_learns_the_farms(farm: Any) -> None:
+    node = await enrol(farm)
+    client = FarmClient(
+        f"http://{farm.address}", node.id, node.secret, now=lambda: time.time() - 1_000
+    )
+    pulse = wire.Pulse(busy_slots=0, disk_free_bytes=1)
+    answer = await client.call(f"{wire.API}/pulse", pulse, wire.PulseAnswer)
+    assert answer is not None
+    await client.close()
+
+
+async def test_a_rotated_secret_and_the_former_one_hold_a_removed_node_does_not(farm: Any) -> None:
+    node = await enrol(farm)
+    url = f"/v1/admin/nodes/{node.id}"
+    rotated = await farm.platform.client.post(f"{url}/secret", headers=farm.admin.headers)
+    assert rotated.status_code == 201
+    fresh = Enrolled(farm, rotated.json())
+    assert (await _send(farm, node)).status_code == 200
+    assert (await _send(farm, fresh)).status_code == 200
+    await farm.platform.sql(
+        "UPDATE render.nodes SET previous_secret_until = now() WHERE id = $1", node.id
+    )
+    assert (await _send(farm, node)).status_code == 401
+    gone = await farm.platform.client.delete(url, headers=farm.admin.headers)
+    assert gone.status_code == 204
+    assert (await _send(farm, fresh)).status_code == 401
+
+
+async def test_only_administrators_of_the_farm_enrol_nodes(farm: Any) -> None:
+    person: Person = await farm.platform.person()
+    for headers, status in ((person.headers, 403), ({}, 401)):
+        answer = await farm.platform.client.post(
+            "/v1/admin/nodes", json={"name": "x"}, headers=headers
+        )
+        assert answer.status_code == status
+    node = await enrol(farm)
+    taken = await farm.platform.client.post(
+        "/v1/admin/nodes", json={"name": node.name.upper()}, headers=farm.admin.headers
+    )
+    assert (taken.status_code, taken.json()["code"]) == (409, "node_name_taken")
+    (row,) = await farm.platform.sql("SELECT secret_enc FROM render.nodes WHERE id = $1", node.id)
+    assert node.secret.reveal().encode() not in row["secret_enc"]
+
+
+async def test_a_starting_node_gives_back_what_its_last_run_held(farm: Any) -> None:
+    async with holding(farm) as held:
+        await held.node.hello(held.client)
+        await _sweep(farm)
+        (row,) = await farm.platform.sql(
+            "SELECT state FROM render.frame_jobs WHERE id = $1", held.claim.id
+        )
+        assert row["state"] == "Waiting"
+
+
+async def test_a_draining_node_gets_no_work_and_carries_out_commands(
+    farm: Any, tmp_path: Path
+) -> None:
+    node = await enrol(farm)
+    await farm.platform.sql(
+        "INSERT INTO render.node_commands (node_id, act) VALUES ($1, 'drain'), ($1, 'update')",
+        node.id,
+    )
+    async with at_work(node, tmp_path):
+
+        async def carried_out() -> Any:
+            rows = await farm.platform.sql(
+                "SELECT act, state, result FROM render.node_commands WHERE node_id = $1 "
+                "AND state IN ('Done', 'Failed') ORDER BY act",
+                node.id,
+            )
+            return rows if len(rows) == 2 else None
+
+        rows = await farm.platform.until(carried_out)
+    assert [(row["act"], row["state"]) for row in rows] == [("drain", "Done"), ("update", "Failed")]
+    client = node.client()
+    await farm.platform.sql("UPDATE render.nodes SET status = 'Draining' WHERE id = $1", node.id)
+    customer = await farm.lot.customer()
+    job = await customer.submit()
+    assert await HttpLink(client, wait=0.0).claim("lottie") is None
+    await farm.platform.sql("UPDATE render.nodes SET status = 'Idle' WHERE id = $1", node.id)
+    found = await HttpLink(client, wait=0.0).claim("lottie")
+    assert found is not None
+    await client.close()
+    await customer.call("POST", f"/v1/renders/{job['id']}/cancel")
