@@ -5,6 +5,7 @@ Needs no server and no database.
 """
 
 import json
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,12 @@ import msgspec
 
 from flatrender.contracts.render import InspectionNote
 from flatrender.template.manifest import json_schema
-from flatrender.template.package import PackageProblem, PackageRefused, TemplatePackage
+from flatrender.template.package import (
+    PackageProblem,
+    PackageRefused,
+    TemplatePackage,
+    pack_folder,
+)
 
 
 def inspect_package(path: Path) -> tuple[TemplatePackage | None, list[InspectionNote]]:
@@ -48,7 +54,43 @@ def _note(problem: PackageProblem) -> InspectionNote:
 
 @click.group()
 def template() -> None:
-    """Check template packages and print their format."""
+    """Pack and check template packages and print their format."""
+
+
+@template.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The package; FOLDER.lottie by default.",
+)
+def pack(folder: Path, output: Path | None) -> None:
+    """Make a package of FOLDER: flatrender.json, a/, i/, f/, u/, t/ and poster.png.
+
+    manifest.json and a theme per preset are written from flatrender.json. A package that would be
+    refused is not written, and every problem is named.
+    """
+    target = output or folder.resolve().with_suffix(".lottie")
+    try:
+        data, left_out = pack_folder(folder)
+    except PackageRefused as refused:
+        opened, notes = None, [_note(problem) for problem in refused.problems]
+    else:
+        for name in left_out:
+            click.echo(f"left out: {name}", err=True)
+        # Beside the target, so that moving it into place is one step of the file system.
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".pack-") as scratch:
+            made = Path(scratch, target.name)
+            made.write_bytes(data)
+            opened, notes = inspect_package(made)
+            if opened is not None:
+                opened.close()
+                made.replace(target)
+    for line in _lines(notes, "en"):
+        click.echo(line)
+    click.echo(_summary(target, opened, notes))
+    raise SystemExit(1 if opened is None else 0)
 
 
 @template.command()
@@ -83,14 +125,19 @@ def _lines(notes: Sequence[InspectionNote], language: str) -> list[str]:
 def _summary(path: Path, opened: TemplatePackage | None, notes: Sequence[InspectionNote]) -> str:
     errors = sum(note.level == "error" for note in notes)
     warnings = len(notes) - errors
-    counts = f"{errors} errors, {warnings} warnings"
+    counts = f"{_count(errors, 'error')}, {_count(warnings, 'warning')}"
     if opened is None:
         return f"{path.name}: refused ({counts})"
     manifest = opened.manifest
     aspects = ", ".join(
-        f"{variant.aspect} ({len(variant.scenes)} scenes)" for variant in manifest.variants
+        f"{variant.aspect} ({_count(len(variant.scenes), 'scene')})"
+        for variant in manifest.variants
     )
     return f"{path.name}: {manifest.slug} {manifest.version}, {aspects}; good ({counts})"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" + ("s" if number != 1 else "")
 
 
 @template.command()

@@ -26,6 +26,7 @@ __all__ = [
     "PackageRefused",
     "TemplatePackage",
     "check_package",
+    "pack_folder",
     "write_package",
 ]
 
@@ -142,11 +143,17 @@ def _read_json(archive: SafeArchive, name: str) -> tuple[object, list[PackagePro
         size = archive.file_size(name)
         return None, [problem("entry_too_large", name, size=size, limit=_MANIFEST_BYTES)]
     try:
-        return msgspec.json.decode(archive.read(name)), []
+        return _parse_json(archive.read(name), name), []
     except PackageRefused as refused:
         return None, refused.problems
+
+
+def _parse_json(data: bytes, name: str) -> object:
+    try:
+        value: object = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return None, [problem("json_invalid", name, reason=error)]
+        raise PackageRefused([problem("json_invalid", name, reason=error)]) from error
+    return value
 
 
 def _decode_manifest(
@@ -228,6 +235,26 @@ def write_package(manifest: TemplateManifest, entries: Mapping[str, bytes]) -> b
             info.compress_type = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
             archive.writestr(info, files[name], compresslevel=9)
     return buffer.getvalue()
+
+
+def pack_folder(folder: Path) -> tuple[bytes, list[str]]:
+    """Return the package of a folder, as ``write_package`` makes it, and what was left out.
+
+    Hidden files are passed over; other files without a place in a package are left out. Raises
+    ``PackageRefused`` when ``flatrender.json`` is missing or not a manifest, and ``OSError``.
+    """
+    try:
+        raw = _parse_json((folder / MANIFEST).read_bytes(), MANIFEST)
+    except FileNotFoundError:
+        raise PackageRefused([problem("entry_missing", MANIFEST, path=MANIFEST)]) from None
+    if problems := collect(raw, TemplateManifest, MANIFEST):
+        raise PackageRefused(problems)
+    found = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
+    names = [p.as_posix() for p in found if not any(part.startswith(".") for part in p.parts)]
+    written = (MANIFEST, DOTLOTTIE)
+    entries = {n: (folder / n).read_bytes() for n in names if has_place(n) and n not in written}
+    manifest = msgspec.convert(raw, TemplateManifest)
+    return write_package(manifest, entries), [n for n in names if not has_place(n)]
 
 
 def _theme(preset: Preset) -> bytes:
