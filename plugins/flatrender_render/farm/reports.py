@@ -19,17 +19,21 @@ from flatrender_render.farm.claims import Claim, StaleEpoch, begin
 from flatrender_render.farm.failures import Verdict
 
 _DONE = """
-UPDATE render.frame_jobs
-SET state = 'Done', lease_until = NULL, finished_at = coalesce($10::timestamptz, now()),
-    done_frames = $3, object_key = $4, sha256 = $5, packets = $6, bytes = $7, timings = $8,
-    proof = $9
-WHERE id = $1 AND epoch = $2 AND state = 'Claimed'
-RETURNING job_id
-"""
-_ATTEMPT_DONE = """
-UPDATE render.frame_attempts SET outcome = 'Done',
-       finished_at = coalesce($6::timestamptz, now()), frames = $3, object_key = $4, timings = $5
-WHERE frame_job_id = $1 AND epoch = $2
+WITH done AS (
+    UPDATE render.frame_jobs
+    SET state = 'Done', lease_until = NULL, finished_at = coalesce($10::timestamptz, now()),
+        done_frames = $3, object_key = $4, sha256 = $5, packets = $6, bytes = $7, timings = $8,
+        proof = $9
+    WHERE id = $1 AND epoch = $2 AND state = 'Claimed'
+    RETURNING id, finished_at),
+tried AS (
+    UPDATE render.frame_attempts a SET outcome = 'Done', finished_at = done.finished_at,
+           frames = $3, object_key = $4, timings = $8
+    FROM done WHERE a.frame_job_id = done.id AND a.epoch = $2),
+repaired AS (
+    UPDATE render.frame_repair_jobs r SET state = 'Done', finished_at = done.finished_at
+    FROM done WHERE r.frame_job_id = done.id AND r.state IN ('Waiting', 'Running'))
+SELECT id FROM done
 """
 _LOCK_JOB = "SELECT id, step FROM render.render_jobs WHERE id = $1 FOR UPDATE"
 _COUNT = """
@@ -119,10 +123,9 @@ _END_REPAIRS = """
 UPDATE render.frame_repair_jobs SET state = $2, finished_at = coalesce($3::timestamptz, now())
 WHERE job_id = $1 AND state IN ('Waiting', 'Running')
 """
-_REPAIRED = """
-UPDATE render.frame_repair_jobs SET state = 'Done', finished_at = coalesce($2::timestamptz, now())
-WHERE frame_job_id = $1 AND state IN ('Waiting', 'Running')
-"""
+
+#: Steps of a job of which no piece is known to have been begun.
+_NOT_BEGUN = frozenset({Step.QUEUED, Step.PREPARING})
 
 #: Waits between attempts double up to this.
 MAX_BACK_OFF = timedelta(minutes=2)
@@ -171,8 +174,9 @@ async def complete(
 
     Raises ``StaleEpoch``.
     """
-    await _record(work, claim, piece, now)
-    await begin(work, claim.job.id)
+    step = await _record(work, claim, piece, now)
+    if step in _NOT_BEGUN:
+        await begin(work, claim.job.id)
     counted = await work.fetchrow(
         _COUNT,
         claim.job.id,
@@ -323,9 +327,10 @@ async def lock_own(work: SystemTransaction, claim: Claim) -> None:
 
 async def _record(
     work: SystemTransaction, claim: Claim, piece: Piece, now: datetime | None
-) -> None:
+) -> Step:
+    """Make an attempt's piece the frame job's result; returns the step the job is in."""
     # The job first, then its frame: every transaction locks in this order.
-    await work.fetchrow(_LOCK_JOB, claim.job.id)
+    job = await work.fetchrow(_LOCK_JOB, claim.job.id)
     row = await work.fetchrow(
         _DONE,
         claim.id,
@@ -341,7 +346,4 @@ async def _record(
     )
     if row is None:
         raise StaleEpoch
-    await work.execute(
-        _ATTEMPT_DONE, claim.id, claim.epoch, piece.frames, piece.object_key, piece.timings, now
-    )
-    await work.execute(_REPAIRED, claim.id, now)
+    return Step(job["step"])
