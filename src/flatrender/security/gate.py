@@ -1,8 +1,10 @@
 """The gate: limits and session liveness in one Valkey round trip, and what holds without Valkey.
 
 Limits are GCRA (generic cell rate algorithm, ITU-T I.371): a key holds the theoretical arrival
-time of its next call. The script decides about all cells of a call at once and counts only when
-every one passes; it uses Valkey's own clock, so processes need not agree on theirs.
+time of its next call. That lets twice the calls through in the first period, so limits on guessing
+are exact: a key lists the last calls that passed, and the oldest must have left the period. The
+script decides about all cells of a call at once and counts only when every one passes; it uses
+Valkey's own clock, so processes need not agree on theirs.
 
 Liveness is a cache of PostgreSQL's truth. A live mark carries the epoch under which it was
 written; a process that lost Valkey raises the epoch on its return, because an end of session may
@@ -42,7 +44,8 @@ _LOCAL_CELLS = 50_000
 _MICRO = 1_000_000
 
 # KEYS: session, epoch, then one per cell. ARGV: raise the epoch?, time override, then interval
-# and burst of each cell in microseconds. Answers: mark, epoch, refused cell (0: none), wait.
+# and burst of each cell in microseconds; of an exact one -calls and the period. Answers: mark,
+# epoch, refused cell (0: none), wait.
 _CHECK = """
 local now
 if ARGV[2] ~= '' then now = tonumber(ARGV[2]) else
@@ -59,16 +62,28 @@ local cells = #KEYS - 2
 local refused, wait, tats = 0, 0, {}
 for i = 1, cells do
   local interval, burst = tonumber(ARGV[1 + 2 * i]), tonumber(ARGV[2 + 2 * i])
-  local tat = tonumber(redis.call('GET', KEYS[2 + i]) or now)
-  if tat < now then tat = now end
-  tat = tat + interval
-  tats[i] = tat
-  if tat - now - burst > wait then refused = i; wait = tat - now - burst end
+  local late
+  if interval < 0 then
+    local oldest = redis.call('LINDEX', KEYS[2 + i], interval)
+    late = oldest and tonumber(oldest) + burst - now or 0
+  else
+    local tat = tonumber(redis.call('GET', KEYS[2 + i]) or now)
+    if tat < now then tat = now end
+    tats[i] = tat + interval
+    late = tats[i] - now - burst
+  end
+  if late > wait then refused = i; wait = late end
 end
 if refused == 0 then
   for i = 1, cells do
-    redis.call('SET', KEYS[2 + i], string.format('%.0f', tats[i]),
-               'PX', math.max(1, math.ceil((tats[i] - now) / 1000)))
+    if tats[i] then
+      redis.call('SET', KEYS[2 + i], string.format('%.0f', tats[i]),
+                 'PX', math.max(1, math.ceil((tats[i] - now) / 1000)))
+    else
+      redis.call('RPUSH', KEYS[2 + i], string.format('%.0f', now))
+      redis.call('LTRIM', KEYS[2 + i], tonumber(ARGV[1 + 2 * i]), -1)
+      redis.call('PEXPIRE', KEYS[2 + i], math.ceil(tonumber(ARGV[2 + 2 * i]) / 1000))
+    end
   end
 end
 return {state, tostring(epoch), refused, string.format('%.0f', wait)}
@@ -92,11 +107,15 @@ return {since, new and 1 or 0}
 
 
 class Limit(Struct, frozen=True):
-    """``calls`` at once, and again ``calls`` spread evenly over each ``seconds``."""
+    """``calls`` at once, and again ``calls`` spread evenly over each ``seconds``.
+
+    With ``exact``, ``calls`` in any ``seconds`` and never more: for what is guessed at.
+    """
 
     name: str
     calls: int
     seconds: float
+    exact: bool = False
 
     @property
     def interval(self) -> int:
@@ -105,8 +124,8 @@ class Limit(Struct, frozen=True):
 
     @property
     def burst(self) -> int:
-        """Microseconds that the next arrival may lie ahead."""
-        return self.interval * self.calls
+        """Microseconds that the next arrival may lie ahead; the period of an exact limit."""
+        return int(self.seconds * _MICRO) if self.exact else self.interval * self.calls
 
 
 class Cell(Struct, frozen=True):
@@ -172,7 +191,8 @@ class Gate:
         losses = self._losses
         args = ["1" if losses > self._raised_for else "0", now]
         for cell in cells:
-            args += [str(cell.limit.interval), str(cell.limit.burst)]
+            limit = cell.limit
+            args += [str(-limit.calls if limit.exact else limit.interval), str(limit.burst)]
         answer = await self._run(_CHECK, keys, args)
         if answer is None and not self._paused():
             # A connection that died while idle says nothing about Valkey now: once more, fresh.
@@ -295,7 +315,8 @@ class Gate:
     def _cell_key(self, cell: Cell) -> str:
         # Parties are e-mail addresses and phone numbers too: Valkey holds only their digests.
         party = hashlib.sha256(cell.party.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-        return f"{self._prefix}:limit:{cell.limit.name}:{party}"
+        kind = "exact" if cell.limit.exact else "limit"
+        return f"{self._prefix}:{kind}:{cell.limit.name}:{party}"
 
 
 def _script_name(script: str) -> str:
@@ -312,7 +333,7 @@ class LocalCells:
     def __init__(self, clock: Clock, capacity: int = _LOCAL_CELLS) -> None:
         self._clock = clock
         self._capacity = capacity
-        self._arrivals: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self._arrivals: OrderedDict[tuple[str, str], int | tuple[int, ...]] = OrderedDict()
 
     def check(self, cells: Sequence[Cell]) -> tuple[Limit | None, float]:
         """Count one call; returns the limit that is reached and the wait in seconds."""
@@ -322,7 +343,12 @@ class LocalCells:
         arrivals = []
         for cell in cells:
             key = (cell.limit.name, cell.party)
-            arrival, late = gcra(self._arrivals.get(key, now), now, cell.limit)
+            known = self._arrivals.get(key)
+            arrival: int | tuple[int, ...]
+            if cell.limit.exact:
+                arrival, late = window(known if isinstance(known, tuple) else (), now, cell.limit)
+            else:
+                arrival, late = gcra(known if isinstance(known, int) else now, now, cell.limit)
             arrivals.append((key, arrival))
             if late > wait:
                 refused, wait = cell.limit, late
@@ -345,3 +371,10 @@ def gcra(arrival: int, now: int, limit: Limit) -> tuple[int, int]:
     passes). All in microseconds."""
     following = max(arrival, now) + limit.interval
     return following, max(0, following - now - limit.burst)
+
+
+def window(passed: tuple[int, ...], now: int, limit: Limit) -> tuple[tuple[int, ...], int]:
+    """Return the calls to remember and by how much this call is too early (0: it passes): the
+    ``calls``-th last one must lie a whole period back. All in microseconds."""
+    late = passed[-limit.calls] + limit.burst - now if len(passed) >= limit.calls else 0
+    return (*passed, now)[-limit.calls :], max(0, late)

@@ -24,12 +24,12 @@ _LIMITS: dict[str, Limit] = {
     for limit in (
         Limit(USER, 1_200, _MINUTE),
         Limit(ANONYMOUS, 600, _MINUTE),
-        Limit("login", 10, 5 * _MINUTE),
+        Limit("login", 10, 5 * _MINUTE, exact=True),
         Limit("signup", 10, _HOUR),
         Limit("refresh", 60, 5 * _MINUTE),
-        Limit("mfa", 10, 5 * _MINUTE),
-        Limit("reset", 5, _DAY),
-        Limit("message", 10, 10 * _MINUTE),
+        Limit("mfa", 10, 5 * _MINUTE, exact=True),
+        Limit("reset", 5, _DAY, exact=True),
+        Limit("message", 10, 10 * _MINUTE, exact=True),
         Limit("upload", 120, _MINUTE),
         Limit("submit", 60, _MINUTE),
     )
