@@ -37,13 +37,15 @@ class Accepted(Struct, frozen=True):
 class LoginBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Log in by e-mail and password: ``identifier``, which ``email`` is another name of.
 
-    ``device`` is a name for the list of sessions.
+    ``device`` is a name for the list of sessions. ``device_token``, of an earlier answer, keeps
+    a device's tries its own: nobody who guesses at the account can use them up.
     """
 
     identifier: Email | None = None
     email: Email | None = None
     password: Password
     device: Annotated[str, Meta(max_length=120)] | None = None
+    device_token: Annotated[str, Meta(max_length=200)] | None = None
 
     def __post_init__(self) -> None:
         """Demand one of the two names, and a device that can be shown."""
@@ -63,10 +65,14 @@ class LoginBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class TokenAnswer(Struct, frozen=True, kw_only=True):
-    """Tokens of an open session. Lives in seconds."""
+    """Tokens of an open session. Lives in seconds.
+
+    ``device_token`` opens nothing; keep it after logging out and send it with the next login.
+    """
 
     access_token: str
     refresh_token: str
+    device_token: str
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the scheme's name
     expires_in: int
     refresh_expires_in: int

@@ -34,12 +34,14 @@ from flatrender_identity.services.sessions import MfaPending, SessionService, To
 
 async def answer_of(accounts: AccountService, tokens: Tokens) -> TokenAnswer:
     """Return the tokens together with the user they belong to."""
+    user = await accounts.me(tokens.tenant_id, tokens.user_id)
     return TokenAnswer(
         access_token=tokens.access_token,
         refresh_token=tokens.refresh_token,
+        device_token=accounts.devices.token(tokens.tenant_id, user.email or "", tokens.session_id),
         expires_in=tokens.expires_in,
         refresh_expires_in=tokens.refresh_expires_in,
-        user=await accounts.me(tokens.tenant_id, tokens.user_id),
+        user=user,
     )
 
 
@@ -96,6 +98,7 @@ class AuthController(Controller):
             password=data.password,
             user_agent=request.headers.get("user-agent", ""),
             device=data.device,
+            device_token=data.device_token,
         )
         if isinstance(outcome, MfaPending):
             return MfaAnswer(mfa_token=outcome.mfa_token, methods=outcome.methods)

@@ -14,6 +14,7 @@ from flatrender.security.passwords import check_policy
 from flatrender.security.principal import Role
 from flatrender_identity.domain import is_zone, normalise_email
 from flatrender_identity.queries import Me, me_of
+from flatrender_identity.services.devices import KnownDevices
 
 _INSERT = """
 INSERT INTO identity.users (id, tenant_id, register_mode, email, password_hash,
@@ -35,6 +36,7 @@ class AccountService:
 
     def __init__(self, context: PluginContext) -> None:
         self._context = context
+        self.devices = KnownDevices(context)
         self._db = context.db
 
     async def register(

@@ -22,6 +22,7 @@ from flatrender_identity.domain import (
 )
 from flatrender_identity.errors import InvalidCredentials, InvalidRefreshToken
 from flatrender_identity.queries import Credential, credential_of
+from flatrender_identity.services.devices import KnownDevices
 from flatrender_identity.services.keys import KeyService
 
 MFA_TOKEN = "mfa+jwt"  # noqa: S105 - the token's type, not a token
@@ -95,6 +96,7 @@ class SessionService:
     def __init__(self, context: PluginContext) -> None:
         self._context = context
         self._db = context.db
+        self._devices = KnownDevices(context)
         settings = context.infra.settings.security
         self._key = derive_key(root_secrets(settings)[0], "refresh")
         self._sliding = timedelta(seconds=settings.refresh_sliding_seconds)
@@ -106,16 +108,28 @@ class SessionService:
         return bool(rows[0][0])
 
     async def log_in(
-        self, tenant_id: UUID, *, email: str, password: str, user_agent: str, device: str | None
+        self,
+        tenant_id: UUID,
+        *,
+        email: str,
+        password: str,
+        user_agent: str,
+        device: str | None,
+        device_token: str | None = None,
     ) -> Tokens | MfaPending:
         """Check the password and open a session, or ask for the second factor.
 
-        Unknown, banned and passwordless accounts cost the same work and answer the same.
+        Unknown, banned and passwordless accounts cost the same work and answer the same. Tries
+        are counted for the account, or for the device where it is a known one.
         Raises :class:`InvalidCredentials` and ``RateLimited``.
         """
         address = normalise_email(email) or ""
         security = self._context.infra.security
-        parties = (f"account:{tenant_id}:{address}", f"address:{limit_key(client_address())}")
+        known = self._devices.party(tenant_id, address, device_token)
+        parties = (
+            known or f"account:{tenant_id}:{address}",
+            f"address:{limit_key(client_address())}",
+        )
         await security.limiter.check("login", *parties, critical=True)
         found = await credential_of(self._db.reads, tenant_id, address) if address else None
         usable = found.password_hash if found and found.status == "Active" else None

@@ -140,6 +140,36 @@ async def test_an_account_is_guessed_at_ten_times(platform: Platform) -> None:
     assert (await _login(platform, other.email, PASSWORD)).status_code == 200
 
 
+async def test_a_stranger_does_not_use_up_the_tries_of_a_known_device(platform: Platform) -> None:
+    person, other = await platform.person(), await platform.person()
+
+    async def login(password: str, **more: Any) -> Any:
+        body = {"email": person.email, "password": password, **more}
+        address = {"X-Forwarded-For": f"2001:db8:{uuid4().hex[:4]}:{uuid4().hex[:4]}::1"}
+        return await platform.client.post("/v1/auth/login", json=body, headers=address)
+
+    device = (await login(PASSWORD)).json()["device_token"]
+    theirs = (await _login(platform, other.email, PASSWORD)).json()["device_token"]
+    for _ in range(10):
+        assert (await login("guess")).status_code == 401
+    forged = f"{device[:-4]}{'0000' if device[-4:] != '0000' else '1111'}"
+    for token in (None, theirs, forged, "fd1.x.y", "\u0661" * 64):
+        refused = await login(PASSWORD, device_token=token)
+        assert refused.status_code == 429, token
+    home = await login(PASSWORD, device_token=device)
+    assert home.status_code == 200, home.text
+    renewed = await platform.client.post(
+        "/v1/auth/refresh", json={"refresh_token": home.json()["refresh_token"]}
+    )
+    assert renewed.json()["device_token"] == home.json()["device_token"]
+    # a stolen device guesses ten times as well, and uses up nobody else's tries
+    for _ in range(10):
+        assert (await login("guess", device_token=device)).status_code == 401
+    assert (await login(PASSWORD, device_token=device)).status_code == 429
+    again = await login(PASSWORD, device_token=home.json()["device_token"])
+    assert again.status_code == 200
+
+
 async def test_an_address_guesses_ten_times(platform: Platform) -> None:
     person = await platform.person()
     address = "2001:db8:77:1::5"
