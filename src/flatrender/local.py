@@ -24,7 +24,7 @@ from flatrender.db import migrations
 from flatrender.embedded import Command, EmbeddedError, EmbeddedStack, Endpoints, ManagedProcess
 from flatrender.embedded.folder import read_json, write_private
 from flatrender.embedded.process import ServerExit
-from flatrender.plugin import discover
+from flatrender.plugin import discover, migration_directories
 
 DATABASE = "flatrender"
 ENVIRONMENT_FILE = "up.env"
@@ -196,6 +196,7 @@ class LocalDeployment:
         password = self.environment["FLATRENDER_DATABASE_PASSWORD"]
         return await migrations.migrate(
             connect | {"database": DATABASE},
+            directories=migration_directories(),
             passwords=dict.fromkeys(discover(), password),
         )
 

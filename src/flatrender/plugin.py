@@ -176,6 +176,14 @@ def discover() -> dict[str, type[FlatRenderPlugin]]:
     return found
 
 
+def migration_directories() -> list[Path]:
+    """Return our folder of migrations and those of installed contexts that live elsewhere."""
+    from flatrender.db.migrations import migrations_directory
+
+    extra = [p.manifest.migrations for p in discover().values() if p.manifest.migrations]
+    return [migrations_directory(), *extra]
+
+
 def check_manifests(plugins: Mapping[str, type[FlatRenderPlugin]]) -> list[str]:
     """Return one line per reason why these manifests do not hold together; empty when they do."""
     problems: list[str] = []

@@ -1,12 +1,11 @@
 """``migrate``: bring the schema up to date, or say how it stands."""
 
 import asyncio
-from pathlib import Path
 
 import click
 
 from flatrender.db import migrations
-from flatrender.plugin import discover
+from flatrender.plugin import discover, migration_directories
 from flatrender.settings import Settings, load_settings
 
 
@@ -24,12 +23,6 @@ def migrator(settings: Settings) -> dict[str, object]:
     }
 
 
-def directories() -> list[Path]:
-    """Return our migrations and those of contexts that live elsewhere."""
-    extra = [p.manifest.migrations for p in discover().values() if p.manifest.migrations]
-    return [migrations.migrations_directory(), *extra]
-
-
 def context_passwords(settings: Settings) -> dict[str, str]:
     """Return every installed context's database password, where one is set."""
     found = {name: settings.database.password_of(name) for name in discover()}
@@ -44,7 +37,7 @@ def migrate(show: bool, check: bool) -> None:
     settings = load_settings()
     connect = migrator(settings)
     if show or check:
-        lines = asyncio.run(migrations.status(connect, directories=directories()))
+        lines = asyncio.run(migrations.status(connect, directories=migration_directories()))
         if show:
             for line in lines:
                 click.echo(f"{line.number:02d}  {line.state:8}  {line.name:36} {line.applied_at}")
@@ -55,7 +48,7 @@ def migrate(show: bool, check: bool) -> None:
         return
     applied = asyncio.run(
         migrations.migrate(
-            connect, directories=directories(), passwords=context_passwords(settings)
+            connect, directories=migration_directories(), passwords=context_passwords(settings)
         )
     )
     for name in applied:

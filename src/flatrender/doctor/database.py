@@ -33,7 +33,7 @@ from flatrender.doctor.finding import (
     reason,
     warning,
 )
-from flatrender.plugin import PluginError, discover
+from flatrender.plugin import PluginError, discover, migration_directories
 from flatrender.settings import Settings
 
 OLDEST_POSTGRES = 150_000
@@ -171,7 +171,9 @@ async def _migrations(settings: Settings) -> Finding:
     if not database.migrator_password:
         return ok("migrations: not looked at (FLATRENDER_DATABASE_MIGRATOR_PASSWORD is not here)")
     try:
-        return judge_migrations(await limited(status(arguments)))
+        return judge_migrations(
+            await limited(status(arguments, directories=migration_directories()))
+        )
     except (OSError, TimeoutError, PostgresError, MigrationError) as fault:
         return error(
             f"the migrations cannot be read: {reason(fault)}",

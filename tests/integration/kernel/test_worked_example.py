@@ -1,5 +1,6 @@
 """The plugin of docs/plugins.md: found by its entry point, migrated, served, apart by tenant."""
 
+import re
 import tomllib
 from collections.abc import AsyncIterator, Callable
 from importlib.metadata import EntryPoint, entry_points
@@ -15,6 +16,13 @@ from flatrender.testing.platform import Platform, run_platform
 from flatrender.testing.plugin import TestDatabase
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "acme_hello"
+GUIDE = Path(__file__).parents[3] / "docs" / "plugins.md"
+
+
+def test_the_guide_quotes_the_example_as_it_is() -> None:
+    quoted = dict(re.findall(r"```\w+ title=(\S+)\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL))
+    files = [p for p in EXAMPLE.rglob("*") if p.suffix in (".py", ".sql", ".toml")]
+    assert quoted == {p.relative_to(EXAMPLE).as_posix(): p.read_text("utf-8") for p in files}
 
 
 @pytest.fixture
@@ -44,7 +52,7 @@ async def hello(
     done = await asyncio.to_thread(CliRunner().invoke, migrate, [])
     assert done.exit_code == 0, done.output
     assert "applied 100_acme_hello" in done.output
-    async with run_platform(environment, worker=False) as running:
+    async with run_platform(environment) as running:
         yield running
 
 
@@ -57,3 +65,18 @@ async def test_the_example_works(hello: Platform) -> None:
     for person, count in ((here, 1), (here, 2), (there, 1)):
         answer = await hello.client.post("/v1/hello", headers=person.headers)
         assert answer.json() == {"greetings": count}
+
+
+async def test_events_come_in_and_go_out_and_tasks_follow(hello: Platform) -> None:
+    person = await hello.person()
+    await hello.client.post("/v1/hello", headers=person.headers)
+
+    async def finished() -> bool:
+        rows = await hello.sql(
+            "SELECT occasion, email FROM acme_hello.greetings WHERE user_id = $1", person.id
+        )
+        return {tuple(row) for row in rows} == {("welcome", None), ("asked", person.email)}
+
+    await hello.until(finished)
+    told = await hello.sql("SELECT name FROM acme_hello.outbox WHERE kind = 'event'")
+    assert [row["name"] for row in told] == ["acme_hello.greeting.given.v1"]
