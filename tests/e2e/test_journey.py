@@ -12,8 +12,10 @@ import pytest
 from PIL import Image
 
 from flatrender.demo.api import Api, ApiError
+from flatrender.demo.errors import ChoiceError
 from flatrender.demo.journey import Choices, run_journey
 from flatrender.local import LocalDeployment
+from flatrender.settings import load_settings, read_environment_file
 
 
 @pytest.fixture(scope="module")
@@ -131,3 +133,41 @@ def test_posters_are_public(deployment: LocalDeployment) -> None:
     page = httpx.get(f"{deployment.base_url}/v1/templates").json()
     assert page["meta"]["total"] >= 4
     assert httpx.get(f"{deployment.base_url}/health/ready").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("template", "aspect", "resolution", "said"),
+    [
+        ("nope", None, "1080p", "--template: no 'nope'; there are .*logo-reveal"),
+        ("logo-reveal", "4:3", "1080p", "--aspect: logo-reveal has no '4:3'; it has 16:9"),
+        ("logo-reveal", None, "8K", "--resolution: no plan has '8K'; there are 360p"),
+    ],
+)
+def test_a_wrong_choice_makes_nothing(
+    deployment: LocalDeployment,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    template: str,
+    aspect: str | None,
+    resolution: str,
+    said: str,
+) -> None:
+    posted: list[str] = []
+    monkeypatch.setattr(Api, "post", lambda _self, path, *_, **__: posted.append(path))
+    choices = Choices(
+        template=template, aspect=aspect, resolution=resolution, text=None, output=tmp_path
+    )
+    with pytest.raises(ChoiceError, match=said):
+        run_journey(deployment.base_url, choices, grant=None)
+    assert posted == []
+
+
+def test_its_settings_lie_in_a_private_file_while_it_runs(deployment: LocalDeployment) -> None:
+    file = deployment.environment_file
+    assert file.stat().st_mode & 0o777 == 0o600
+    settings = load_settings(read_environment_file(file))
+    assert deployment.endpoints
+    assert deployment.endpoints.postgres
+    assert settings.database.port == deployment.endpoints.postgres.port
+    assert settings.storage.secret_key
+    assert deployment.base_url == settings.http.public_url
