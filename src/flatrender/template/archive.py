@@ -7,20 +7,23 @@ and knows nothing of templates. Format: PKWARE APPNOTE 6.3 (sections 4.3.6, 4.3.
 import hashlib
 import io
 import re
+import shutil
 import stat
 import struct
+import unicodedata
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Never
+from typing import IO, BinaryIO, Never
 
 from flatrender.template.problems import PackageProblem, PackageRefused, problem
 
 _EOCD = struct.Struct("<4s4H2LH")
 _LOCAL_HEADER_BYTES = 30
 _NAME_MAX = 200
-_DIRECTORY_ENTRY_MAX = 46 + _NAME_MAX + 64  # header, name, extra fields and comment
+_DIRECTORY_ENTRY_REST = 46 + 64  # header, extra fields and comment of a directory's entry
 _NAME = re.compile(r"[A-Za-z0-9_.\-]+(/[A-Za-z0-9_.\-]+)*/?")
 _ENCRYPTED_BITS = 0x1 | 0x40 | 0x2000  # traditional, strong, masked headers
 
@@ -37,13 +40,35 @@ class ArchiveLimits:
     ratio_floor: int = 1024 * 1024
 
 
+@dataclass(frozen=True, slots=True)
+class NameRule:
+    """Which names entries may have: ``problem`` returns a code or None; ``longest`` in bytes.
+
+    Paths that leave the archive are refused before it is asked.
+    """
+
+    problem: Callable[[str], str | None]
+    longest: int
+
+
+def _plain(name: str) -> str | None:
+    bad = len(name) > _NAME_MAX or "." in name.split("/") or not _NAME.fullmatch(name)
+    return "entry_name_invalid" if bad else None
+
+
+#: Names that mean the same everywhere: letters, digits, dot, dash, underscore.
+PLAIN_NAMES = NameRule(_plain, _NAME_MAX)
+
+
 class SafeArchive:
     """An opened zip whose every entry passed the checks; closed with ``close()`` or ``with``.
 
     Raises ``PackageRefused`` naming every bad entry at once.
     """
 
-    def __init__(self, source: Path | bytes, limits: ArchiveLimits) -> None:
+    def __init__(
+        self, source: Path | bytes, limits: ArchiveLimits, names: NameRule = PLAIN_NAMES
+    ) -> None:
         stream = io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
         try:
             self.size = stream.seek(0, io.SEEK_END)
@@ -51,14 +76,14 @@ class SafeArchive:
                 _refuse(
                     problem("package_too_large", "", size=self.size, limit=limits.archive_bytes)
                 )
-            _check_directory(stream, self.size, limits)
+            _check_directory(stream, self.size, limits, names)
             stream.seek(0)
             self.sha256 = _sha256(stream)
             try:
                 self._zip = zipfile.ZipFile(stream)
             except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
                 _refuse(problem("zip_invalid", "", reason=error))
-            problems, self._entries = _check_entries(self._zip.infolist(), limits)
+            problems, self._entries = _check_entries(self._zip.infolist(), limits, names)
             if problems:
                 raise PackageRefused(problems)
         except BaseException:
@@ -88,6 +113,17 @@ class SafeArchive:
             # zipfile never yields more than the directory's size, and checks the CRC at the end.
             return self._zip.read(info)
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+            _refuse(problem("entry_corrupt", name, reason=error))
+
+    def copy(self, name: str, target: IO[bytes]) -> None:
+        """Write one file to ``target`` piece by piece. Raises like ``read``."""
+        info = self._entries.get(name)
+        if info is None:
+            _refuse(problem("entry_missing", name, path=name))
+        try:
+            with self._zip.open(info) as stream:
+                shutil.copyfileobj(stream, target, 1 << 20)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
             _refuse(problem("entry_corrupt", name, reason=error))
 
     def head(self, name: str, count: int = 16) -> bytes:
@@ -120,7 +156,7 @@ def _sha256(stream: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def _check_directory(stream: BinaryIO, size: int, limits: ArchiveLimits) -> None:
+def _check_directory(stream: BinaryIO, size: int, limits: ArchiveLimits, names: NameRule) -> None:
     """Check the end record before zipfile builds an object per entry (APPNOTE 4.3.16).
 
     The record must be the last 22 bytes: a comment could hide a second one, and readers would
@@ -137,27 +173,25 @@ def _check_directory(stream: BinaryIO, size: int, limits: ArchiveLimits) -> None
     if count == 0xFFFF or 0xFFFFFFFF in {directory_bytes, offset}:
         _refuse(problem("zip64_refused", ""))
     # The count is only a claim; the directory's size bounds how many entries there can be.
-    possible = max(count, directory_bytes // _DIRECTORY_ENTRY_MAX)
+    possible = max(count, directory_bytes // (_DIRECTORY_ENTRY_REST + names.longest))
     if possible > limits.entries:
         _refuse(problem("too_many_entries", "", count=possible, limit=limits.entries))
     if head != b"PK\3\4" or offset + directory_bytes + _EOCD.size != size:
         _refuse(problem("zip_invalid", "", reason="foreign data around the archive"))
 
 
-def _name_problem(name: str) -> str | None:
+def _name_problem(name: str, rule: NameRule) -> str | None:
     """Return the code of what is wrong with an entry's name, or None."""
     parts = re.split(r"[/\\]", name)
     if name.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", name):
         return "absolute_path"
     if ".." in parts:
         return "path_traversal"
-    if len(name) > _NAME_MAX or "." in parts or not _NAME.fullmatch(name):
-        return "entry_name_invalid"
-    return None
+    return rule.problem(name)
 
 
 def _check_entries(
-    infos: list[zipfile.ZipInfo], limits: ArchiveLimits
+    infos: list[zipfile.ZipInfo], limits: ArchiveLimits, names: NameRule
 ) -> tuple[list[PackageProblem], dict[str, zipfile.ZipInfo]]:
     if len(infos) > limits.entries:
         _refuse(problem("too_many_entries", "", count=len(infos), limit=limits.entries))
@@ -168,9 +202,10 @@ def _check_entries(
     for info in infos:
         # orig_filename: zipfile cuts the other one at NUL and rewrites separators.
         name = info.orig_filename
-        found = [code for code in (_name_problem(name),) if code]
+        found = [code for code in (_name_problem(name, names),) if code]
         # Folders compare without their slash; names without case, as Windows and macOS nodes do.
-        key = name.rstrip("/").casefold()
+        # One spelling of accents: what macOS writes apart and Windows together is one name.
+        key = unicodedata.normalize("NFC", name.rstrip("/")).casefold()
         if key in folded:
             found.append("duplicate_entry")
         folded.add(key)

@@ -50,6 +50,33 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Names may hold only letters, digits, dot, dash, underscore and slash",
         "نام پرونده فقط می‌تواند حرف لاتین، رقم، نقطه، خط تیره و زیرخط داشته باشد",
     ),
+    "name_reserved": (
+        "Windows keeps this name for itself",
+        "این نام در ویندوز رزرو شده است",
+    ),
+    "name_unsafe": (
+        "The name cannot be written on every machine (control or reserved characters, a dot or a "
+        "space at an end, or too long)",
+        "این نام روی همهٔ سیستم‌ها نوشته نمی‌شود (نویسهٔ کنترلی یا رزرو، نقطه یا فاصله در انتها، یا "
+        "درازی بیش از حد)",
+    ),
+    "file_is_folder": (
+        "The name is a file here and a folder of another entry",
+        "این نام هم پرونده است و هم پوشهٔ پرونده‌ای دیگر",
+    ),
+    "nested_archive": (
+        "Archives inside the bundle are not accepted",
+        "بایگانی درون بسته پذیرفته نمی‌شود",
+    ),
+    "project_missing": (
+        "The bundle holds no After Effects project",
+        "در بسته هیچ پروژهٔ افترافکت نیست",
+    ),
+    "project_not_single": (
+        "The bundle holds {count} projects; exactly one is needed",
+        "در بسته {count} پروژه هست؛ دقیقاً یکی لازم است",
+    ),
+    "project_unreadable": ("{reason} (byte {offset})", "{reason_fa} (بایت {offset})"),
     "symlink": ("Symbolic links are not accepted", "پیوند نمادین پذیرفته نمی‌شود"),
     "special_file": ("Only plain files are accepted", "تنها پروندهٔ معمولی پذیرفته می‌شود"),
     "duplicate_entry": ("The name appears twice", "این نام دو بار آمده است"),
