@@ -41,7 +41,7 @@ class NodeController(Controller):
     path = wire.API
     tags = ("render",)
     guards = (requires_node,)
-    opt = {"auth": "node"}  # noqa: RUF012 - Litestar reads the class attribute
+    opt = {"auth": "node", "query": ("n",)}  # noqa: RUF012 - Litestar reads the class attribute
 
     @post(
         "/hello",

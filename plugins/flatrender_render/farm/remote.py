@@ -33,6 +33,7 @@ T = TypeVar("T")
 
 BLOCK = 256 * 1024
 _TIMEOUT = 15.0
+_CONNECT = 5.0
 _RETRIES = 6  # of a report, with waits that double from half a second
 
 
@@ -79,7 +80,7 @@ class FarmClient:
         self._skew = 0.0  # seconds to add to our clock: a wrong clock must not lock a node out
         self._now = now
         self._serial = 0
-        self.http = httpx.AsyncClient(timeout=_TIMEOUT)
+        self.http = httpx.AsyncClient(timeout=httpx.Timeout(_TIMEOUT, connect=_CONNECT))
         self.bandwidth = Bandwidth(None)
 
     async def close(self) -> None:
@@ -140,7 +141,10 @@ class FarmClient:
         }
         try:
             return await self.http.post(
-                self._url + target, content=data, headers=headers, timeout=within
+                self._url + target,
+                content=data,
+                headers=headers,
+                timeout=httpx.Timeout(within, connect=_CONNECT),
             )
         except httpx.HTTPError as error:
             raise FarmAway(repr(error)) from error
@@ -306,7 +310,7 @@ class HttpFiles:
                     url,
                     content=self._blocks(data, begin, length),
                     headers={"content-length": str(length)},
-                    timeout=httpx.Timeout(_TIMEOUT, write=60.0, read=60.0),
+                    timeout=httpx.Timeout(60.0, connect=_CONNECT),
                 )
                 if answer.status_code == 200:
                     return str(answer.headers.get("etag", "")).strip('"')

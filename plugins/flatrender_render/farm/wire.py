@@ -1,7 +1,8 @@
 """The node API's messages: what `flatrender node` and the server say to each other over HTTP.
 
 Requests are signed (``X-Node-Id``, ``X-Node-Timestamp``, ``X-Node-Signature``, see
-``flatrender.security.signatures``). A claim is named by its frame job and its epoch; every report
+``flatrender.security.signatures``); a query parameter ``n`` that rises with every call keeps two
+equal calls of one second apart, since a signature is good once. A claim is named by its frame job and its epoch; every report
 carries both in its path, and an epoch that is over answers 409 ``stale_epoch``.
 """
 

@@ -76,7 +76,12 @@ class ObjectStore:
         self._client = _client(settings, settings.endpoint, self._http)
         # The host is part of a signature: links for browsers are signed for the public one.
         self._public_url = (settings.public_url or settings.endpoint).rstrip("/")
-        self._public = _client(settings, self._public_url, self._http)
+        self._settings = settings
+        self._public = self.client_for(self._public_url)
+
+    def client_for(self, url: str) -> Minio:
+        """Return a client of the same store at another address, whose links are signed for it."""
+        return _client(self._settings, url, self._http)
 
     async def ensure_bucket(self) -> None:
         """Make the bucket when it is not there."""

@@ -55,7 +55,7 @@ class Line:
 
     async def __aenter__(self) -> "Line":
         """Open the line."""
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self.accept, "127.0.0.1", 0)
         self.address = "{}:{}".format(*self._server.sockets[0].getsockname())
         return self
 
@@ -76,7 +76,8 @@ class Line:
         """Let new connections through."""
         self.is_cut = False
 
-    async def _accept(self, near_in: asyncio.StreamReader, near_out: asyncio.StreamWriter) -> None:
+    async def accept(self, near_in: asyncio.StreamReader, near_out: asyncio.StreamWriter) -> None:
+        """Carry one connection."""
         if self.is_cut:
             near_out.transport.abort()
             return

@@ -24,6 +24,7 @@ from flatrender_render.farm import wire
 from flatrender_render.farm.claims import StaleEpoch
 from flatrender_render.farm.remote import FarmClient, FarmRefused, HttpLink
 from flatrender_render.farm.reports import Piece
+from flatrender_render.farm.wake import WORK_CHANNEL
 from flatrender_render.node.agent import NodeAgent
 from flatrender_render.node.settings import NodeSettings
 
@@ -347,7 +348,7 @@ async def test_a_rotated_secret_and_the_former_one_hold_a_removed_node_does_not(
     await farm.platform.sql(
         "UPDATE render.nodes SET previous_secret_until = now() WHERE id = $1", node.id
     )
-    assert (await _send(farm, node)).status_code == 401
+    assert (await _send(farm, node)).json()["code"] == "invalid_signature"
     gone = await farm.platform.client.delete(url, headers=farm.admin.headers)
     assert gone.status_code == 204
     assert (await _send(farm, fresh)).status_code == 401
@@ -408,4 +409,34 @@ async def test_a_draining_node_gets_no_work_and_carries_out_commands(
     found = await HttpLink(client, wait=0.0).claim("lottie")
     assert found is not None
     await client.close()
+    await customer.call("POST", f"/v1/renders/{job['id']}/cancel")
+
+
+async def test_who_has_hung_up_is_given_no_work(farm: Any) -> None:
+    gone, there = await enrol(farm), await enrol(farm)
+    leaving, staying = gone.client(), there.client()
+    await gone.hello(leaving)
+    await there.hello(staying)
+    asking = asyncio.create_task(HttpLink(leaving, wait=20.0).claim("lottie"))
+    for _ in range(3):  # by then the farm has taken the question
+        await leaving.call(
+            f"{wire.API}/pulse", wire.Pulse(busy_slots=0, disk_free_bytes=1), wire.PulseAnswer
+        )
+    asking.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await asking
+    customer = await farm.lot.customer()
+    job = await customer.submit()
+    await customer.hold(job["id"], "audio")
+    context = farm.platform.runtime.plugins["render"].context
+    await context.infra.hub.publish(WORK_CHANNEL, {})
+    for _ in range(3):  # time enough for the one that is gone to take it
+        await staying.call(
+            f"{wire.API}/pulse", wire.Pulse(busy_slots=0, disk_free_bytes=1), wire.PulseAnswer
+        )
+    claim = await HttpLink(staying, wait=5.0).claim("lottie")
+    assert claim is not None
+    assert str(claim.job.id) == job["id"]
+    await leaving.close()
+    await staying.close()
     await customer.call("POST", f"/v1/renders/{job['id']}/cancel")
