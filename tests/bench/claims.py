@@ -19,7 +19,7 @@ from flatrender.security.principal import DEFAULT_TENANT_ID
 from flatrender.testing.rounds import medians, ratio, turns
 from flatrender_render.farm import claims
 
-_WAITING = {"1 k": 1_000, "100 k": 100_000}
+_WAITING = {"1 k": 1_000, "100 k": 100_000, "300 k": 300_000}
 _CLAIMERS = 2
 _PIECES = 20  # frame jobs of one job
 
@@ -37,6 +37,16 @@ _FRAME_JOBS = """
 INSERT INTO render.frame_jobs (tenant_id, job_id, kind, index, first_frame, last_frame, engine)
 SELECT tenant_id, id, 'video', n, n * 60, n * 60 + 59, engine
 FROM render.render_jobs, generate_series(0, $2::int - 1) n WHERE engine = $1
+"""
+#: As in ``render.claim_frame_job``, for one lane.
+_SEARCH = """
+SELECT f.id FROM render.frame_jobs f
+WHERE f.tenant_id = $1 AND f.engine = $2 AND f.user_id = $3 AND f.needs_key = ''
+  AND f.state = 'Waiting' AND NOT f.held AND f.not_before <= now()
+  AND NOT EXISTS (SELECT FROM render.job_node_blocks b
+                  WHERE b.job_id = f.job_id AND b.node_id = $4
+                    AND (b.until IS NULL OR b.until > now()))
+ORDER BY f.tenant_id, f.engine, f.user_id, f.needs_key, f.rank, f.id LIMIT 1
 """
 _TOUCH = "UPDATE render.nodes SET name = name WHERE id = $1"
 
@@ -98,11 +108,10 @@ async def _round(database: ContextDatabase, name: str, nodes: list[UUID], each: 
 
     async def claimer(node: UUID) -> None:
         for _ in range(each):
-            async with database.system("bench") as work:
-                if name == "update":
-                    await work.execute(_TOUCH, node)
-                    continue
-                found = await claims.claim(work, engine=name, node_id=node)
+            if name == "update":
+                await database.system_fetch("bench", _TOUCH, node)
+                continue
+            found = await claims.take(database, engine=name, node_id=node)
             if found is None:
                 raise SystemExit(f"nothing to claim with {name} waiting")
             taken.append(found)
@@ -119,23 +128,15 @@ async def _round(database: ContextDatabase, name: str, nodes: list[UUID], each: 
 
 
 async def _plan(owner: Any, engine: str, node: UUID) -> list[str]:
-    """Return the claim's plan as it ran, then take the claim back."""
-    lines: list[str] = []
-    transaction = owner.transaction()
-    await transaction.start()
-    try:
-        rows = await owner.fetch(
-            "EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) " + claims._CLAIM,
-            engine,
-            node,
-            claims.LEASE_SECONDS,
-            None,
-        )
-        # The whole plan is long: how rows are found, and what it cost.
-        marks = ("Scan using", "Seq Scan", "Sort", "Planning Time", "Execution Time")
-        texts = [str(row[0]).strip() for row in rows]
-        lines = [text for text in texts if any(mark in text for mark in marks)]
-        lines.append(next(text for text in texts if text.startswith("Buffers")) + " in all")
-    finally:
-        await transaction.rollback()
+    """Return the plan of the search within the claim, as it ran."""
+    lane = await owner.fetchrow(
+        "SELECT tenant_id, user_id FROM render.queue_lanes WHERE engine = $1 LIMIT 1", engine
+    )
+    rows = await owner.fetch(
+        "EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) " + _SEARCH, lane[0], engine, lane[1], node
+    )
+    marks = ("Scan using", "Seq Scan", "Sort", "Planning Time", "Execution Time")
+    texts = [str(row[0]).strip() for row in rows]
+    lines = [text for text in texts if any(mark in text for mark in marks)]
+    lines.append(next(text for text in texts if text.startswith("Buffers")) + " in all")
     return lines

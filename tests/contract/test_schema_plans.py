@@ -46,13 +46,21 @@ CASES = [
      "snapshots_tenant_id_cache_key_key", "cache_key"),
     ("render", f"SELECT id FROM render_jobs WHERE tenant_id = {T} AND user_id = {U} "
      "ORDER BY submitted_at DESC, id DESC LIMIT 20", "render_jobs_list", "user_id"),
-    ("render_system", "SELECT id FROM frame_jobs WHERE engine = 'lottie' AND state = 'Waiting' "
-     "AND NOT held AND not_before <= now() ORDER BY priority DESC, not_before, id LIMIT 1 "
-     "FOR UPDATE SKIP LOCKED", "frame_jobs_claim_any", "engine"),
     ("render_system", f"SELECT id FROM frame_jobs WHERE tenant_id = {T} AND engine = 'lottie' "
-     "AND state = 'Waiting' AND NOT held AND not_before <= now() "
-     "ORDER BY priority DESC, not_before, id LIMIT 1 FOR UPDATE SKIP LOCKED",
-     "frame_jobs_claim", "tenant_id"),
+     f"AND user_id = {U} AND needs_key = '' AND state = 'Waiting' AND NOT held "
+     "AND not_before <= now() ORDER BY tenant_id, engine, user_id, needs_key, rank, id LIMIT 1 "
+     "FOR UPDATE SKIP LOCKED", "frame_jobs_queue", "needs_key"),
+    ("render_system", "SELECT tenant_id FROM queue_tenants WHERE engine = 'lottie' AND active "
+     "ORDER BY received, woken_at LIMIT 1", "queue_tenants_next", "engine"),
+    ("render_system", f"SELECT user_id FROM queue_lanes WHERE engine = 'lottie' "
+     f"AND tenant_id = {T} AND active ORDER BY received - head_start, woken_at LIMIT 1",
+     "queue_lanes_next",
+     "tenant_id"),
+    ("render_system", f"SELECT user_id FROM queue_lanes WHERE engine = 'lottie' "
+     f"AND tenant_id = {T} AND active ORDER BY received, woken_at LIMIT 1", "queue_lanes_fair",
+     "tenant_id"),
+    ("render_system", f"SELECT count(*) FROM frame_jobs WHERE tenant_id = {T} AND user_id = {U} "
+     "AND state = 'Claimed'", "frame_jobs_running", "user_id"),
     ("render_system", "SELECT id FROM frame_jobs WHERE state = 'Claimed' AND lease_until < now()",
      "frame_jobs_leases", "lease_until"),
     ("files", f"SELECT id FROM files WHERE tenant_id = {T} AND user_id = {U} AND state = 'Ready' "

@@ -10,45 +10,33 @@ from uuid import UUID
 
 import msgspec
 from msgspec import Struct
+from prometheus_client import Counter
 
 from flatrender.contracts.render import JobStarted
-from flatrender.db import SystemTransaction
+from flatrender.db import ContextDatabase, SystemTransaction
+from flatrender.observability.metrics import REGISTRY
 from flatrender.template.composition import Composition
 
 LEASE_SECONDS = 30.0
 
-_CLAIM = """
-WITH moment AS (SELECT coalesce($4::timestamptz, now()) AS t),
-picked AS (
-    SELECT f.id FROM render.frame_jobs f, moment
-    WHERE f.engine = $1 AND f.state = 'Waiting' AND NOT f.held AND f.not_before <= moment.t
-      AND NOT EXISTS (SELECT FROM render.job_node_blocks b
-                      WHERE b.job_id = f.job_id AND b.node_id = $2
-                        AND (b.until IS NULL OR b.until > moment.t))
-    ORDER BY f.priority DESC, f.not_before, f.id
-    LIMIT 1 FOR UPDATE OF f SKIP LOCKED
+CLAIMS = Counter(
+    "flatrender_farm_claims_total", "Claimed frame jobs by kind.", ("kind",), registry=REGISTRY
 )
-UPDATE render.frame_jobs f
-SET state = 'Claimed', epoch = f.epoch + 1, attempts = f.attempts + 1, node_id = $2,
-    lease_until = moment.t + make_interval(secs => $3), claimed_at = moment.t,
-    started_at = moment.t, done_frames = 0, error_class = NULL, error_code = NULL,
-    error_message = NULL
-FROM picked, moment
-WHERE f.id = picked.id
-RETURNING f.id, f.tenant_id, f.job_id, f.kind, f.index, f.first_frame, f.last_frame, f.epoch,
-          f.attempts, f.lease_until
-"""
+STALE = Counter(
+    "flatrender_farm_stale_reports_total",
+    "Reports of attempts that were over, by kind of report; they changed nothing.",
+    ("report",),
+    registry=REGISTRY,
+)
+LOST = Counter("flatrender_farm_leases_lost_total", "Leases that ran out.", registry=REGISTRY)
+
+_CLAIM = "SELECT * FROM render.claim_frame_job($1, $2, $3, $4)"
 
 _JOB = """
 SELECT id, tenant_id, user_id, step, engine, package_object_key, package_sha256, composition,
        width, height, fps, total_frames, watermark, resolution, project_name, aspect, duration,
        saved_project_id, has_audio, trace
 FROM render.render_jobs WHERE id = $1
-"""
-
-_ATTEMPT = """
-INSERT INTO render.frame_attempts (tenant_id, job_id, frame_job_id, epoch, attempt, node_id)
-VALUES ($1, $2, $3, $4, $5, $6)
 """
 
 _BEGIN = """
@@ -152,6 +140,9 @@ class ClaimedJob(Struct, frozen=True, kw_only=True):
     trace: dict[str, str]
 
 
+_PLAIN = [name for name in ClaimedJob.__struct_fields__ if name not in ("id", "composition")]
+
+
 class Claim(Struct, frozen=True, kw_only=True):
     """One claimed frame job. ``epoch`` is the fence: every report carries it."""
 
@@ -187,17 +178,19 @@ async def claim(
 ) -> Claim | None:
     """Take the next frame job of ``engine``, or None. Raises the epoch and starts the lease."""
     row = await work.fetchrow(_CLAIM, engine, node_id, lease, now)
-    if row is None:
-        return None
-    await work.execute(
-        _ATTEMPT,
-        row["tenant_id"],
-        row["job_id"],
-        row["id"],
-        row["epoch"],
-        row["attempts"],
-        node_id,
-    )
+    return None if row is None else _claim_of(row)
+
+
+async def take(
+    database: ContextDatabase, *, engine: str, node_id: UUID, lease: float = LEASE_SECONDS
+) -> Claim | None:
+    """As :func:`claim`, in a transaction of its own and one round trip."""
+    rows = await database.system_fetch("farm claim", _CLAIM, engine, node_id, lease, None)
+    return _claim_of(rows[0]) if rows else None
+
+
+def _claim_of(row: Any) -> Claim:
+    CLAIMS.labels(row["kind"]).inc()
     return Claim(
         id=row["id"],
         kind=row["kind"],
@@ -205,8 +198,12 @@ async def claim(
         first_frame=row["first_frame"],
         last_frame=row["last_frame"],
         epoch=row["epoch"],
-        attempt=row["attempts"],
-        job=await job_of(work, row["job_id"]),
+        attempt=row["attempt"],
+        job=ClaimedJob(
+            id=row["job_id"],
+            composition=msgspec.convert(row["composition"], Composition, strict=False),
+            **{name: row[name] for name in _PLAIN},
+        ),
     )
 
 
@@ -228,6 +225,7 @@ async def heartbeat(
     """Prolong the lease and note progress. Raises :class:`StaleEpoch`."""
     row = await work.fetchrow(_HEARTBEAT, frame_job_id, epoch, lease, now, done_frames)
     if row is None:
+        STALE.labels("heartbeat").inc()
         raise StaleEpoch
 
 
@@ -264,7 +262,13 @@ async def reap(work: SystemTransaction, *, now: datetime | None = None) -> list[
     rows = await work.fetch(_REAP, now)
     for row in rows:  # bounded by the batch of 200
         await work.execute(_LOST, row["id"], row["epoch"])
+    LOST.inc(len(rows))
     return rows
+
+
+async def tidy(work: SystemTransaction) -> int:
+    """Take empty lanes out of the queue and put in what is missing; by the sweep."""
+    return int(await work.fetchval("SELECT render.queue_tidy()"))
 
 
 async def progress_of(work: SystemTransaction, job_id: UUID) -> JobFacts:

@@ -40,8 +40,7 @@ class LocalLink:
 
     async def claim(self, engine: str) -> Claim | None:
         """See ``FarmLink``."""
-        async with self._context.db.system("farm claim") as work:
-            return await claims.claim(work, engine=engine, node_id=self._node_id)
+        return await claims.take(self._context.db, engine=engine, node_id=self._node_id)
 
     def files(self, claim: Claim) -> Files:
         """See ``FarmLink``: the store itself."""

@@ -12,10 +12,14 @@ WORK_CHANNEL = "farm:work"
 WAKES_PER_SWEEP = 64
 
 _WAITING = """
-SELECT engine, count(*) AS waiting FROM (
-    SELECT engine FROM render.frame_jobs
-    WHERE state = 'Waiting' AND NOT held AND not_before <= now() LIMIT 200) w
-GROUP BY engine
+SELECT w.engine, count(*) AS waiting FROM (
+    SELECT l.engine FROM render.queue_lanes l CROSS JOIN LATERAL (
+        SELECT FROM render.frame_jobs f
+        WHERE f.tenant_id = l.tenant_id AND f.engine = l.engine AND f.user_id = l.user_id
+          AND f.needs_key = l.needs_key AND f.state = 'Waiting' AND NOT f.held
+          AND f.not_before <= now() LIMIT 64) f
+    WHERE l.active LIMIT 400) w
+GROUP BY w.engine
 """
 _STARVED_SNAPSHOTS = """
 SELECT id, epoch FROM render.snapshots
@@ -67,6 +71,8 @@ async def sweep(context: PluginContext, _payload: Nothing) -> None:
     await mark_silent(context)
     async with context.db.system("farm reaper") as work_:
         await claims.reap(work_)
+    async with context.db.system("farm queue") as work_:
+        await claims.tidy(work_)
     for row in await context.db.system_fetch("jobs past their age", _TOO_OLD):
         async with context.db.system("farm age limit") as work_:
             verdict = classify("job_too_old", "not finished within its age limit")

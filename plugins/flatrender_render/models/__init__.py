@@ -9,6 +9,8 @@ from flatrender_render.models.jobs import (
     FrameRepairJob,
     JobEvent,
     JobNodeBlock,
+    QueueLane,
+    QueueTenant,
     RenderJob,
     TenantShare,
 )
@@ -46,6 +48,8 @@ __all__ = [
     "NodeHealthLog",
     "NodeTemplateCache",
     "Outbox",
+    "QueueLane",
+    "QueueTenant",
     "RenderJob",
     "ScanJob",
     "Snapshot",

@@ -32,8 +32,10 @@ class FailureRule(Base):
     class_: Mapped[str] = mapped_column("class")
     action: Mapped[str]
     back_off_seconds: Mapped[float] = mapped_column(Double, server_default=FetchedValue())
+    retryable: Mapped[bool] = mapped_column(server_default=FetchedValue())
     explanation_fa: Mapped[str]
     explanation_en: Mapped[str]
+    note: Mapped[str] = mapped_column(server_default=FetchedValue())
     changed_by: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
     updated_at: Mapped[datetime] = mapped_column(
@@ -73,6 +75,7 @@ class TenantShare(Base):
     tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
     weight: Mapped[float] = mapped_column(Double, server_default=FetchedValue())
     max_running_frames: Mapped[int | None]
+    max_running_frames_per_user: Mapped[int | None]
     max_active_jobs: Mapped[int | None]
     max_active_jobs_per_user: Mapped[int | None]
     virtual_time: Mapped[float] = mapped_column(Double, server_default=FetchedValue())
@@ -83,6 +86,35 @@ class TenantShare(Base):
     updated_at: Mapped[datetime] = mapped_column(
         server_default=FetchedValue(), server_onupdate=FetchedValue()
     )
+
+
+class QueueTenant(Base):
+    """Tenants in the queue of an engine; the least served of those with work goes first."""
+
+    __tablename__ = "queue_tenants"
+
+    engine: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    active: Mapped[bool] = mapped_column(server_default=FetchedValue())
+    received: Mapped[float] = mapped_column(Double, server_default=FetchedValue())
+    woken_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
+
+
+class QueueLane(Base):
+    """What waits for an engine, by tenant, person and what a node must have."""
+
+    __tablename__ = "queue_lanes"
+
+    engine: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    needs_key: Mapped[str] = mapped_column(primary_key=True)
+    needs: Mapped[Any] = mapped_column(JSONB, server_default=FetchedValue(), nullable=False)
+    weight: Mapped[float] = mapped_column(Double, server_default=FetchedValue())
+    active: Mapped[bool] = mapped_column(server_default=FetchedValue())
+    received: Mapped[float] = mapped_column(Double, server_default=FetchedValue())
+    head_start: Mapped[float] = mapped_column(Double, server_default=FetchedValue())
+    woken_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
 
 
 class RenderJob(Base):
@@ -116,6 +148,9 @@ class RenderJob(Base):
     composition: Mapped[Any] = mapped_column(JSONB, nullable=False)
     composition_sha256: Mapped[str]
     needs: Mapped[Any] = mapped_column(JSONB, server_default=FetchedValue(), nullable=False)
+    required_fonts: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=FetchedValue())
+    min_engine_version: Mapped[str | None]
+    share_weight: Mapped[float] = mapped_column(Double, server_default=FetchedValue())
     resolution: Mapped[str]
     aspect: Mapped[str]
     width: Mapped[int]
@@ -146,6 +181,7 @@ class RenderJob(Base):
     error_en: Mapped[str | None]
     retryable: Mapped[bool | None]
     reservation_state: Mapped[str] = mapped_column(server_default=FetchedValue())
+    reservation_id: Mapped[UUID | None]
     charge_minor: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
     currency: Mapped[str] = mapped_column(server_default=FetchedValue())
     plan_code: Mapped[str] = mapped_column(server_default=FetchedValue())
@@ -190,6 +226,10 @@ class FrameJob(Base):
     engine: Mapped[str]
     package_sha256: Mapped[str | None]
     needs: Mapped[Any] = mapped_column(JSONB, server_default=FetchedValue(), nullable=False)
+    user_id: Mapped[UUID] = mapped_column(server_default=FetchedValue())
+    needs_key: Mapped[str] = mapped_column(server_default=FetchedValue())
+    share_weight: Mapped[float] = mapped_column(Double, server_default=FetchedValue())
+    rank: Mapped[datetime] = mapped_column(server_default=FetchedValue())
     state: Mapped[str] = mapped_column(server_default=FetchedValue())
     held: Mapped[bool] = mapped_column(server_default=FetchedValue())
     priority: Mapped[int] = mapped_column(server_default=FetchedValue())
