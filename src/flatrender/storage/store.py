@@ -21,7 +21,7 @@ from minio.error import S3Error
 from msgspec import Struct
 from urllib3.exceptions import HTTPError
 
-from flatrender.clock import Clock
+from flatrender.clock import Clock, random_token
 from flatrender.settings import StorageSettings
 
 T = TypeVar("T")
@@ -149,8 +149,10 @@ class ObjectStore:
 
         def work() -> None:
             response = self._client.get_object(self.bucket, key)
-            part = target.with_name(f"{target.name}.part")
+            # Several may fetch the same object to the same place at once.
+            part = target.with_name(f"{target.name}.{random_token(6)}.part")
             try:
+                target.parent.mkdir(parents=True, exist_ok=True)
                 with part.open("wb") as stream:
                     for chunk in response.stream(_CHUNK, decode_content=False):
                         stream.write(chunk)

@@ -1,5 +1,6 @@
 """The object store: bytes in and out, links and forms that allow exactly what they say."""
 
+import asyncio
 import gzip
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -36,6 +37,10 @@ async def test_put_get_stat_keys_delete(store: ObjectStore, key: str, tmp_path: 
     assert await store.keys(key[:-4]) == [key]
     await store.download(key, tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == b"0123456789"
+    deep = tmp_path / "not" / "there" / "yet"
+    await asyncio.gather(*(store.download(key, deep) for _ in range(8)))
+    assert deep.read_bytes() == b"0123456789"
+    assert list(deep.parent.iterdir()) == [deep]
     await store.put(key, tmp_path / "copy")
     await store.delete(key)
     await store.delete(key)
