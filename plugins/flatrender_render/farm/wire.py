@@ -2,8 +2,9 @@
 
 Requests are signed (``X-Node-Id``, ``X-Node-Timestamp``, ``X-Node-Signature``, see
 ``flatrender.security.signatures``); a query parameter ``n`` that rises with every call keeps two
-equal calls of one second apart, since a signature is good once. A claim is named by its frame job and its epoch; every report
-carries both in its path, and an epoch that is over answers 409 ``stale_epoch``.
+equal calls of one second apart, since a signature is good once. A claim is named by its frame job
+and its epoch; every report carries both in its path, and an epoch that is over answers 409
+``stale_epoch``.
 """
 
 from typing import Annotated, Any
