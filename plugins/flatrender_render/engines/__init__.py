@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import msgspec
 import numpy as np
@@ -35,7 +35,7 @@ class EngineError(Exception):
     ``frame`` is the frame of the video where it happened, when that is known.
     """
 
-    code: ClassVar[str] = "engine_error"
+    code: str = "engine_error"
 
     def __init__(self, message: str, frame: int | None = None) -> None:
         super().__init__(message if frame is None else f"{message} (frame {frame})")
@@ -143,6 +143,25 @@ class RenderEngine(Protocol):
         ...
 
 
+class Motion(Struct, frozen=True, kw_only=True):
+    """What the pictures of a range must show: something (``visible``), and not all the same
+    (``moves``). Both False where nobody knows."""
+
+    visible: bool = False
+    moves: bool = False
+
+
+@runtime_checkable
+class SelfJudging(Protocol):
+    """An engine whose frames cost too much to draw twice: instead of a few frames drawn again,
+    a range is proven by what is known of the template."""
+
+    def motion(self, spec: RenderSpec, first: int, last: int) -> Motion:
+        """Return what frames ``first`` to ``last`` (inclusive) must show. Raises
+        ``EngineError``."""
+        ...
+
+
 class FrameSource(Protocol):
     """A composition that can draw any single frame into pixels of its own size."""
 
@@ -208,6 +227,15 @@ def engines() -> dict[str, RenderEngine]:
             raise EngineError(f"two engines are named {made.name!r}")
         found[made.name] = made
     return found
+
+
+def available_engines() -> dict[str, RenderEngine]:
+    """Return the engines that can draw on this machine.
+
+    An engine that needs more than its own code (a program, a licence) says so by an attribute
+    ``available``; a node claims work only for these.
+    """
+    return {name: one for name, one in engines().items() if getattr(one, "available", True)}
 
 
 def engine(name: str) -> RenderEngine:

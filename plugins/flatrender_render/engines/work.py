@@ -16,7 +16,16 @@ from msgspec.structs import replace
 
 from flatrender.contracts.render import InspectionNote
 from flatrender.template.package import TemplatePackage
-from flatrender_render.engines import InputBroken, Pixels, RenderSession, RenderSpec, engine
+from flatrender_render.engines import (
+    Box,
+    InputBroken,
+    Motion,
+    Pixels,
+    RenderSession,
+    RenderSpec,
+    SelfJudging,
+    engine,
+)
 from flatrender_render.media.audio import AudioSource, MixedAudio, mix
 from flatrender_render.media.encode import SegmentEncoder, VideoFormat
 from flatrender_render.media.join import JoinedVideo, SegmentFile, join
@@ -53,7 +62,10 @@ class DrawStill(Struct, frozen=True, kw_only=True, tag="still"):
 
 
 class DrawReference(Struct, frozen=True, kw_only=True, tag="reference"):
-    """Draw frames small and return thumbnails for ``Expectation.reference``."""
+    """Draw frames small and return thumbnails for ``Expectation.reference``.
+
+    An engine that judges its own (``SelfJudging``) says what they must show instead.
+    """
 
     engine: str
     spec: RenderSpec
@@ -143,6 +155,13 @@ class SegmentReport(Struct, frozen=True, kw_only=True):
     encode_seconds: float
 
 
+class Reference(Struct, frozen=True, kw_only=True):
+    """What a range is proven against: thumbnails by frame, or what its pictures must show."""
+
+    thumbs: dict[int, bytes] = {}
+    motion: Motion = Motion()
+
+
 class Task(Struct, frozen=True, tag="task"):
     """To the process: do this."""
 
@@ -214,7 +233,7 @@ Answer = Ready | Alive | Progress | Done | Failed | Halted
 Result = (
     SegmentReport
     | bytes
-    | dict[int, bytes]
+    | Reference
     | MixedAudio
     | JoinedVideo
     | Proof
@@ -322,8 +341,11 @@ class Doer:
             encode_seconds=facts.encode_seconds,
         )
 
-    def _reference(self, work: DrawReference) -> dict[int, bytes]:
+    def _reference(self, work: DrawReference) -> Reference:
         spec = work.spec
+        judge = engine(work.engine)
+        if isinstance(judge, SelfJudging):
+            return Reference(motion=judge.motion(spec, min(work.frames), max(work.frames)))
         shrink = min(1.0, _REFERENCE_SIDE / min(spec.width, spec.height))
         small = replace(
             spec,
@@ -336,7 +358,7 @@ class Doer:
             self._should_stop()
             found[frame] = thumb_bytes(thumb_of_pixels(session.still(frame)))
             self._report(frame, done, len(work.frames), None)
-        return found
+        return Reference(thumbs=found)
 
 
 class _Sink:

@@ -176,8 +176,10 @@ def _limit_memory(limit: int) -> None:
             import resource
         except ImportError:  # Windows has job objects instead; the farm's node sets those
             return
+        # The soft limit only: a program that an engine drives may have more than this process.
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
         with contextlib.suppress(ValueError, OSError):  # macOS does not take every value
-            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+            resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
 def main() -> None:

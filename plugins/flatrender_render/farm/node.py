@@ -13,7 +13,7 @@ from flatrender.clock import uuid7
 from flatrender.contracts.render import NodeOnline
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import DEFAULT_TENANT_ID
-from flatrender_render.engines import engines
+from flatrender_render.engines import available_engines
 
 log = structlog.get_logger(__name__)
 
@@ -66,7 +66,7 @@ class Node:
             if self._id is None:
                 node_id = uuid7()
                 name = f"{socket.gethostname()}-{os.getpid()}-{node_id.hex[-6:]}"
-                installed = engines()
+                installed = available_engines()
                 async with self._context.db.system("node registers") as work:
                     await work.execute(
                         _REGISTER,

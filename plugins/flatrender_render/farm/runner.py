@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from flatrender.plugin import PluginContext
+from flatrender_render.engines import available_engines
 from flatrender_render.farm.local import LocalLink
 from flatrender_render.farm.node import Node
 from flatrender_render.farm.performer import Performer
@@ -18,7 +19,12 @@ class Runner(Performer):
         super().__init__(folder, self._node.slots)
 
     async def work(self, engine: str) -> None:
-        """Claim and do frame jobs of ``engine`` until none is left for this node."""
+        """Claim and do frame jobs of ``engine`` until none is left for this node.
+
+        Does nothing where the engine cannot draw: the sweep wakes a worker that can.
+        """
+        if engine not in available_engines():
+            return
         link = LocalLink(self._context, await self._node.identity())
         while not self.leaving:
             claim = await link.claim(engine)

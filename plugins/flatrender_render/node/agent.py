@@ -20,7 +20,7 @@ import structlog
 
 from flatrender import __version__
 from flatrender.clock import uuid7
-from flatrender_render.engines import engines
+from flatrender_render.engines import available_engines
 from flatrender_render.farm import wire
 from flatrender_render.farm.performer import Performer
 from flatrender_render.farm.remote import FarmAway, FarmClient, FarmRefused, HttpLink
@@ -84,12 +84,12 @@ class NodeAgent:
     @property
     def names(self) -> list[str]:
         """The engines that this node offers."""
-        installed = engines()
+        installed = available_engines()
         return [name for name in installed if name in (self._settings.engines or installed)]
 
     async def _hello(self) -> None:
         disk = await asyncio.to_thread(self._disk)
-        installed = engines()
+        installed = available_engines()
         hello = wire.Hello(
             boot_id=self._boot,
             agent_version=__version__,

@@ -50,7 +50,8 @@ class AepFont(Struct, frozen=True, kw_only=True):
 class AepSlot(Struct, frozen=True, kw_only=True):
     """A slot and its layer. ``companion`` is the layer that shows it right to left.
 
-    ``width`` and ``height`` (pixels) are a placeholder's.
+    ``width`` and ``height`` (pixels) are a placeholder's. ``effect`` names the expression control
+    of a ``control``; ``hide_when_empty`` takes the layer away where nothing was filled in.
     """
 
     id: Key
@@ -59,6 +60,8 @@ class AepSlot(Struct, frozen=True, kw_only=True):
     companion: str = ""
     width: Annotated[int, Meta(ge=0, le=65_535)] = 0
     height: Annotated[int, Meta(ge=0, le=65_535)] = 0
+    effect: str = ""
+    hide_when_empty: bool = False
 
 
 class AepScene(Struct, frozen=True, kw_only=True):
@@ -84,8 +87,19 @@ class AepColor(Struct, frozen=True, kw_only=True):
     scale: Literal[1, 255] = 1
 
 
+class AepReference(Struct, frozen=True, kw_only=True):
+    """What a full scan's own render showed: ranges of frames (both ends) of ``frames`` in all."""
+
+    frames: int
+    visible: list[tuple[int, int]] = []
+    moving: list[tuple[int, int]] = []
+
+
 class AepManifest(Struct, frozen=True, kw_only=True):
-    """``flatrender.json`` of a bundle. ``footage`` are paths beside the project."""
+    """``flatrender.json`` of a bundle. ``footage`` are paths beside the project.
+
+    ``after_effects`` is the oldest major version that opens it (24 is 2024), 0 any.
+    """
 
     format: Literal[1] = 1
     engine: Literal["aerender"] = "aerender"
@@ -96,6 +110,8 @@ class AepManifest(Struct, frozen=True, kw_only=True):
     colors: list[AepColor] = []
     fonts: list[AepFont] = []
     footage: list[str] = []
+    after_effects: int = 0
+    reference: AepReference | None = None
 
 
 def _bundle_name(name: str) -> str | None:

@@ -190,7 +190,7 @@ async def test_a_whole_video(pool: RenderPool, spec: RenderSpec, tmp_path: Path)
         assert report.packets == report.frames
         assert report.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
         assert min(report.render_seconds, report.convert_seconds, report.encode_seconds) > 0
-        reference = await pool.reference("lottie", spec, [first, first + 20, last])
+        reference = (await pool.reference("lottie", spec, [first, first + 20, last])).thumbs
         expected = Expectation(
             width=320, height=180, fps=30, frames=report.frames, sha256=report.sha256,
             size=report.size, reference={n - first: cells for n, cells in reference.items()},
