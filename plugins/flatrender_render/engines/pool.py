@@ -42,6 +42,7 @@ from flatrender_render.engines.work import (
     ProbeFile,
     Progress,
     ProveFile,
+    Reference,
     RenderChunk,
     SegmentReport,
     Task,
@@ -147,10 +148,13 @@ class RenderPool:
         )
         return await self._run(work, bytes)
 
-    async def reference(self, engine: str, spec: RenderSpec, frames: list[int]) -> dict[int, bytes]:
-        """Return thumbnails of frames of the video, to prove segments against."""
+    async def reference(self, engine: str, spec: RenderSpec, frames: list[int]) -> Reference:
+        """Return thumbnails of frames of the video, to prove segments against.
+
+        An engine whose frames cost too much to draw twice says what they must show instead.
+        """
         work = DrawReference(engine=engine, spec=spec, frames=frames)
-        return await self._run(work, dict[int, bytes])
+        return await self._run(work, Reference)
 
     async def prove_chunk(
         self, work: RenderChunk, report: SegmentReport, samples: int = 5
@@ -170,7 +174,9 @@ class RenderPool:
             frames=count,
             sha256=report.sha256,
             size=report.size,
-            reference={frame - work.first: cells for frame, cells in reference.items()},
+            reference={frame - work.first: cells for frame, cells in reference.thumbs.items()},
+            visible=reference.motion.visible,
+            moves=reference.motion.moves,
         )
         return await self.prove(Path(work.output), expected)
 
