@@ -8,7 +8,7 @@ they never talk to a database, a queue or a store.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -27,6 +27,7 @@ from flatrender.template.package import TemplatePackage
 ENTRY_POINT = "flatrender.engines"
 
 Pixels = NDArray[np.uint8]  # height x width x 4: BGRA, premultiplied
+Box = tuple[int, int, int, int]  # left, top, right, bottom; pixels
 
 
 class EngineError(Exception):
@@ -95,8 +96,12 @@ class FrameSink(Protocol):
         """The pixels of the next frame, at the output's size; keeps its place in memory."""
         ...
 
-    def put(self, frame: int) -> None:
-        """Take ``buffer`` as ``frame`` of the video. Frames come in ascending order."""
+    def put(self, frame: int, changed: Sequence[Box] | None = None) -> None:
+        """Take ``buffer`` as ``frame`` of the video. Frames come in ascending order.
+
+        ``changed`` are boxes outside of which it equals the frame put before; ``None`` tells
+        nothing.
+        """
         ...
 
 
@@ -179,6 +184,19 @@ class FrameSource(Protocol):
         ...
 
 
+@runtime_checkable
+class ChangingSource(Protocol):
+    """A ``FrameSource`` that can make one frame of another by drawing what differs."""
+
+    def redraw(self, pixels: Pixels, frame: int, held: int) -> Sequence[Box] | None:
+        """Make ``pixels``, which hold frame ``held`` as drawn by this source, hold ``frame``.
+
+        The bytes are those of ``draw``. Returns boxes outside of which nothing differs, or
+        ``None`` if it was drawn wholly. Raises ``EngineError``.
+        """
+        ...
+
+
 class FrameSourceSession:
     """A session over a ``FrameSource``: ranges are drawn frame by frame."""
 
@@ -195,11 +213,16 @@ class FrameSourceSession:
         """See ``RenderSession``."""
         from flatrender_render.media.errors import Stopped
 
+        source = self.source
         for frame in range(first, last + 1):
             if should_stop():
                 raise Stopped
-            self.source.draw(sink.buffer, frame)
-            sink.put(frame)
+            changed = None
+            if frame > first and isinstance(source, ChangingSource):
+                changed = source.redraw(sink.buffer, frame, frame - 1)
+            else:
+                source.draw(sink.buffer, frame)
+            sink.put(frame, changed)
 
     def still(self, frame: int) -> Pixels:
         """See ``RenderSession``."""

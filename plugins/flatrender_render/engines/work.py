@@ -6,7 +6,7 @@ answers and their functions. The functions block, draw and encode; they touch lo
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -381,9 +381,9 @@ class _Sink:
         """See ``FrameSink``."""
         return self._encoder.buffer
 
-    def put(self, frame: int) -> None:
+    def put(self, frame: int, changed: Sequence[Box] | None = None) -> None:
         """See ``FrameSink``."""
-        self._encoder.write()
+        self._encoder.write(changed)
         picture = None
         now = time.perf_counter()
         if self._work.previews and now - self._shown >= _PREVIEW_SECONDS:

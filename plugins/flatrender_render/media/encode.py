@@ -1,8 +1,8 @@
 """Frames to one whole-GOP H.264 segment.
 
-Owns the encoder's settings and the colour conversion: every segment of a job is made here with
-the same settings, so that segments join by packet copy. Same frames, same bytes: one x264 thread
-(output differs between thread counts), bit-exact muxing, no wall-clock in the file.
+Owns the encoder's settings: every segment of a job is made here with the same ones, so that
+segments join by packet copy. Same frames, same bytes: one x264 thread (output differs between
+thread counts), bit-exact muxing, no wall-clock in the file.
 
 Colour: the drawing is sRGB, full range; the video is BT.709 in MPEG range (16..235), 4:2:0, and
 says so (ITU-T H.264 Annex E, ``colour_primaries`` and following).
@@ -11,6 +11,7 @@ says so (ITU-T H.264 Annex E, ``colour_primaries`` and following).
 import contextlib
 import hashlib
 import time
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -24,12 +25,12 @@ from av.video.reformatter import (
     ColorRange,
     Colorspace,
     ColorTrc,
-    Interpolation,
     VideoReformatter,
 )
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from flatrender_render.media.colors import Bands, Box, plane_of, to_video
 from flatrender_render.media.errors import EncodeFailed
 
 GOP = 60  # frames; chunks are whole multiples but for the last
@@ -94,6 +95,8 @@ class SegmentEncoder:
         self._encode = 0.0
         self._source = av.VideoFrame.from_numpy_buffer(self.buffer, format="bgra")
         self._reformatter = VideoReformatter()
+        self._bands = Bands(self.buffer)
+        self._held: av.VideoFrame | None = None
         self._container = av.open(
             str(path),
             "w",
@@ -127,25 +130,20 @@ class SegmentEncoder:
         }
         return stream
 
-    def write(self) -> NDArray[np.uint8]:
+    def write(self, changed: Sequence[Box] | None = None) -> NDArray[np.uint8]:
         """Encode what is in ``buffer`` as the next frame; return its luma plane (read only).
 
-        Raises ``EncodeFailed``.
+        ``changed`` are boxes (left, top, right, bottom) outside of which ``buffer`` holds what it
+        held at the last call: only what they touch is converted again. The file is the same. The
+        plane is good until the next call. Raises ``EncodeFailed``.
         """
         started = time.perf_counter()
         try:
-            picture = self._reformatter.reformat(
-                self._source,
-                format="yuv420p",
-                src_colorspace=Colorspace.ITU709,
-                dst_colorspace=Colorspace.ITU709,
-                src_color_range=ColorRange.JPEG,
-                dst_color_range=ColorRange.MPEG,
-                dst_color_primaries=ColorPrimaries.BT709,
-                dst_color_trc=ColorTrc.BT709,
-                interpolation=Interpolation.BILINEAR,
-                threads=1,
-            )
+            if changed is None or self._held is None:
+                self._held = to_video(self._reformatter, self._source)
+            else:
+                self._bands.update(self._held, changed)
+            picture = self._held
             picture.pts = self._frames
             picture.time_base = self._stream.codec_context.time_base
             converted = time.perf_counter()
@@ -208,7 +206,4 @@ class SegmentEncoder:
 
 def luma(picture: av.VideoFrame) -> NDArray[np.uint8]:
     """Return the Y plane of a planar frame as height x width, without copying."""
-    plane = picture.planes[0]
-    rows: NDArray[np.uint8] = np.asarray(memoryview(plane)).view(np.uint8)
-    rows = rows.reshape(-1, plane.line_size)
-    return rows[: picture.height, : picture.width]
+    return plane_of(picture, 0)[: picture.height, : picture.width]

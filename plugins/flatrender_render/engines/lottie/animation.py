@@ -7,6 +7,7 @@ import skia
 
 from .assets import AssetSource
 from .builder import Builder, Reading, Sources, check_header
+from .changes import Region, compare, settle
 from .composition import Composition
 from .errors import InvalidLottieError, LottieLimitError, Unsupported
 from .limits import Deadline, Limits
@@ -22,6 +23,8 @@ from .slots import (
 )
 from .text import FontBook
 from .upgrade import upgrade, version_of
+
+_GRID = 2**24  # steps of a frame
 
 
 class Animation:
@@ -122,14 +125,47 @@ class Animation:
 
         Raises ``LottieLimitError`` for a frame that takes longer than the limits allow.
         """
-        if not -1e7 < frame < 1e7:
-            raise InvalidLottieError(f"there is no frame {frame}")
+        self._draw(canvas, frame, None)
+
+    def redraw(self, canvas: skia.Canvas, frame: float, region: Region) -> None:
+        """Draw the pixels of ``region``, which ``changes`` gave for this frame and this matrix.
+
+        Others may be drawn on as well where the region is ``crossed``. Raises
+        ``LottieLimitError``.
+        """
+        self._draw(canvas, frame, region.skia)
+
+    def changes(self, before: float, after: float, matrix: skia.Matrix, region: Region) -> None:
+        """Add to ``region`` all pixels that may differ between two frames.
+
+        ``matrix`` leads from the animation to the surface. Raises ``LottieLimitError``.
+        """
+        before, after = _on_grid(before), _on_grid(after)
+        self._deadline.start()
+        try:
+            compare(self._composition, before, after, matrix, region)
+            settle(self._composition, after, matrix, region)
+        except RecursionError:
+            raise LottieLimitError("nested too deep") from None
+
+    def _draw(self, canvas: skia.Canvas, frame: float, region: skia.Region | None) -> None:
+        frame = _on_grid(frame)
         self._deadline.start()
         count = canvas.save()
         try:
             canvas.clipRect(self._clip)
-            self._composition.draw(canvas, frame)
+            self._composition.draw(canvas, frame, region=region)
         except RecursionError:
             raise LottieLimitError("nested too deep") from None
         finally:
             canvas.restoreToCount(count)
+
+
+def _on_grid(frame: float) -> float:
+    """Round a frame to 2**-24, so that whole offsets between compositions lose nothing of it.
+
+    Otherwise a change might be reached within a composition and not yet for the layer showing it.
+    """
+    if not -1e7 < frame < 1e7:
+        raise InvalidLottieError(f"there is no frame {frame}")
+    return round(frame * _GRID) / _GRID

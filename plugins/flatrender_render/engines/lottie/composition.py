@@ -7,12 +7,45 @@ import skia
 from .blend import NORMAL
 from .layers import Layer
 from .limits import Deadline
-from .raster import Stills
+from .raster import Stills, Variant, reaches
 from .stillness import Span, together
 
 WORTH_FRAMES = 8  # a still picture pays from this many frames on
 MANY_BOXES = 200  # remembered boxes of standing layers, of one composition
 MANY_LAYERS = 20  # plain layers that together are worth a picture
+LATEST = 2  # frames whose parts are remembered: this one and the one before
+
+
+class Part:
+    """What is drawn in one go at a frame: a layer, or several that stand, by their picture.
+
+    Parts of equal ``key`` look the same, whatever the frames.
+    """
+
+    __slots__ = ("_box", "frame", "key", "layers", "variant")
+
+    def __init__(
+        self, layers: Sequence[Layer], key: Variant, frame: float, variant: Variant | None = None
+    ) -> None:
+        self.layers = layers
+        self.key = key
+        self.frame = frame
+        self.variant = variant  # the picture's, for standing layers drawn by one
+        self._box: skia.Rect | None = None
+
+    @property
+    def box(self) -> skia.Rect:
+        """A box around all that is drawn."""
+        if self._box is None:
+            self._box = skia.Rect.MakeEmpty()
+            for layer in self.layers:
+                self._box.join(layer.bounds(self.frame))
+        return self._box
+
+    @property
+    def divisible(self) -> bool:
+        """Whether every pixel is the same however little of it is drawn."""
+        return self.variant is not None or self.layers[0].fills(self.frame)
 
 
 class Composition:
@@ -21,6 +54,7 @@ class Composition:
     __slots__ = (
         "_boxes",
         "_deadline",
+        "_parts",
         "_stills",
         "blends",
         "drawn",
@@ -44,68 +78,92 @@ class Composition:
         self.motion = together(layer.motion for layer in self.drawn)
         self._stills = stills
         self._boxes: dict[object, skia.Rect | None] = {}
+        self._parts: dict[float, list[Part]] = {}
         self._deadline = deadline
 
-    def draw(self, canvas: skia.Canvas, frame: float, *, cut: bool = True) -> None:
+    def draw(
+        self,
+        canvas: skia.Canvas,
+        frame: float,
+        *,
+        cut: bool = True,
+        region: skia.Region | None = None,
+    ) -> None:
         """Draw all visible layers at a frame of this composition.
 
         Neighbouring layers that stand still for a while are drawn by one remembered picture.
-        ``cut`` tells that the canvas shows nothing outside of the composition's rectangle.
+        ``cut`` tells that the canvas shows nothing outside of the composition's rectangle;
+        ``region``, that only these pixels of the surface matter. Others may be drawn on.
         """
+        for part in self.parts(frame):
+            self._deadline.check()
+            if region is None:
+                self._draw_part(canvas, part, cut)
+            elif not reaches(region, canvas.getTotalMatrix(), part.box):
+                continue
+            elif part.divisible:
+                canvas.save()
+                canvas.clipRegion(region)
+                self._draw_part(canvas, part, cut)
+                canvas.restore()
+            elif part.layers[0].clear(frame):
+                part.layers[0].draw_inside(canvas, frame, region)
+            else:
+                self._draw_part(canvas, part, cut)
+
+    def _draw_part(self, canvas: skia.Canvas, part: Part, cut: bool) -> None:
+        if part.variant is not None:
+            self._draw_run(canvas, part, part.variant, cut)
+        else:
+            part.layers[0].draw(canvas, part.frame)
+
+    def parts(self, frame: float) -> list[Part]:
+        """Return what is drawn at a frame, the lowest first; it depends on the frame alone."""
+        found = self._parts.get(frame)
+        if found is None:
+            while len(self._parts) >= LATEST:
+                del self._parts[next(iter(self._parts))]
+            found = self._parts[frame] = self._split(frame)
+        return found
+
+    def _split(self, frame: float) -> list[Part]:
+        parts: list[Part] = []
         run: list[Layer] = []
         gaps: list[Span] = []
         for layer in self.drawn:
             if not layer.first <= frame < layer.last:
                 continue
             self._deadline.check()
-            gap = layer.motion.gap(frame) if layer.blend == NORMAL else None
-            if gap is not None and gap[1] - gap[0] >= WORTH_FRAMES:
+            gap = layer.motion.gap(frame)
+            if gap is not None and layer.blend == NORMAL and gap[1] - gap[0] >= WORTH_FRAMES:
                 run.append(layer)
                 gaps.append(gap)
                 continue
-            if run:
-                self._draw_run(canvas, frame, run, gaps, cut)
-                run, gaps = [], []
-            layer.draw(canvas, frame)
-        if run:
-            self._draw_run(canvas, frame, run, gaps, cut)
+            parts += _parts_of(run, gaps, frame)
+            run, gaps = [], []
+            key = (id(layer), frame if gap is None else gap)
+            parts.append(Part((layer,), key, frame))
+        parts += _parts_of(run, gaps, frame)
+        return parts
 
-    def _draw_run(
-        self,
-        canvas: skia.Canvas,
-        frame: float,
-        run: Sequence[Layer],
-        gaps: Sequence[Span],
-        cut: bool,
-    ) -> None:
-        lasting = min(g[1] for g in gaps) - max(g[0] for g in gaps)
-        worth = len(run) > MANY_LAYERS or any(layer.heavy for layer in run)
-        if lasting < WORTH_FRAMES or not worth:
-            for layer in run:
-                layer.draw(canvas, frame)
-            return
-        # A layer looks the same throughout a gap of its motion.
-        variant = tuple([(id(layer), gap[0]) for layer, gap in zip(run, gaps, strict=True)])
-        box = self._run_box((variant, cut), run, frame)
+    def _draw_run(self, canvas: skia.Canvas, part: Part, variant: Variant, cut: bool) -> None:
+        box = self._run_box(part, cut)
         if box is None:
             return
 
         def drawer(target: skia.Canvas, drawn: int) -> None:
-            for layer in run[drawn:]:
-                layer.draw(target, frame)
+            for layer in part.layers[drawn:]:
+                layer.draw(target, part.frame)
 
         self._stills.draw(canvas, variant, box, drawer)
 
-    def _run_box(
-        self, key: tuple[object, bool], run: Sequence[Layer], frame: float
-    ) -> skia.Rect | None:
+    def _run_box(self, part: Part, cut: bool) -> skia.Rect | None:
         """Return a box around layers that stand still, or ``None`` if all of it is cut off."""
+        key = (part.key, cut)
         if key in self._boxes:
             return self._boxes[key]
-        box = skia.Rect.MakeEmpty()
-        for layer in run:
-            box.join(layer.bounds(frame))
-        seen = not key[1] or box.intersect(skia.Rect.MakeWH(self.width, self.height))
+        box = part.box.makeOutset(0.0, 0.0)  # a copy: intersecting changes it
+        seen = not cut or box.intersect(skia.Rect.MakeWH(self.width, self.height))
         if len(self._boxes) >= MANY_BOXES:
             self._boxes.clear()
         self._boxes[key] = box if seen else None
@@ -118,3 +176,18 @@ class Composition:
             if layer.visible(frame):
                 rect.join(layer.bounds(frame))
         return rect
+
+
+def _parts_of(run: list[Layer], gaps: list[Span], frame: float) -> list[Part]:
+    """Return neighbouring layers that stand: as one part where a picture of them pays."""
+    if not run:
+        return []
+    lasting = min(g[1] for g in gaps) - max(g[0] for g in gaps)
+    worth = len(run) > MANY_LAYERS or any(layer.heavy for layer in run)
+    # A layer looks the same throughout a gap of its motion.
+    variant = tuple([(id(layer), gap[0]) for layer, gap in zip(run, gaps, strict=True)])
+    if lasting < WORTH_FRAMES or not worth:
+        return [
+            Part((layer,), (id(layer), gap), frame) for layer, gap in zip(run, gaps, strict=True)
+        ]
+    return [Part(run, ("picture", variant), frame, variant)]

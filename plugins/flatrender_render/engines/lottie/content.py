@@ -176,15 +176,26 @@ class PrecompContent:
             return self.remap.at(frame) * self.fps
         return (frame - self.start) / self.stretch
 
-    def draw(self, canvas: skia.Canvas, frame: float, alpha: float) -> None:
-        """Draw the inner composition, cut to its size."""
+    @property
+    def clear(self) -> bool:
+        """Whether an opaque layer of this is drawn without a picture of its own in between."""
+        return self.collapsed or not self.inside.blends
+
+    def draw(
+        self,
+        canvas: skia.Canvas,
+        frame: float,
+        alpha: float,
+        region: skia.Region | None = None,
+    ) -> None:
+        """Draw the inner composition, cut to its size; see ``Composition.draw``."""
         count = canvas.save()
         if not self.collapsed:
             canvas.clipRect(self.rect, True)
         inner = self.inner_frame(frame)
         if alpha < 1.0 or (self.inside.blends and not self.collapsed):
             canvas.saveLayer(self.bounds(frame), skia.Paint(Alphaf=alpha))
-        self.inside.draw(canvas, inner, cut=self.cut)
+        self.inside.draw(canvas, inner, cut=self.cut, region=region)
         canvas.restoreToCount(count)
 
     def bounds(self, frame: float) -> skia.Rect:

@@ -9,6 +9,7 @@ import threading
 import zlib
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import skia
@@ -19,6 +20,7 @@ from flatrender.template.composition import ImageRef, SceneInstance
 from flatrender.template.manifest import ImageSlot, Scene, TextSlot
 from flatrender.template.package import PackageRefused, TemplatePackage
 from flatrender_render.engines import (
+    Box,
     EngineError,
     FontFile,
     FrameSourceSession,
@@ -42,7 +44,7 @@ from flatrender_render.engines.lottie.text.errors import BadFontError
 from flatrender_render.engines.lottie.timeline import Timeline
 
 # Raised whenever the same input may give other pixels.
-_REVISION = "2"
+_REVISION = "3"
 _PACKAGES_KEPT = 3
 
 
@@ -172,14 +174,25 @@ class _GuardedTimeline(Timeline):
 
     def draw(self, pixels: Pixels, frame: int) -> None:
         """See ``FrameSource``."""
-        try:
+        with _named(frame):
             super().draw(pixels, frame)
-        except LottieError as error:
-            raise TemplateBroken(str(error), frame) from error
-        except (InputBroken, TemplateBroken) as error:
-            if error.frame is None:
-                raise type(error)(str(error), frame) from error
-            raise
+
+    def redraw(self, pixels: Pixels, frame: int, held: int) -> list[Box] | None:
+        """See ``ChangingSource``."""
+        with _named(frame):
+            return super().redraw(pixels, frame, held)
+
+
+@contextmanager
+def _named(frame: int) -> Iterator[None]:
+    try:
+        yield
+    except LottieError as error:
+        raise TemplateBroken(str(error), frame) from error
+    except (InputBroken, TemplateBroken) as error:
+        if error.frame is None:
+            raise type(error)(str(error), frame) from error
+        raise
 
 
 def slot_values(

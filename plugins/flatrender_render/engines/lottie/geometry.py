@@ -60,6 +60,12 @@ def scale_of(m: Matrix) -> float:
     return math.sqrt(abs(m[0] * m[3] - m[1] * m[2]))
 
 
+def stretch_of(m: Matrix) -> float:
+    """Return the greatest enlargement in any direction (the larger singular value)."""
+    a, b, c, d = m[:4]
+    return (math.hypot(a + d, b - c) + math.hypot(a - d, b + c)) / 2
+
+
 def is_similarity(m: Matrix) -> bool:
     """Whether shapes keep their form: circles stay circles."""
     a, b, c, d = m[:4]

@@ -8,13 +8,22 @@ the transform: a blur does not grow with the layer.
 import skia
 
 from .blend import NORMAL
-from .content import Content
+from .content import Content, PrecompContent, SolidContent
 from .effects import Effects
 from .effects.base import SoftEffect
-from .geometry import IDENTITY, Matrix, from_skia, is_similarity, multiply, scale_of, to_skia
+from .geometry import (
+    IDENTITY,
+    Matrix,
+    from_skia,
+    is_similarity,
+    multiply,
+    scale_of,
+    stretch_of,
+    to_skia,
+)
 from .masks import Masks
 from .mattes import Matte
-from .raster import draw_soft, has_pixels, soft_share
+from .raster import SOFT_SPREAD, covers, draw_soft, has_pixels, soft_share
 from .stillness import STILL
 from .transform import Transform
 
@@ -23,6 +32,7 @@ class Layer:
     """One layer of a composition. Built by ``builder``; drawn by its ``Composition``."""
 
     __slots__ = (
+        "_boxes",
         "_world",
         "blend",
         "content",
@@ -59,6 +69,8 @@ class Layer:
         # When the layer looks different: its own parts, its parents, its matte.
         self.motion = STILL
         self._world: tuple[float, Matrix] | None = None
+        # Boxes of the latest frames: what changed is asked of this one and the one before.
+        self._boxes: dict[float, skia.Rect] = {}
 
     def visible(self, frame: float) -> bool:
         """Whether the layer is on at a frame."""
@@ -208,13 +220,77 @@ class Layer:
             or (self.content is not None and self.content.heavy)
         )
 
+    def clear(self, frame: float) -> bool:
+        """Whether this is a composition that is drawn as if its layers lay in the outer one."""
+        return (
+            isinstance(self.content, PrecompContent)
+            and self.effects is None
+            and self.styles is None
+            and self.masks is None
+            and self.matte is None
+            and self.blend == NORMAL
+            and self.content.clear
+            and self.transform.alpha(frame) >= 1.0
+        )
+
+    def fills(self, frame: float) -> bool:
+        """Whether this is an upright rectangle of one opaque colour, which may be cut anywhere."""
+        a, b, c, d = self.world(frame)[:4]
+        return (
+            isinstance(self.content, SolidContent)
+            and self.effects is None
+            and self.styles is None
+            and self.masks is None
+            and self.matte is None
+            and self.blend == NORMAL
+            and self.transform.alpha(frame) >= 1.0
+            and ((b == 0 and c == 0) or (a == 0 and d == 0))
+        )
+
+    def draw_inside(self, canvas: skia.Canvas, frame: float, region: skia.Region) -> None:
+        """Draw a ``clear`` composition as far as it meets the region (pixels of the surface)."""
+        content = self.content
+        if not isinstance(content, PrecompContent):
+            return
+        world = self.world(frame)
+        count = canvas.save()
+        if world != IDENTITY:
+            canvas.concat(to_skia(world))
+        size = canvas.getBaseLayerSize()
+        surface = skia.IRect.MakeWH(size.width(), size.height())
+        if content.collapsed or covers(canvas.getTotalMatrix(), content.rect, surface):
+            content.draw(canvas, frame, 1.0, region)
+        else:  # cut by its own rectangle: a further cut would blend that one's edges differently
+            content.draw(canvas, frame, 1.0)
+        canvas.restoreToCount(count)
+
     def bounds(self, frame: float) -> skia.Rect:
-        """Return a box in the composition around all that the layer may paint."""
+        """Return a box in the composition around all that the layer may paint; not to be changed.
+
+        Nothing at all is painted outside of it.
+        """
+        found = self._boxes.get(frame)
+        if found is None:
+            while len(self._boxes) >= 2:
+                del self._boxes[next(iter(self._boxes))]
+            found = self._boxes[frame] = self._bounds(frame)
+        return found
+
+    def _bounds(self, frame: float) -> skia.Rect:
         if self.content is None:
             return skia.Rect.MakeEmpty()
-        rect: skia.Rect = to_skia(self.world(frame)).mapRect(self.content.bounds(frame))
+        world = self.world(frame)
+        rect: skia.Rect = to_skia(world).mapRect(self.content.bounds(frame))
         out = 1.0
-        for stack in (self.effects, self.styles):
-            if stack is not None:
-                out += stack.outset(frame)
+        if self.effects is not None:
+            # Those of vector layers work in the composition's space, others grow with the layer.
+            size = 1.0 if self.vector else stretch_of(world)
+            out += _spread(self.effects, frame) * size
+        if self.styles is not None:
+            out += _spread(self.styles, frame)
         return rect.makeOutset(out, out)
+
+
+def _spread(stack: Effects, frame: float) -> float:
+    """Return how far effects paint, by image filters or drawn small (``raster.draw_soft``)."""
+    return stack.outset(frame) * SOFT_SPREAD

@@ -18,6 +18,9 @@ SMALL_SIGMA = 2.0
 MAX_PIXELS = 40_000_000  # of one remembered picture
 MAX_SIGMA = 100_000.0  # pixels; far beyond any picture
 KEPT_PIXELS = 24_000_000  # of all remembered pictures of an animation, 4 bytes each
+# ``draw_soft`` reaches further than three sigmas, by two steps of its grid (a step is at most half
+# a sigma) and the grid's own offset.
+SOFT_SPREAD = 1.5
 LINEAR = skia.SamplingOptions(skia.FilterMode.kLinear)
 
 Pixels = NDArray[np.uint8]
@@ -34,6 +37,27 @@ def has_pixels(canvas: skia.Canvas) -> bool:
 def device_clip(canvas: skia.Canvas) -> skia.Rect:
     """Return the clip in pixels of the canvas's surface."""
     return skia.Rect.Make(canvas.getDeviceClipBounds())
+
+
+def device_box(matrix: skia.Matrix, box: skia.Rect) -> skia.IRect:
+    """Return the pixels of the surface that something within ``box`` may touch.
+
+    Two pixels more than the box: edges are softened, pictures are sampled beyond theirs.
+    """
+    found: skia.IRect = matrix.mapRect(box).roundOut()
+    return found.makeOutset(2, 2)
+
+
+def reaches(region: skia.Region, matrix: skia.Matrix, box: skia.Rect) -> bool:
+    """Whether something within ``box`` may touch the region."""
+    return bool(region.intersects(device_box(matrix, box)))
+
+
+def covers(matrix: skia.Matrix, rect: skia.Rect, surface: skia.IRect) -> bool:
+    """Whether a rectangle, mapped to the surface, has all of it inside and no edge on it."""
+    return bool(
+        matrix.preservesAxisAlignment() and matrix.mapRect(rect).contains(skia.Rect.Make(surface))
+    )
 
 
 def matrix_key(matrix: skia.Matrix) -> tuple[float, ...]:

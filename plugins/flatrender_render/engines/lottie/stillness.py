@@ -12,6 +12,7 @@ Span = tuple[float, float]
 
 MAX_SPANS = 200  # more than a drawn scene has; a file with more only loses speed
 
+ROUNDING = 1e-4  # frames; far more than sums and quotients of frames lose
 ALWAYS: Span = (-math.inf, math.inf)
 
 
@@ -54,11 +55,16 @@ class Stillness:
         )
 
     def mapped(self, scale: float, offset: float) -> "Stillness":
-        """Return the same in another time: ``outer = inner * scale + offset``."""
+        """Return the same in another time: ``outer = inner * scale + offset``.
+
+        Where rounding may put a change before or behind its time in the other one, it is a span
+        of motion around it.
+        """
+        slack = 0.0 if scale == 1 and offset == int(offset) else ROUNDING
         return Stillness(
             (
-                min(a * scale + offset, b * scale + offset),
-                max(a * scale + offset, b * scale + offset),
+                min(a * scale + offset, b * scale + offset) - slack,
+                max(a * scale + offset, b * scale + offset) + slack,
             )
             for a, b in self.spans
         )

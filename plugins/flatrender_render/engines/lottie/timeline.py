@@ -8,11 +8,13 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Protocol
 
+import numpy as np
 import skia
 
 from flatrender.template.composition import Composition, SceneInstance
 from flatrender.template.timing import Placement, placements, total_frames
-from flatrender_render.engines import Pixels
+from flatrender_render.engines import Box, Pixels
+from flatrender_render.engines.lottie.changes import WHOLE, Region
 from flatrender_render.engines.lottie.transitions import (
     Stage,
     draw_transition,
@@ -37,6 +39,14 @@ class Drawable(Protocol):
 
     def draw(self, canvas: skia.Canvas, frame: float) -> None:
         """Draw a frame at the animation's own size."""
+        ...
+
+    def redraw(self, canvas: skia.Canvas, frame: float, region: Region) -> None:
+        """Draw only what lies in a region that ``changes`` gave for this frame."""
+        ...
+
+    def changes(self, before: float, after: float, matrix: skia.Matrix, region: Region) -> None:
+        """Add all pixels that may differ between two frames."""
         ...
 
 
@@ -84,10 +94,57 @@ class Timeline:
         self._load = load
         self._loaded: OrderedDict[int, Drawable] = OrderedDict()
         self._marked = marked
+        self._scratch: Pixels | None = None
         self._ground = parse_color(composition.colors.get(BACKGROUND_COLOR))
 
     def draw(self, pixels: Pixels, frame: int) -> None:
         """See ``FrameSource``."""
+        canvas = self._canvas(pixels)
+        canvas.clear(self._ground | 0xFF000000)
+        self.paint(canvas, frame)
+
+    def redraw(self, pixels: Pixels, frame: int, held: int) -> list[Box] | None:
+        """See ``ChangingSource``."""
+        scene = self._alone(frame)
+        if scene is None or scene != self._alone(held):
+            self.draw(pixels, frame)
+            return None
+        drawable = self._drawable(scene)
+        matrix = self._framing(drawable)
+        at = self._frame_of(scene, drawable, frame / self.fps)
+        region = Region(self.width, self.height)
+        drawable.changes(self._frame_of(scene, drawable, held / self.fps), at, matrix, region)
+        if region.share > WHOLE:
+            self.draw(pixels, frame)
+        elif not region.skia.isEmpty():
+            # Aside, where drawing touches more than the region, which ``pixels`` hold already.
+            target = self._aside() if region.crossed else pixels
+            self._redraw(self._canvas(target), drawable, at, region)
+            if target is not pixels:
+                for left, top, right, bottom in region.boxes():
+                    pixels[top:bottom, left:right] = target[top:bottom, left:right]
+        return region.boxes()
+
+    def _redraw(
+        self, canvas: skia.Canvas, drawable: Drawable, frame: float, region: Region
+    ) -> None:
+        canvas.save()
+        canvas.clipRegion(region.skia)
+        canvas.clear(self._ground | 0xFF000000)
+        canvas.restore()
+        canvas.save()
+        canvas.concat(self._framing(drawable))
+        drawable.redraw(canvas, frame, region)
+        canvas.restore()
+        canvas.clipRegion(region.skia)
+        self._mark(canvas)
+
+    def _aside(self) -> Pixels:
+        if self._scratch is None:
+            self._scratch = np.zeros((self.height, self.width, 4), np.uint8)
+        return self._scratch
+
+    def _canvas(self, pixels: Pixels) -> skia.Canvas:
         surface = skia.Surface.MakeRasterDirect(
             skia.ImageInfo.Make(
                 self.width, self.height, skia.kBGRA_8888_ColorType, skia.kPremul_AlphaType
@@ -96,9 +153,14 @@ class Timeline:
         )
         if surface is None or pixels.shape != (self.height, self.width, 4):
             raise ValueError(f"pixels {pixels.shape} for {self.width}x{self.height}")
-        canvas = surface.getCanvas()
-        canvas.clear(self._ground | 0xFF000000)
-        self.paint(canvas, frame)
+        return surface.getCanvas()
+
+    def _alone(self, frame: int) -> int | None:
+        """Return the scene that shows at a frame, or ``None`` during a transition."""
+        at = frame / self.fps
+        index = self.scene_at(at)
+        place = self._placements[index]
+        return None if index and at < place.start + place.overlap else index
 
     def paint(self, canvas: skia.Canvas, frame: int) -> None:
         """Draw ``frame`` on a canvas of the output's size."""
@@ -123,6 +185,9 @@ class Timeline:
         else:
             self._scene(canvas, index, at)
         canvas.restoreToCount(count)
+        self._mark(canvas)
+
+    def _mark(self, canvas: skia.Canvas) -> None:
         if self._marked:
             canvas.drawImage(watermark(self.width, self.height), 0, 0)
 
@@ -148,24 +213,34 @@ class Timeline:
 
     def _scene(self, canvas: skia.Canvas, index: int, at: float) -> None:
         """Draw one scene whole, whatever else shows; its time is where the video stands."""
-        scene = self.composition.scenes[index]
         drawable = self._drawable(index)
-        natural = (drawable.out_frame - drawable.in_frame) / drawable.fps
-        seconds = scene_time(at - self._placements[index].start, scene, natural)
-        # The out point itself shows nothing any more (Lottie: layers end before ``op``).
-        last = drawable.out_frame - 1e-3
-        frame = min(drawable.in_frame + seconds * drawable.fps, last)
-        # Another aspect than the output's fills it and is cropped; never bars.
-        scale = max(self.width / drawable.width, self.height / drawable.height)
         canvas.save()
         canvas.clipRect(skia.Rect.MakeWH(self.width, self.height))
-        canvas.translate(
-            (self.width - drawable.width * scale) / 2, (self.height - drawable.height * scale) / 2
-        )
-        canvas.scale(scale, scale)
-        drawable.draw(canvas, frame)
+        canvas.concat(self._framing(drawable))
+        drawable.draw(canvas, self._frame_of(index, drawable, at))
         canvas.restore()
+
+    def _frame_of(self, index: int, drawable: Drawable, at: float) -> float:
+        """Return the frame of a scene's animation at a time of the video."""
+        natural = (drawable.out_frame - drawable.in_frame) / drawable.fps
+        seconds = scene_time(
+            at - self._placements[index].start, self.composition.scenes[index], natural
+        )
+        # The out point itself shows nothing any more (Lottie: layers end before ``op``).
+        last = drawable.out_frame - 1e-3
+        return min(drawable.in_frame + seconds * drawable.fps, last)
+
+    def _framing(self, drawable: Drawable) -> skia.Matrix:
+        """Return the matrix from a scene to the output."""
+        # Another aspect than the output's fills it and is cropped; never bars.
+        scale = max(self.width / drawable.width, self.height / drawable.height)
+        return skia.Matrix.MakeAll(
+            scale, 0, (self.width - drawable.width * scale) / 2,
+            0, scale, (self.height - drawable.height * scale) / 2,
+            0, 0, 1,
+        )  # fmt: skip
 
     def close(self) -> None:
         """See ``FrameSource``."""
         self._loaded.clear()
+        self._scratch = None

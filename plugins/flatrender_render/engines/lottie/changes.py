@@ -1,0 +1,129 @@
+"""What differs between two frames of an animation, as pixels; so that only those are drawn anew.
+
+Owns the region of change and its rules. A frame's bytes must never depend on what was drawn before
+it, so:
+
+- Everything that looks different, or is drawn in another way, lies wholly in the region, at both
+  frames.
+- Nothing but fills and copies is ever cut to the region: Skia blends the soft edge of an outline
+  and samples a picture by other arithmetic where a clip cuts it (a step of 1/255 here and there).
+  What reaches beyond the region is drawn uncut, on a surface aside (``Region.crossed``).
+"""
+
+from collections.abc import Iterator, Set
+
+import skia
+
+from flatrender_render.engines import Box
+
+from .composition import Composition, Part
+from .content import PrecompContent
+from .geometry import to_skia
+from .layers import Layer
+from .raster import covers, device_box
+
+WHOLE = 0.7  # above this share of the surface, drawing all of it is cheaper
+SMALL = 0.04  # growing the region by this share of the surface is cheaper than a surface aside
+
+
+class Region:
+    """Pixels of a surface that are to be drawn anew.
+
+    ``crossed`` tells that something to be drawn lies only partly in it.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        self.surface = skia.IRect.MakeWH(width, height)
+        self.skia = skia.Region()
+        self.crossed = False
+
+    def add(self, matrix: skia.Matrix, box: skia.Rect) -> None:
+        """Add the pixels that something within ``box`` may touch."""
+        pixels = device_box(matrix, box)
+        if pixels.intersect(self.surface):
+            self.skia.op(pixels, skia.Region.kUnion_Op)
+
+    def boxes(self) -> list[Box]:
+        """Return the region as boxes that do not overlap."""
+        return [(r.left(), r.top(), r.right(), r.bottom()) for r in self.skia.iterator()]
+
+    @property
+    def share(self) -> float:
+        """The region's part of the surface."""
+        covered = sum((r - x) * (b - y) for x, y, r, b in self.boxes())
+        return covered / float(self.surface.width() * self.surface.height())
+
+
+def compare(
+    inside: Composition, before: float, after: float, matrix: skia.Matrix, region: Region
+) -> None:
+    """Add what looks different at ``after`` from ``before``; ``matrix`` leads to the surface."""
+    old, new = inside.parts(before), inside.parts(after)
+    kept = {part.key for part in old} & {part.key for part in new}
+    layers = {id(part.layers[0]) for part in old if part.variant is None}
+    entered: set[int] = set()
+    for part in _apart(new, kept):
+        layer = part.layers[0]
+        content = layer.content
+        if (
+            part.variant is None
+            and id(layer) in layers
+            and isinstance(content, PrecompContent)
+            and _alike(layer, before, after)
+        ):
+            entered.add(id(layer))
+            compare(
+                content.inside,
+                content.inner_frame(before),
+                content.inner_frame(after),
+                skia.Matrix.Concat(matrix, to_skia(layer.world(after))),
+                region,
+            )
+        else:
+            region.add(matrix, part.box)
+    for part in _apart(old, kept):
+        if part.variant is not None or id(part.layers[0]) not in entered:
+            region.add(matrix, part.box)
+
+
+def _apart(parts: list[Part], kept: Set[object]) -> Iterator[Part]:
+    return (part for part in parts if part.key not in kept)
+
+
+def _alike(layer: Layer, before: float, after: float) -> bool:
+    """Whether only the inside of a composition differs, which is drawn as if it lay outside."""
+    return layer.clear(before) and layer.clear(after) and layer.world(before) == layer.world(after)
+
+
+def settle(inside: Composition, frame: float, matrix: skia.Matrix, region: Region) -> None:
+    """Grow the region by what it cuts, where that is little; otherwise mark it as crossed."""
+    asked = skia.Region(region.skia)
+    most = region.share + SMALL
+    while cut := list(_cut(inside, frame, matrix, region)):
+        for pixels in cut:
+            region.skia.op(pixels, skia.Region.kUnion_Op)
+        if region.share > most:
+            region.skia = asked
+            region.crossed = True
+            return
+
+
+def _cut(
+    inside: Composition, frame: float, matrix: skia.Matrix, region: Region
+) -> Iterator[skia.IRect]:
+    """Yield the boxes of what is drawn directly and lies partly in the region."""
+    for part in inside.parts(frame):
+        pixels = device_box(matrix, part.box)
+        if part.divisible or not pixels.intersect(region.surface):
+            continue
+        if not region.skia.intersects(pixels):
+            continue
+        layer = part.layers[0]
+        content = layer.content
+        if isinstance(content, PrecompContent) and layer.clear(frame):
+            within = skia.Matrix.Concat(matrix, to_skia(layer.world(frame)))
+            if content.collapsed or covers(within, content.rect, region.surface):
+                yield from _cut(content.inside, content.inner_frame(frame), within, region)
+                continue
+        if not region.skia.contains(pixels):
+            yield pixels
