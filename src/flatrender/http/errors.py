@@ -25,6 +25,15 @@ class PaymentRequired(DomainError):
     title_en = "Not enough balance"
 
 
+class UnknownParameter(DomainError):
+    """The query holds parameters that the route does not take."""
+
+    status = 400
+    code = "unknown_parameter"
+    title_fa = "پارامتر ناشناخته است"
+    title_en = "Unknown query parameter"
+
+
 class MethodNotAllowed(DomainError):
     """The path exists and does not take this method."""
 

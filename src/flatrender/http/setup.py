@@ -31,6 +31,7 @@ from flatrender.http.openapi import openapi_config
 from flatrender.http.openapi.viewer import docs_router
 from flatrender.http.pages import PAGE_DEPENDENCIES
 from flatrender.http.problems import exception_handlers
+from flatrender.http.queries import QueryMiddleware
 from flatrender.http.settings import HttpSettings
 
 #: A form of ours has a handful of fields; files travel by presigned URL.
@@ -88,11 +89,12 @@ class HttpLayer:
     def middleware(self) -> list[DefineMiddleware]:
         """Return what stands between authentication and the handlers."""
         if self._stores is None:
-            return []
+            return [DefineMiddleware(QueryMiddleware)]
         return [
+            DefineMiddleware(QueryMiddleware),
             DefineMiddleware(
                 IdempotencyMiddleware, stores=self._stores, key=self.key, clock=self._clock
-            )
+            ),
         ]
 
     def routes(self) -> list[Router]:
