@@ -2,7 +2,7 @@
 
 from flatrender.contracts.identity import PlanActivated, PlanExpired
 from flatrender.contracts.notification import MessageRequested
-from flatrender.contracts.render import JobCompleted, JobFailed
+from flatrender.contracts.render import ExportDeleted, ExportExpiring, JobCompleted, JobFailed
 from flatrender.db import UnitOfWork
 from flatrender.events.subscriptions import Delivered, Subscription
 from flatrender.plugin import PluginContext
@@ -51,6 +51,45 @@ async def tell_render_failed(context: PluginContext, work: UnitOfWork, told: Del
     )
 
 
+async def tell_export_expiring(context: PluginContext, work: UnitOfWork, told: Delivered) -> None:
+    """A video will be deleted soon."""
+    event: ExportExpiring = told.event
+    await context.get(NoticeService).notify(
+        work,
+        user_id=event.user_id,
+        kind="ExportExpiring",
+        message="export_expiring",
+        params={
+            "project": event.project_name,
+            "format": event.format.upper(),
+            "days": str(event.days_left),
+        },
+        data={
+            "export_id": str(event.export_id),
+            "job_id": str(event.job_id),
+            "expires_at": event.expires_at.isoformat(),
+        },
+        event_id=told.envelope.event_id,
+        path=f"/v1/exports/{event.export_id}/download",
+    )
+
+
+async def tell_export_deleted(context: PluginContext, work: UnitOfWork, told: Delivered) -> None:
+    """A video's time is over. Who deleted one knows it."""
+    event: ExportDeleted = told.event
+    if event.reason != "expired":
+        return
+    await context.get(NoticeService).notify(
+        work,
+        user_id=event.user_id,
+        kind="ExportDeleted",
+        message="export_deleted",
+        params={"project": event.project_name, "format": event.format.upper()},
+        data={"export_id": str(event.export_id), "job_id": str(event.job_id)},
+        event_id=told.envelope.event_id,
+    )
+
+
 async def tell_plan_activated(context: PluginContext, work: UnitOfWork, told: Delivered) -> None:
     """A plan began."""
     event: PlanActivated = told.event
@@ -88,6 +127,8 @@ async def send_requested(context: PluginContext, work: UnitOfWork, told: Deliver
 SUBSCRIPTIONS = (
     Subscription(event=JobCompleted, handler=tell_render_completed),
     Subscription(event=JobFailed, handler=tell_render_failed),
+    Subscription(event=ExportExpiring, handler=tell_export_expiring),
+    Subscription(event=ExportDeleted, handler=tell_export_deleted),
     Subscription(event=PlanActivated, handler=tell_plan_activated),
     Subscription(event=PlanExpired, handler=tell_plan_expired),
     Subscription(event=MessageRequested, handler=send_requested),

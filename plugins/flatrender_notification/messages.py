@@ -42,6 +42,18 @@ MESSAGES: dict[str, Words] = {
         body_fa="{reason_fa}",
         body_en="{reason_en}",
     ),
+    "export_expiring": Words(
+        title_fa="«{project}» تا {days} روز دیگر پاک می‌شود",
+        title_en="“{project}” will be deleted in {days} day(s)",
+        body_fa="خروجی {format} را پیش از آن دانلود کنید.",
+        body_en="Download the {format} export before then.",
+    ),
+    "export_deleted": Words(
+        title_fa="زمان نگه‌داری «{project}» به پایان رسید",
+        title_en="“{project}” is no longer kept",
+        body_fa="خروجی {format} پاک شد؛ می‌توانید آن را دوباره بسازید.",
+        body_en="The {format} export was deleted; you can render it again.",
+    ),
     "plan_activated": Words(
         title_fa="طرح {plan} فعال شد",
         title_en="Your {plan} plan is active",

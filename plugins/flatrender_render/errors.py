@@ -83,3 +83,40 @@ class ObjectNotThere(Conflict):
     title_en = "The reported object is not in the store as told"
     detail_fa = "کلید: {key}"
     detail_en = "Key: {key}"
+
+
+class AlreadyInFormat(Conflict):
+    """Further formats are made from the MP4 only."""
+
+    code = "not_the_mp4"
+    title_fa = "تنها از خروجی MP4 می‌توان قالب دیگری ساخت"
+    title_en = "Other formats are made from the MP4 only"
+
+
+class ShareRefused(Forbidden):
+    """The share's password is missing or wrong."""
+
+    code = "share_password_required"
+    title_fa = "این پیوند گذرواژه دارد"
+    title_en = "This link has a password"
+    detail_fa = "گذرواژه را به `POST /s/{{token}}/unlock` بفرستید."
+    detail_en = "Send the password to `POST /s/{{token}}/unlock`."
+
+
+class ShareOver(DomainError):
+    """The share expired, was revoked, or its downloads are used up."""
+
+    status = 410
+    code = "share_over"
+    title_fa = "این پیوند دیگر کار نمی‌کند"
+    title_en = "This link no longer works"
+
+
+class TooManyShares(Conflict):
+    """An export has as many links as it may."""
+
+    code = "too_many_shares"
+    title_fa = "برای این خروجی پیوند بیشتری نمی‌شود ساخت"
+    title_en = "This export has as many links as it may"
+    detail_fa = "حداکثر {limit} پیوند؛ یکی را باطل کنید."
+    detail_en = "At most {limit}; revoke one."

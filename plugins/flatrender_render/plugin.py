@@ -16,8 +16,10 @@ from flatrender_render.controllers.admin_nodes import AdminNodeController
 from flatrender_render.controllers.exports import ExportController
 from flatrender_render.controllers.jobs import JobController
 from flatrender_render.controllers.node_api import NodeController
+from flatrender_render.controllers.shares import PublicShareController, ShareController
 from flatrender_render.controllers.snapshots import SnapshotController
 from flatrender_render.controllers.streams import StreamController, watch_render
+from flatrender_render.farm import expiry, renditions
 from flatrender_render.farm.node import Node
 from flatrender_render.farm.runner import Runner
 from flatrender_render.farm.wake import SCHEDULES, TASKS
@@ -26,6 +28,8 @@ from flatrender_render.services.inspector import InspectorService
 from flatrender_render.services.jobs import JobService
 from flatrender_render.services.node_gateway import NodeGateway, NodeSignatures
 from flatrender_render.services.nodes import NodeRegister
+from flatrender_render.services.outputs import OutputService
+from flatrender_render.services.shares import ShareService
 from flatrender_render.services.snapshots import SnapshotService
 from flatrender_render.services.streams import StreamService
 from flatrender_render.services.views import ViewService
@@ -44,11 +48,14 @@ class RenderPlugin(FlatRenderPlugin):
             watch_render,
             SnapshotController,
             ExportController,
+            ShareController,
+            PublicShareController,
             NodeController,
             AdminNodeController,
         ),
-        tasks=TASKS,
-        schedules=SCHEDULES,
+        tasks=(*TASKS, *renditions.TASKS, *expiry.TASKS),
+        schedules=(*SCHEDULES, *renditions.SCHEDULES, *expiry.SCHEDULES),
+        subscriptions=renditions.SUBSCRIPTIONS,
         offers=(contract.TemplateInspector, NodeAuthenticator),
         needs=(SavedProjects, RenderEntitlements, TokenIssuer, KeySource, SessionLedger),
         emits=(
@@ -58,6 +65,9 @@ class RenderPlugin(FlatRenderPlugin):
             contract.JobCompleted,
             contract.JobFailed,
             contract.JobCancelled,
+            contract.ExportExpiring,
+            contract.ExportDeleted,
+            contract.RenditionCompleted,
             contract.NodeOnline,
             contract.NodeCrashed,
         ),
@@ -72,6 +82,8 @@ class RenderPlugin(FlatRenderPlugin):
                 "views": ViewService,
                 "streams": StreamService,
                 "snapshots": SnapshotService,
+                "outputs": OutputService,
+                "shares": ShareService,
                 "gateway": NodeGateway,
                 "node_register": NodeRegister,
                 "drain": lambda context: context.infra.drain,

@@ -143,6 +143,7 @@ class ExportObjects(Struct, frozen=True, kw_only=True):
     """Where an export's bytes lie."""
 
     name: str
+    format: str
     object_key: str
     poster_object_key: str | None
     thumbnail_object_key: str | None
@@ -169,7 +170,7 @@ EXPORT_ORDER = SortMenu(
     tie=SortColumn("id", UUID, "uuid"),
 )
 _OBJECTS = """
-SELECT name, object_key, poster_object_key, thumbnail_object_key, contact_sheet_object_key,
+SELECT name, format, object_key, poster_object_key, thumbnail_object_key, contact_sheet_object_key,
        coalesce(expires_at <= now(), false)
 FROM render.exports WHERE tenant_id = $1 AND user_id = $2 AND id = $3 AND deleted_at IS NULL
 """

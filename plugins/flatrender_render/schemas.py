@@ -7,14 +7,17 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 from flatrender_render.domain import Resolution, Step, overall_progress
+from flatrender_render.output_schemas import ExtraFormat
 from flatrender_render.queries import ChunkView, ExportView, JobView, SnapshotView
 
 
 class SubmitBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """Render a saved project. The resolution is named by its short side."""
+    """Render a saved project. The resolution is named by its short side; ``extras`` are further
+    formats that are made once the video is proven."""
 
     saved_project_id: UUID
     resolution: Resolution
+    extras: Annotated[list[ExtraFormat], Meta(max_length=2)] = []
 
 
 class Failure(Struct, frozen=True, kw_only=True):

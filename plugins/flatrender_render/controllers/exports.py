@@ -3,9 +3,9 @@
 from typing import Literal
 from uuid import UUID
 
-from litestar import Controller, get
+from litestar import Controller, delete, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, JSONBody
 from litestar.response import Redirect
 
 from flatrender.errors import NotFound
@@ -13,8 +13,10 @@ from flatrender.http.pages import CursorPage, CursorParams
 from flatrender.http.problems import problem_responses
 from flatrender.security.guards import requires_user
 from flatrender.security.principal import Principal
-from flatrender_render.errors import ExportGone
+from flatrender_render.errors import AlreadyInFormat, ExportGone
+from flatrender_render.output_schemas import RenditionList, RenditionsBody
 from flatrender_render.schemas import Export
+from flatrender_render.services.outputs import OutputService
 from flatrender_render.services.views import ViewService
 
 _NO_STORE = {"cache-control": "no-store"}
@@ -69,6 +71,55 @@ class ExportController(Controller):
         """Redirect to a presigned link of ten minutes."""
         link = await views.link(principal, export_id, "video")
         return Redirect(link, status_code=302, headers=_NO_STORE)
+
+    @delete(
+        "/{export_id:uuid}",
+        operation_id="delete_export",
+        summary="Delete a video",
+        responses=problem_responses(NotFound),
+    )
+    async def delete(
+        self,
+        export_id: FromPath[UUID],
+        principal: NamedDependency[Principal],
+        outputs: NamedDependency[OutputService],
+    ) -> None:
+        """Delete an export for good; links to it end at once."""
+        await outputs.delete(principal, export_id)
+
+    @post(
+        "/{export_id:uuid}/renditions",
+        status_code=202,
+        operation_id="create_renditions",
+        summary="Make the video in further formats",
+        opt={"idempotent": True, "limit": "submit"},
+        responses=problem_responses(NotFound, ExportGone, AlreadyInFormat),
+    )
+    async def make_renditions(
+        self,
+        export_id: FromPath[UUID],
+        data: JSONBody[RenditionsBody],
+        principal: NamedDependency[Principal],
+        outputs: NamedDependency[OutputService],
+    ) -> RenditionList:
+        """Queue WebM (VP9, Opus) or GIF (at most 15 pictures a second and 20 MB, no sound). What
+        is there already is not made again."""
+        return RenditionList(data=await outputs.want(principal, export_id, list(data.formats)))
+
+    @get(
+        "/{export_id:uuid}/renditions",
+        operation_id="list_renditions",
+        summary="Further formats of a video",
+        responses=problem_responses(NotFound),
+    )
+    async def renditions(
+        self,
+        export_id: FromPath[UUID],
+        principal: NamedDependency[Principal],
+        outputs: NamedDependency[OutputService],
+    ) -> RenditionList:
+        """Return the formats, how far they are and where they lie."""
+        return RenditionList(data=await outputs.renditions(principal, export_id))
 
     @get(
         "/{export_id:uuid}/{picture:str}",

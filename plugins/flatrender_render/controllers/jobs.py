@@ -43,7 +43,9 @@ class JobController(Controller):
     ) -> Job:
         """Take the project as it is now, count and charge it, and queue it. Identity refuses
         with `quality_locked` (403), `daily_limit_reached` (429) or `not_enough_charge` (402)."""
-        job_id = await jobs.submit(principal, data.saved_project_id, data.resolution)
+        job_id = await jobs.submit(
+            principal, data.saved_project_id, data.resolution, extras=data.extras
+        )
         return await views.job(principal, job_id)
 
     @get("/", operation_id="list_renders", summary="My renders")

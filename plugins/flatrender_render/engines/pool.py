@@ -46,6 +46,7 @@ from flatrender_render.engines.work import (
     RenderChunk,
     SegmentReport,
     Task,
+    Transcode,
     Work,
 )
 from flatrender_render.media.audio import AudioSource, MixedAudio
@@ -53,6 +54,7 @@ from flatrender_render.media.errors import ProofFailed, Stopped
 from flatrender_render.media.join import JoinedVideo, SegmentFile
 from flatrender_render.media.probe import MediaInfo
 from flatrender_render.media.proof import Expectation, Proof
+from flatrender_render.media.transcode import Format, Transcoded
 
 __all__ = [
     "OnProgress",
@@ -222,6 +224,18 @@ class RenderPool:
         """Return a frame of a video as JPEG."""
         return await self._run(MakePoster(video=str(video), frame=frame, width=width), bytes)
 
+    async def transcode(
+        self,
+        source: Path,
+        output: Path,
+        form: Format,
+        on_progress: OnProgress | None = None,
+        cancel: asyncio.Event | None = None,
+    ) -> Transcoded:
+        """Write a finished video in another format. See ``media.transcode.transcode``."""
+        work = Transcode(source=str(source), output=str(output), format=form)
+        return await self._run(work, Transcoded, on_progress, cancel)
+
     async def inspect(self, engine: str, package: Path) -> list[InspectionNote]:
         """Return what an engine says of a package (``TemplateInspector``)."""
         return await self._run(Inspect(engine=engine, package=str(package)), list[InspectionNote])
@@ -324,5 +338,5 @@ def _result(answer: Done | Failed | Halted, kind: type[T]) -> T:
         if answer.code == ProofFailed.code:
             message = answer.message.removeprefix(f"{answer.kind}: ")
             raise ProofFailed(answer.kind, message, tuple(answer.frames))
-        raise WorkFailed(answer.code, answer.message, answer.frame)
+        raise WorkFailed(answer.code, answer.message, answer.frame, answer.exit_code)
     return msgspec.msgpack.decode(answer.result, type=kind)

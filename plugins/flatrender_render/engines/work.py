@@ -32,6 +32,7 @@ from flatrender_render.media.join import JoinedVideo, SegmentFile, join
 from flatrender_render.media.pictures import jpeg, png, poster_of, preview, sheet_of
 from flatrender_render.media.probe import MediaInfo, probe
 from flatrender_render.media.proof import Expectation, Proof, prove, thumb_bytes, thumb_of_pixels
+from flatrender_render.media.transcode import Format, Transcoded, transcode
 
 _SESSIONS_KEPT = 2
 _PREVIEW_SECONDS = 2.0
@@ -119,6 +120,14 @@ class MakePoster(Struct, frozen=True, kw_only=True, tag="poster"):
     width: int | None = None
 
 
+class Transcode(Struct, frozen=True, kw_only=True, tag="transcode"):
+    """Write a finished video in another format. See ``media.transcode``."""
+
+    source: str
+    output: str
+    format: Format
+
+
 class Inspect(Struct, frozen=True, kw_only=True, tag="inspect"):
     """Ask an engine about a package."""
 
@@ -136,6 +145,7 @@ Work = (
     | ProbeFile
     | MakeSheet
     | MakePoster
+    | Transcode
     | Inspect
 )
 
@@ -210,7 +220,7 @@ class Done(Struct, frozen=True, tag="done"):
 class Failed(Struct, frozen=True, kw_only=True, tag="failed"):
     """From the process: why it could not be done.
 
-    ``kind`` and ``frames`` come from a failed proof, ``frame`` from an engine.
+    ``kind`` and ``frames`` come from a failed proof, ``frame`` and ``exit_code`` from an engine.
     """
 
     id: int
@@ -219,6 +229,7 @@ class Failed(Struct, frozen=True, kw_only=True, tag="failed"):
     frame: int | None = None
     kind: str = ""
     frames: list[int] = []
+    exit_code: int | None = None
 
 
 class Halted(Struct, frozen=True, tag="halted"):
@@ -238,6 +249,7 @@ Result = (
     | JoinedVideo
     | Proof
     | MediaInfo
+    | Transcoded
     | list[InspectionNote]
     | int
 )
@@ -299,6 +311,14 @@ class Doer:
                 return sheet_of(Path(work.video), Path(work.output), work.count)
             case MakePoster():
                 return poster_of(Path(work.video), work.frame, work.width)
+            case Transcode():
+                return transcode(
+                    Path(work.source),
+                    Path(work.output),
+                    work.format,
+                    tell=lambda done, total: self._report(done - 1, done, total, None),
+                    should_stop=self._should_stop,
+                )
             case Inspect():
                 with TemplatePackage.open(Path(work.package)) as package:
                     return engine(work.engine).inspect(package)

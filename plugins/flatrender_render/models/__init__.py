@@ -23,12 +23,20 @@ from flatrender_render.models.nodes import (
     NodeHealthLog,
     NodeTemplateCache,
 )
+from flatrender_render.models.outputs import (
+    BatchRow,
+    ObjectRemoval,
+    Rendition,
+    SceneSnapshotItem,
+    SceneSnapshotJob,
+)
 from flatrender_render.models.plumbing import DeadLetter, IdempotencyKey, Inbox, Outbox
 from flatrender_render.models.results import Export, ExportShare, ScanJob, Snapshot
 
 __all__ = [
     "Base",
     "Batch",
+    "BatchRow",
     "DeadLetter",
     "Export",
     "ExportShare",
@@ -47,11 +55,15 @@ __all__ = [
     "NodeFont",
     "NodeHealthLog",
     "NodeTemplateCache",
+    "ObjectRemoval",
     "Outbox",
     "QueueLane",
     "QueueTenant",
     "RenderJob",
+    "Rendition",
     "ScanJob",
+    "SceneSnapshotItem",
+    "SceneSnapshotJob",
     "Snapshot",
     "TenantShare",
 ]

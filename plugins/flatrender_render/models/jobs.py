@@ -60,6 +60,14 @@ class Batch(Base):
     failed: Mapped[int] = mapped_column(server_default=FetchedValue())
     source_object_key: Mapped[str | None]
     errors: Mapped[Any] = mapped_column(JSONB, server_default=FetchedValue(), nullable=False)
+    source: Mapped[Any] = mapped_column(JSONB, server_default=FetchedValue(), nullable=False)
+    terms: Mapped[Any] = mapped_column(JSONB, server_default=FetchedValue(), nullable=False)
+    columns: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=FetchedValue())
+    formats: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=FetchedValue())
+    cancelled: Mapped[int] = mapped_column(server_default=FetchedValue())
+    charge_minor: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+    currency: Mapped[str] = mapped_column(server_default=FetchedValue())
+    cancel_requested_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
     updated_at: Mapped[datetime] = mapped_column(

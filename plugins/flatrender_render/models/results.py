@@ -116,7 +116,7 @@ class ExportShare(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     tenant_id: Mapped[UUID]
     export_id: Mapped[UUID]
-    token: Mapped[str]
+    token_hash: Mapped[str]
     password_hash: Mapped[str | None]
     allow_download: Mapped[bool] = mapped_column(server_default=FetchedValue())
     created_by: Mapped[UUID | None]
@@ -124,6 +124,9 @@ class ExportShare(Base):
     revoked_at: Mapped[datetime | None]
     view_count: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
     last_viewed_at: Mapped[datetime | None]
+    name: Mapped[str] = mapped_column(server_default=FetchedValue())
+    max_downloads: Mapped[int | None]
+    downloads: Mapped[int] = mapped_column(server_default=FetchedValue())
     created_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
     updated_at: Mapped[datetime] = mapped_column(
         server_default=FetchedValue(), server_onupdate=FetchedValue()

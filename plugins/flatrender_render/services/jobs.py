@@ -7,6 +7,7 @@ released at once; should the process die in between, the sweep of ``farm/account
 
 import contextlib
 import hashlib
+from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
@@ -43,12 +44,12 @@ INSERT INTO render.render_jobs (id, tenant_id, user_id, saved_project_id, saved_
     project_name, container_id, submitted_via, engine, engine_version, package_object_key,
     package_sha256, composition, composition_sha256, needs, resolution, aspect, width, height, fps,
     duration, watermark, has_voiceover, has_audio, priority, total_frames, chunk_frames,
-    frame_jobs_total, reservation_state, charge_minor, currency, plan_code, deadline_at)
+    frame_jobs_total, reservation_state, charge_minor, currency, plan_code, formats, deadline_at)
 VALUES (:id, :tenant, :user, :saved, :version, :name, :container, :via, :engine, :engine_version,
     :package_key, :package_sha, CAST(:composition AS jsonb), :composition_sha,
     CAST(:needs AS jsonb), :resolution, :aspect, :width, :height, :fps, :duration, :watermark,
     :voiceover, :audio, :priority, :frames, :chunk_frames, :pieces, 'Reserved', :charge, :currency,
-    :plan, now() + interval '24 hours')
+    :plan, CAST(:formats AS text[]), now() + interval '24 hours')
 """
 _INSERT_FRAMES = """
 INSERT INTO render.frame_jobs (id, tenant_id, job_id, kind, index, first_frame, last_frame, engine,
@@ -90,8 +91,15 @@ class JobService:
         self._context = context
         self._db = context.db
 
-    async def submit(self, principal: Principal, saved_project_id: UUID, resolution: str) -> UUID:
-        """Accept a render and return its job id.
+    async def submit(
+        self,
+        principal: Principal,
+        saved_project_id: UUID,
+        resolution: str,
+        *,
+        extras: Sequence[str] = (),
+    ) -> UUID:
+        """Accept a render and return its job id. ``extras`` are formats besides MP4.
 
         Raises ``NotFound``, studio's ``project_incomplete`` and identity's refusals
         (``quality_locked``, ``daily_limit_reached``, ``not_enough_charge``).
@@ -127,6 +135,7 @@ class JobService:
                     resolution=resolution,
                     frames=frames,
                     reservation=reservation,
+                    extras=extras,
                 )
         except BaseException:
             with contextlib.suppress(Exception):  # the sweep does it when this cannot
@@ -207,6 +216,7 @@ class JobService:
         resolution: str,
         frames: int,
         reservation: RenderReservation,
+        extras: Sequence[str] = (),
     ) -> None:
         composition = source.composition
         width, height = output_size(composition.width, composition.height, resolution)
@@ -254,6 +264,7 @@ class JobService:
             charge=reservation.charge_minor,
             currency=reservation.currency,
             plan=reservation.plan_code,
+            formats=["mp4", *sorted(set(extras))],
         )
         await work.execute(
             _INSERT_FRAMES,

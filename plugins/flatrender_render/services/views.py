@@ -13,6 +13,7 @@ from flatrender.security.principal import Principal
 from flatrender_render import queries, schemas
 from flatrender_render.domain import Step
 from flatrender_render.errors import ExportGone
+from flatrender_render.farm.renditions import CONTENT_TYPES
 from flatrender_render.schemas import Export, Job, JobDetail, WatchTicket
 
 WATCH_SECONDS = 300
@@ -112,8 +113,8 @@ class ViewService:
             return storage.link(
                 found.object_key,
                 expires=LINK_LIFE,
-                download_name=f"{found.name or 'video'}.mp4",
-                content_type="video/mp4",
+                download_name=f"{found.name or 'video'}.{found.format}",
+                content_type=CONTENT_TYPES[found.format],
             )
         key = {
             "poster": found.poster_object_key,

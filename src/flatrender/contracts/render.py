@@ -1,5 +1,6 @@
 """Render's published language: jobs, nodes and what an engine says of a package."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, Protocol
 from uuid import UUID
@@ -83,6 +84,45 @@ class JobCancelled(RenderEvent, frozen=True, kw_only=True):
     by: str
     refund_fraction: float
     give_back_count: bool
+
+
+class ExportExpiring(RenderEvent, frozen=True, kw_only=True):
+    """An export's end came near: told three days and one day before."""
+
+    event_type: ClassVar[str] = "render.export.expiry_approached.v1"
+    export_id: UUID
+    job_id: UUID
+    user_id: UUID
+    project_name: str
+    format: str
+    expires_at: datetime
+    days_left: int
+
+
+class ExportDeleted(RenderEvent, frozen=True, kw_only=True):
+    """An export is gone; ``reason`` is ``expired`` or ``by_owner``."""
+
+    event_type: ClassVar[str] = "render.export.deleted.v1"
+    export_id: UUID
+    job_id: UUID
+    user_id: UUID
+    project_name: str
+    format: str
+    reason: str
+    freed_bytes: int
+
+
+class RenditionCompleted(RenderEvent, frozen=True, kw_only=True):
+    """A further format of a finished video is proven and can be downloaded."""
+
+    event_type: ClassVar[str] = "render.rendition.completed.v1"
+    rendition_id: UUID
+    job_id: UUID
+    user_id: UUID
+    source_export_id: UUID
+    export_id: UUID
+    format: str
+    size_bytes: int
 
 
 class NodeOnline(RenderEvent, frozen=True, kw_only=True):
