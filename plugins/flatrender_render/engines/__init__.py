@@ -33,10 +33,12 @@ Box = tuple[int, int, int, int]  # left, top, right, bottom; pixels
 class EngineError(Exception):
     """An engine could not draw. ``code`` is stable and feeds the farm's failure rules.
 
-    ``frame`` is the frame of the video where it happened, when that is known.
+    ``frame`` is the frame of the video where it happened, when that is known; ``exit_code`` the
+    status of the program that an engine drives.
     """
 
     code: str = "engine_error"
+    exit_code: int | None = None
 
     def __init__(self, message: str, frame: int | None = None) -> None:
         super().__init__(message if frame is None else f"{message} (frame {frame})")

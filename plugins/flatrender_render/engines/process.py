@@ -45,10 +45,16 @@ class PoolError(Exception):
 
 
 class WorkFailed(PoolError):
-    """The process said why: an engine's, media's or package's ``code``; ``frame`` if known."""
+    """The process said why: an engine's, media's or package's ``code``; ``frame`` if known.
 
-    def __init__(self, code: str, message: str, frame: int | None = None) -> None:
+    ``exit_code`` is the status of a program that the engine drove.
+    """
+
+    def __init__(
+        self, code: str, message: str, frame: int | None = None, exit_code: int | None = None
+    ) -> None:
         super().__init__(f"{code}: {message}")
+        self.exit_code = exit_code
         self.code = code
         self.message = message
         self.frame = frame

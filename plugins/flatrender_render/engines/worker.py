@@ -123,7 +123,7 @@ class Process:
         except MediaError as error:
             answer = _failed(task, error.code, error)
         except EngineError as error:
-            answer = _failed(task, error.code, error, frame=error.frame)
+            answer = _failed(task, error.code, error, frame=error.frame, exit_code=error.exit_code)
         except PackageRefused as error:
             answer = _failed(task, error.code, error)
         except MemoryError as error:
@@ -150,6 +150,7 @@ def _failed(
     frame: int | None = None,
     kind: str = "",
     frames: list[int] | None = None,
+    exit_code: int | None = None,
 ) -> Failed:
     text = str(error) or type(error).__name__
     return Failed(
@@ -159,6 +160,7 @@ def _failed(
         frame=frame,
         kind=kind,
         frames=frames or [],
+        exit_code=exit_code,
     )
 
 

@@ -33,12 +33,14 @@ class Failure(Struct, frozen=True, kw_only=True):
     """Why an attempt failed, as the node saw it; the farm decides what follows.
 
     ``defect`` and ``frames`` come from a failed proof: which fault, and in which frames.
+    ``exit_code`` is the status of the program that the engine drove, where it drives one.
     """
 
     code: str
     message: str
     defect: str = ""
     frames: list[int] = []
+    exit_code: int | None = None
 
 
 class Files(Protocol):

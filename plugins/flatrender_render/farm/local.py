@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from flatrender.db import SystemTransaction
 from flatrender.plugin import PluginContext
 from flatrender_render.domain import Step
-from flatrender_render.farm import claims, repairs, reports
+from flatrender_render.farm import claims, failures, repairs, reports
 from flatrender_render.farm.claims import Claim
 from flatrender_render.farm.failures import Verdict, classify
 from flatrender_render.farm.link import Failure, Files, Part
@@ -94,7 +94,8 @@ class LocalLink:
 
     async def fail(self, claim: Claim, failure: Failure) -> None:
         """See ``FarmLink``."""
-        verdict = self._verdict(failure.code, failure.message)
+        await failures.refresh(self._context.db)
+        verdict = self._verdict(failure.code, failure.message, claim.job.engine, failure.exit_code)
         note: RepairNote | None = None
         async with self._context.db.system("farm failure") as work:
             failed = await reports.fail(work, claim, verdict)
@@ -116,7 +117,7 @@ class LocalLink:
             note = await repairs.repair(work, claim, Damaged(damages))
         tell = self._tell(claim)
         if note is None:
-            await tell.failed(self._verdict("segment_mismatch", reason))
+            await tell.failed(self._verdict("segment_mismatch", reason, claim.job.engine))
         else:
             await tell.repair(note)
             await tell.step(Step.REPAIRING)
@@ -134,8 +135,10 @@ class LocalLink:
     def _tell(self, claim: Claim) -> ProgressTeller:
         return ProgressTeller(self._context, claim.job.id, claim.job.total_frames)
 
-    def _verdict(self, code: str, message: str) -> Verdict:
-        found = classify(code, message)
+    def _verdict(
+        self, code: str, message: str, engine: str, exit_code: int | None = None
+    ) -> Verdict:
+        found = classify(code, message, engine=engine, exit_code=exit_code)
         scale = self._context.infra.settings.core.time_scale
         return replace(found, back_off=found.back_off * scale)
 

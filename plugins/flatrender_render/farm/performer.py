@@ -17,7 +17,7 @@ import structlog
 from flatrender.clock import random_token
 from flatrender.storage import StoreError
 from flatrender_render.domain import Step
-from flatrender_render.engines.pool import PoolError, PoolLimits, RenderPool
+from flatrender_render.engines.pool import PoolError, PoolLimits, RenderPool, WorkFailed
 from flatrender_render.engines.work import Progress
 from flatrender_render.farm import pieces
 from flatrender_render.farm.cache import ContentCache, ContentLost
@@ -171,6 +171,7 @@ def failure_of(error: Exception, package_sha256: str) -> Failure:
         message=(str(error) or repr(error))[:4000],
         defect=failed.kind if failed else "",
         frames=list(failed.frames) if failed else [],
+        exit_code=error.exit_code if isinstance(error, WorkFailed) else None,
     )
 
 

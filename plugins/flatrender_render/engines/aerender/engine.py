@@ -122,10 +122,14 @@ class AerenderEngine:
 
 
 class AerenderSession:
-    """See ``RenderSession``. Values are bound when the first frame is wanted, once."""
+    """See ``RenderSession``. Values are bound when the first frame is wanted, once.
+
+    ``patience`` may be changed between ranges.
+    """
 
     def __init__(self, engine: AerenderEngine, spec: RenderSpec, folder: Path) -> None:
         self._settings = engine.settings
+        self.patience = engine.settings.patience
         self._spec = spec
         self._folder = folder
         self.width, self.height = spec.width, spec.height
@@ -251,7 +255,7 @@ class AerenderSession:
             command,
             environment=self._environment,
             folder=self._folder,
-            patience=self._settings.patience,
+            patience=self.patience,
             look=look,
             should_stop=should_stop,
         )
@@ -324,7 +328,9 @@ def _judge(ended: Ended) -> None:
     if failure is not None:
         code, message = failure
         last = f" | {' | '.join(ended.tail[-4:])}" if ended.tail else ""
-        raise AerenderFailed(code, f"{message}{last}"[:2000], log=ended.tail)
+        raise AerenderFailed(
+            code, f"{message}{last}"[:2000], exit_code=outcome.status, log=ended.tail
+        )
 
 
 def sweep(scratch: Path) -> None:

@@ -33,7 +33,7 @@ _LINES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
         ("project_too_new", r"newer version|later version"),
         ("fonts_missing", r"missing fonts?\b|fonts? (is|are|was|were) (missing|substituted)"),
         ("instance_refused", r"already running|another instance|only one instance"),
-        ("licence_refused", r"licen[cs]e|activat(e|ion)|trial|subscription|sign in"),
+        ("licence_refused", r"licen[cs](e|ing)|activat(e|ion)|trial|subscription|sign in"),
         ("out_of_memory", r"out of memory|unable to allocate|not enough memory|memory is full"),
         ("disk_full", r"disk (is )?full|not enough (disk )?space|no space left"),
         (
@@ -76,10 +76,11 @@ class AerenderFailed(EngineError):
     """After Effects could not do it. ``code`` is one of ``CODES``; ``log`` the end of its log."""
 
     def __init__(
-        self, code: str, message: str, *, frame: int | None = None, log: Sequence[str] = ()
+        self, code: str, message: str, *, exit_code: int | None = None, log: Sequence[str] = ()
     ) -> None:
-        super().__init__(message, frame)
+        super().__init__(message)
         self.code = code
+        self.exit_code = exit_code
         self.log = tuple(log)
 
 

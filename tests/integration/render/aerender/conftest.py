@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -69,7 +70,7 @@ def fix_project() -> Json:
     base = animation(frames=FRAMES, fps=30, width=160, height=90)
     layers = [
         words(1, "frl_c1t1", "the template's own"),
-        words(2, "frd_dc1t1", "0", hidden=True),
+        words(2, "frd_dc1t1", "متن خود قالب", hidden=True),
         layer(2, 3, "frl_c1m1", refId="item:3", locked=True),
         *base["layers"],
     ]
@@ -78,6 +79,17 @@ def fix_project() -> Json:
         share(2, primary="0.1,0.1,0.2,1", box="1,0.8,0.2,1"),
         emulator.footage(3, "footage/photo.png", 64, 64),
     ]}  # fmt: skip
+
+
+def fix_manifest(**changes: Any) -> Json:
+    """Return what a scan says of the Fix template."""
+    slots = [
+        {"id": "c1t1", "type": "text", "layer": "frl_c1t1", "companion": "frd_dc1t1"},
+        {"id": "c1m1", "type": "image", "layer": "frl_c1m1", "width": 64, "height": 64},
+    ]
+    return {"project": "project.aep", "comp": "frfinal", "mode": "Fix",
+            "scenes": [{"key": "c1", "duration": FRAMES / 30, "slots": slots}],
+            "footage": ["footage/photo.png"], **changes}  # fmt: skip
 
 
 def flexible_project() -> Json:
@@ -165,25 +177,39 @@ def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
 
 
-@pytest.fixture
-def render(desk: Desk) -> Iterator[Callable[..., dict[int, NDArray[np.uint8]]]]:
-    """Return a function that renders a range of a spec and returns its frames."""
-    sessions = []
+class Bound:
+    """A session whose values are bound: what a test says goes for rendering alone."""
 
-    def go(
-        spec: RenderSpec | None = None,
+    def __init__(self, desk: Desk, **settings: Any) -> None:
+        self.desk = desk
+        self.session = desk.engine(**settings).open(desk.spec())
+        self.frames = self.render()
+
+    def render(
+        self,
+        wrong: Json | None = None,
+        *,
         first: int = 0,
         last: int = FRAMES - 1,
-        engine: AerenderEngine | None = None,
         should_stop: Callable[[], bool] = lambda: False,
+        **patience: float,
     ) -> dict[int, NDArray[np.uint8]]:
-        wanted = spec or desk.spec()
-        session = (engine or desk.engine()).open(wanted)
-        sessions.append(session)
-        sink = Sink(wanted.width, wanted.height)
-        session.render_range(first, last, sink, should_stop)
+        """Render a range while this goes wrong, with less patience for some phases."""
+        self.desk.ae.behave(aerender=wrong or {})
+        self.session.patience = replace(PATIENT, **patience)
+        sink = Sink()
+        self.session.render_range(first, last, sink, should_stop)
         return sink.frames
 
-    yield go
-    for session in sessions:
-        session.close()
+
+@pytest.fixture(scope="module")
+def bound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bound]:
+    """The Fix template with a customer's text and picture, and what its scan saw."""
+    desk = Desk(tmp_path_factory.mktemp("desk"))
+    desk.values = {"c1t1": "سلام", "c1m1": desk.photo_value()}
+    desk.manifest = fix_manifest(
+        reference={"frames": FRAMES, "visible": [[0, FRAMES - 1]], "moving": [[0, FRAMES - 1]]}
+    )
+    made = Bound(desk)
+    yield made
+    made.session.close()
