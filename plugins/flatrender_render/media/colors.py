@@ -1,11 +1,12 @@
 """Drawn pixels to the encoder's: sRGB, full range, to BT.709, MPEG range, 4:2:0.
 
-Owns the conversion's settings and converting only the rows that changed. Those have the bytes that
-converting the whole picture gives: rows are converted at full width, and with so many more above
-and below that no filter reaches the rows that are kept.
+Owns the conversion's settings and converting only what changed. That has the bytes that converting
+the whole picture gives: parts begin at whole steps, and so much more is converted around them that
+no filter reaches what is kept.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
 
 import av
 import numpy as np
@@ -21,10 +22,12 @@ from numpy.typing import NDArray
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom; pixels
 
-REACH = 4  # rows above and below that chroma is filtered from
-MARGIN = 2 * REACH  # rows converted beyond those that are kept
-STEP = 32  # rows; bands are whole steps, so that few different heights exist
-SPLIT = 96  # rows between two bands that are worth converting them apart
+REACH = 4  # pixels on each side that chroma is filtered from
+MARGIN = 16  # pixels converted beyond those that are kept
+STEP = 32  # rows; parts are whole steps, so that few different sizes exist
+COLUMNS = 64  # the same across
+KEPT = 64  # sizes prepared for
+SPLIT = 64  # rows between two parts that are worth converting them apart
 
 
 def to_video(reformatter: VideoReformatter, source: av.VideoFrame) -> av.VideoFrame:
@@ -50,41 +53,56 @@ def plane_of(picture: av.VideoFrame, number: int) -> NDArray[np.uint8]:
     return rows.reshape(-1, plane.line_size)
 
 
-def bands(boxes: Iterable[Box], height: int) -> Iterator[tuple[int, int]]:
-    """Return ranges of whole steps of rows that hold all that boxes change."""
-    start = end = 0
-    rows = [(max(box[1] - REACH, 0), box[3] + REACH) for box in boxes if box[1] < box[3]]
-    for top, bottom in sorted(rows):
-        if end and top > end + SPLIT:
-            yield start, end
-            end = 0
-        if not end:
-            start = top // STEP * STEP
-        end = max(end, min(-(-bottom // STEP) * STEP, height))
-    if end:
-        yield start, end
+def parts(boxes: Iterable[Box], width: int, height: int) -> Iterator[Box]:
+    """Return boxes of whole steps, one above the other, that hold all that boxes change."""
+    left = top = right = bottom = 0
+    for box in sorted(boxes, key=lambda b: b[1]):
+        if box[0] >= box[2] or box[1] >= box[3]:
+            continue
+        first = max(box[1] - REACH, 0) // STEP * STEP
+        last = min(-(-(box[3] + REACH) // STEP) * STEP, height)
+        begin = max(box[0] - REACH, 0) // COLUMNS * COLUMNS
+        end = min(-(-(box[2] + REACH) // COLUMNS) * COLUMNS, width)
+        if bottom and first > bottom + SPLIT:
+            yield left, top, right, bottom
+            bottom = 0
+        if bottom:
+            left, right, bottom = min(left, begin), max(right, end), max(bottom, last)
+        else:
+            left, top, right, bottom = begin, first, end, last
+    if bottom:
+        yield left, top, right, bottom
 
 
-class Bands:
-    """Converts ranges of rows of one buffer into a converted picture of it."""
+class Parts:
+    """Converts parts of one buffer into a converted picture of it."""
 
     def __init__(self, buffer: NDArray[np.uint8]) -> None:
         self._buffer = buffer
         # A reformatter keeps what it prepared for one size.
-        self._reformatters: dict[int, VideoReformatter] = {}
+        self._reformatters: OrderedDict[tuple[int, ...], VideoReformatter] = OrderedDict()
 
-    def update(self, picture: av.VideoFrame, changed: Sequence[Box]) -> None:
+    def update(self, picture: av.VideoFrame, changed: Iterable[Box]) -> None:
         """Bring ``picture`` up to date with the buffer within boxes. Raises ``av.FFmpegError``."""
-        height = self._buffer.shape[0]
-        for first, last in bands(changed, height):
-            top, bottom = max(first - MARGIN, 0), min(last + MARGIN, height)
-            rows = self._buffer[top:bottom]
-            source = av.VideoFrame.from_numpy_buffer(rows, format="bgra")
-            reformatter = self._reformatters.setdefault(bottom - top, VideoReformatter())
-            fresh = to_video(reformatter, source)
+        height, width = self._buffer.shape[:2]
+        for left, top, right, bottom in parts(changed, width, height):
+            x, y = max(left - MARGIN, 0), max(top - MARGIN, 0)
+            area = self._buffer[y : bottom + MARGIN, x : right + MARGIN]
+            source = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(area), format="bgra")
+            fresh = to_video(self._reformatter(area.shape), source)
             for number, share in ((0, 1), (1, 2), (2, 2)):
                 into, out = plane_of(picture, number), plane_of(fresh, number)
-                width = picture.width // share
-                into[first // share : last // share, :width] = out[
-                    (first - top) // share : (last - top) // share, :width
+                into[top // share : bottom // share, left // share : right // share] = out[
+                    (top - y) // share : (bottom - y) // share,
+                    (left - x) // share : (right - x) // share,
                 ]
+
+    def _reformatter(self, size: tuple[int, ...]) -> VideoReformatter:
+        found = self._reformatters.get(size)
+        if found is None:
+            found = self._reformatters[size] = VideoReformatter()
+            if len(self._reformatters) > KEPT:
+                self._reformatters.popitem(last=False)
+        else:
+            self._reformatters.move_to_end(size)
+        return found

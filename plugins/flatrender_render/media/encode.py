@@ -30,7 +30,7 @@ from av.video.reformatter import (
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from flatrender_render.media.colors import Bands, Box, plane_of, to_video
+from flatrender_render.media.colors import Box, Parts, plane_of, to_video
 from flatrender_render.media.errors import EncodeFailed
 
 GOP = 60  # frames; chunks are whole multiples but for the last
@@ -95,7 +95,7 @@ class SegmentEncoder:
         self._encode = 0.0
         self._source = av.VideoFrame.from_numpy_buffer(self.buffer, format="bgra")
         self._reformatter = VideoReformatter()
-        self._bands = Bands(self.buffer)
+        self._parts = Parts(self.buffer)
         self._held: av.VideoFrame | None = None
         self._container = av.open(
             str(path),
@@ -142,7 +142,7 @@ class SegmentEncoder:
             if changed is None or self._held is None:
                 self._held = to_video(self._reformatter, self._source)
             else:
-                self._bands.update(self._held, changed)
+                self._parts.update(self._held, changed)
             picture = self._held
             picture.pts = self._frames
             picture.time_base = self._stream.codec_context.time_base
