@@ -12,6 +12,7 @@ from flatrender.contracts.studio import SavedProjects
 from flatrender.plugin import FlatRenderPlugin, Manifest
 from flatrender.security.ports import NodeAuthenticator, SessionLedger
 from flatrender.security.tokens import KeySource
+from flatrender_render.controllers.admin_fleet import AdminCrashController, AdminFleetController
 from flatrender_render.controllers.admin_nodes import AdminNodeController
 from flatrender_render.controllers.exports import ExportController
 from flatrender_render.controllers.jobs import JobController
@@ -24,6 +25,7 @@ from flatrender_render.farm.node import Node
 from flatrender_render.farm.runner import Runner
 from flatrender_render.farm.wake import SCHEDULES, TASKS
 from flatrender_render.models import Base
+from flatrender_render.services.fleet import FleetService
 from flatrender_render.services.inspector import InspectorService
 from flatrender_render.services.jobs import JobService
 from flatrender_render.services.node_gateway import NodeGateway, NodeSignatures
@@ -52,6 +54,8 @@ class RenderPlugin(FlatRenderPlugin):
             PublicShareController,
             NodeController,
             AdminNodeController,
+            AdminFleetController,
+            AdminCrashController,
         ),
         tasks=(*TASKS, *renditions.TASKS, *expiry.TASKS),
         schedules=(*SCHEDULES, *renditions.SCHEDULES, *expiry.SCHEDULES),
@@ -86,6 +90,7 @@ class RenderPlugin(FlatRenderPlugin):
                 "shares": ShareService,
                 "gateway": NodeGateway,
                 "node_register": NodeRegister,
+                "fleet": FleetService,
                 "drain": lambda context: context.infra.drain,
             }
         )

@@ -56,6 +56,7 @@ class Node(Base):
     rest_until: Mapped[datetime | None]
     quarantined_at: Mapped[datetime | None]
     quarantine_reason: Mapped[str | None]
+    quarantined_by: Mapped[UUID | None]
     frames_done: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
     busy_seconds: Mapped[float] = mapped_column(Double, server_default=FetchedValue())
     cache_budget_bytes: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
