@@ -123,6 +123,11 @@ _END_REPAIRS = """
 UPDATE render.frame_repair_jobs SET state = $2, finished_at = coalesce($3::timestamptz, now())
 WHERE job_id = $1 AND state IN ('Waiting', 'Running')
 """
+_END_ATTEMPTS = """
+UPDATE render.frame_attempts SET outcome = 'Cancelled',
+       finished_at = coalesce($2::timestamptz, now())
+WHERE tenant_id = $3 AND job_id = $1 AND outcome = 'Running'
+"""
 
 #: Steps of a job of which no piece is known to have been begun.
 _NOT_BEGUN = frozenset({Step.QUEUED, Step.PREPARING})
@@ -290,6 +295,8 @@ async def fail_job(
         return False
     await work.execute(_DROP_FRAMES, job_id, "Failed", now)
     await work.execute(_END_REPAIRS, job_id, "Failed", now)
+    # Other nodes may be at work on its other pieces.
+    await work.execute(_END_ATTEMPTS, job_id, now, job["tenant_id"])
     work.emit(
         JobFailed(
             job_id=job_id,
