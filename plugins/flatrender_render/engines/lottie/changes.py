@@ -29,18 +29,21 @@ SMALL = 0.04  # growing the region by this share of the surface is cheaper than 
 class Region:
     """Pixels of a surface that are to be drawn anew.
 
-    ``crossed`` tells that something to be drawn lies only partly in it.
+    ``crossed`` tells that something to be drawn lies only partly in it, ``full`` that it is the
+    surface: nothing more needs to be found out then.
     """
 
     def __init__(self, width: int, height: int) -> None:
         self.surface = skia.IRect.MakeWH(width, height)
         self.skia = skia.Region()
         self.crossed = False
+        self.full = False
 
     def add(self, matrix: skia.Matrix, box: skia.Rect) -> None:
         """Add the pixels that something within ``box`` may touch."""
         pixels = device_box(matrix, box)
         if pixels.intersect(self.surface):
+            self.full = self.full or pixels.contains(self.surface)
             self.skia.op(pixels, skia.Region.kUnion_Op)
 
     def boxes(self) -> list[Box]:
@@ -63,6 +66,8 @@ def compare(
     layers = {id(part.layers[0]) for part in old if part.variant is None}
     entered: set[int] = set()
     for part in _apart(new, kept):
+        if region.full:
+            return
         layer = part.layers[0]
         content = layer.content
         if (
@@ -96,9 +101,15 @@ def _alike(layer: Layer, before: float, after: float) -> bool:
 
 
 def settle(inside: Composition, frame: float, matrix: skia.Matrix, region: Region) -> None:
-    """Grow the region by what it cuts, where that is little; otherwise mark it as crossed."""
+    """Grow the region by what it cuts, where that is little; otherwise mark it as crossed.
+
+    May leave a region that is to be drawn whole as it is.
+    """
+    share = region.share
+    if region.skia.isEmpty() or share > WHOLE:  # nothing is drawn, or all
+        return
     asked = skia.Region(region.skia)
-    most = region.share + SMALL
+    most = share + SMALL
     while cut := list(_cut(inside, frame, matrix, region)):
         for pixels in cut:
             region.skia.op(pixels, skia.Region.kUnion_Op)

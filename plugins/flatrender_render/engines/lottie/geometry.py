@@ -9,6 +9,7 @@ import math
 import skia
 
 Matrix = tuple[float, float, float, float, float, float]
+Box = tuple[float, float, float, float]
 
 IDENTITY: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
@@ -78,6 +79,20 @@ def is_similarity(m: Matrix) -> bool:
 def apply(m: Matrix, x: float, y: float) -> tuple[float, float]:
     """Map one point."""
     return (m[0] * x + m[2] * y + m[4], m[1] * x + m[3] * y + m[5])
+
+
+def map_box(m: Matrix, box: Box) -> Box:
+    """Return the upright box (left, top, right, bottom) around a mapped one."""
+    a, b, c, d, e, f = m
+    left, top, right, bottom = box
+    xs, ys = (a * left, a * right), (c * top, c * bottom)
+    us, vs = (b * left, b * right), (d * top, d * bottom)
+    return (
+        min(xs) + min(ys) + e,
+        min(us) + min(vs) + f,
+        max(xs) + max(ys) + e,
+        max(us) + max(vs) + f,
+    )
 
 
 def to_skia(m: Matrix) -> skia.Matrix:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import skia
 
-from flatrender_render.engines.lottie.geometry import to_skia
+from flatrender_render.engines.lottie.geometry import Box, map_box, to_skia
 from flatrender_render.engines.lottie.properties import Property, Vector, vector
 from flatrender_render.engines.lottie.reader import Obj
 from flatrender_render.engines.lottie.transform import compose
@@ -36,6 +36,7 @@ class _Set:
     inks: tuple[Ink, ...]
     whole: Ink
     bounds: skia.Rect
+    boxes: tuple[Box | None, ...]  # of the inks
 
 
 class TextLayer:
@@ -110,18 +111,19 @@ class TextLayer:
         looks = self._look(frame)
         if looks is None:
             return current.bounds
-        out = skia.Rect.MakeEmpty()
-        for fragment, ink, look in zip(current.fragments.items, current.inks, looks, strict=True):
-            if fragment.white or look.opacity <= 0.0:
-                continue
-            rect = ink.bounds()
-            if rect.isEmpty():
+        # Plain numbers: asked for every frame and letter, and Skia's objects are slow to make.
+        found: list[Box] = []
+        for fragment, box, look in zip(current.fragments.items, current.boxes, looks, strict=True):
+            if fragment.white or look.opacity <= 0.0 or box is None:
                 continue
             margin = self._margin(current.document, look)
-            rect = rect.makeOutset(margin, margin)
-            matrix = to_skia(self._matrix(frame, current, fragment, look))
-            out.join(matrix.mapRect(rect))
-        return out
+            left, top, right, bottom = box
+            grown = (left - margin, top - margin, right + margin, bottom + margin)
+            found.append(map_box(self._matrix(frame, current, fragment, look), grown))
+        if not found:
+            return skia.Rect.MakeEmpty()
+        lefts, tops, rights, bottoms = zip(*found, strict=True)
+        return skia.Rect.MakeLTRB(min(lefts), min(tops), max(rights), max(bottoms))
 
     # --- setting ----------------------------------------------------------------------------
 
@@ -155,7 +157,8 @@ class TextLayer:
         bounds = whole.bounds()
         if not bounds.isEmpty():
             bounds = bounds.makeOutset(margin, margin)
-        return _Set(document, result, fragments, inks, whole, bounds)
+        boxes = tuple([_box(ink.bounds()) for ink in inks])
+        return _Set(document, result, fragments, inks, whole, bounds, boxes)
 
     # --- animators --------------------------------------------------------------------------
 
@@ -247,6 +250,12 @@ class TextLayer:
 
 
 _STILL = Look()
+
+
+def _box(rect: skia.Rect) -> Box | None:
+    if rect.isEmpty():
+        return None
+    return (rect.left(), rect.top(), rect.right(), rect.bottom())
 
 
 def _spread(looks: list[Look], current: _Set) -> None:
