@@ -120,3 +120,22 @@ class TooManyShares(Conflict):
     title_en = "This export has as many links as it may"
     detail_fa = "حداکثر {limit} پیوند؛ یکی را باطل کنید."
     detail_en = "At most {limit}; revoke one."
+
+
+class BatchTooLarge(DomainError):
+    """The plan allows no batch of so many rows."""
+
+    status = 422
+    code = "batch_too_large"
+    title_fa = "سطرهای جدول بیش از اندازهٔ طرح شماست"
+    title_en = "The table has more rows than your plan allows"
+    detail_fa = "حداکثر {limit} سطر؛ این جدول {rows} سطر دارد."
+    detail_en = "At most {limit}; this table has {rows}."
+
+
+class BatchEmpty(Conflict):
+    """No row failed; there is nothing to render again."""
+
+    code = "nothing_to_retry"
+    title_fa = "سطر ناموفقی نیست"
+    title_en = "No row has failed"

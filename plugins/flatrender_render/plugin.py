@@ -14,6 +14,7 @@ from flatrender.security.ports import NodeAuthenticator, SessionLedger
 from flatrender.security.tokens import KeySource
 from flatrender_render.controllers.admin_fleet import AdminCrashController, AdminFleetController
 from flatrender_render.controllers.admin_nodes import AdminNodeController
+from flatrender_render.controllers.batches import BatchController, BatchTemplateController
 from flatrender_render.controllers.exports import ExportController
 from flatrender_render.controllers.jobs import JobController
 from flatrender_render.controllers.node_api import NodeController
@@ -25,6 +26,8 @@ from flatrender_render.farm.node import Node
 from flatrender_render.farm.runner import Runner
 from flatrender_render.farm.wake import SCHEDULES, TASKS
 from flatrender_render.models import Base
+from flatrender_render.services import batches
+from flatrender_render.services.batch_views import BatchViews
 from flatrender_render.services.fleet import FleetService
 from flatrender_render.services.inspector import InspectorService
 from flatrender_render.services.jobs import JobService
@@ -52,14 +55,21 @@ class RenderPlugin(FlatRenderPlugin):
             ExportController,
             ShareController,
             PublicShareController,
+            BatchController,
+            BatchTemplateController,
             NodeController,
             AdminNodeController,
             AdminFleetController,
             AdminCrashController,
         ),
-        tasks=(*TASKS, *renditions.TASKS, *expiry.TASKS),
-        schedules=(*SCHEDULES, *renditions.SCHEDULES, *expiry.SCHEDULES),
-        subscriptions=renditions.SUBSCRIPTIONS,
+        tasks=(*TASKS, *renditions.TASKS, *expiry.TASKS, *batches.TASKS),
+        schedules=(
+            *SCHEDULES,
+            *renditions.SCHEDULES,
+            *expiry.SCHEDULES,
+            *batches.SCHEDULES,
+        ),
+        subscriptions=(*renditions.SUBSCRIPTIONS, *batches.SUBSCRIPTIONS),
         offers=(contract.TemplateInspector, NodeAuthenticator),
         needs=(SavedProjects, RenderEntitlements, TokenIssuer, KeySource, SessionLedger),
         emits=(
@@ -88,6 +98,8 @@ class RenderPlugin(FlatRenderPlugin):
                 "snapshots": SnapshotService,
                 "outputs": OutputService,
                 "shares": ShareService,
+                "batches": batches.BatchService,
+                "batch_views": BatchViews,
                 "gateway": NodeGateway,
                 "node_register": NodeRegister,
                 "fleet": FleetService,

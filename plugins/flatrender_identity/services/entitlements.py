@@ -33,6 +33,8 @@ _PLAN = """
 SELECT p.id, p.code, p.resolutions, p.max_resolution, p.watermark, p.max_video_seconds, p.priority,
        p.farm_weight, p.export_days, p.max_active_jobs, p.storage_bytes,
        p.max_upload_bytes,
+       coalesce((p.features->>'batch_rows')::int,
+                CASE WHEN p.code = 'free' THEN 10 ELSE 1000 END) AS max_batch_rows,
        coalesce(u.daily_render_limit, p.daily_render_limit) AS daily_limit,
        t.timezone, t.farm_weight AS tenant_weight,
        coalesce(a.balance_minor, 0) AS balance_minor, p.currency, now() AS now
@@ -52,11 +54,31 @@ WHERE u.tenant_id = :tenant AND u.id = :user AND u.status = 'Active' AND u.delet
 
 _COUNT = """
 INSERT INTO identity.user_daily_usage AS d (tenant_id, user_id, day, renders, seconds)
-VALUES (:tenant, :user, :day, 1, :seconds)
+SELECT :tenant, :user, :day, CAST(:count AS int), :seconds
+WHERE CAST(:limit AS int) = 0 OR CAST(:count AS int) <= CAST(:limit AS int)
 ON CONFLICT (tenant_id, user_id, day) DO UPDATE
-SET renders = d.renders + 1, seconds = d.seconds + excluded.seconds
-WHERE CAST(:limit AS int) = 0 OR d.renders < CAST(:limit AS int)
+SET renders = d.renders + excluded.renders, seconds = d.seconds + excluded.seconds
+WHERE CAST(:limit AS int) = 0 OR d.renders + excluded.renders <= CAST(:limit AS int)
 RETURNING d.renders
+"""
+
+_RESERVE_MANY = """
+INSERT INTO identity.render_reservations (job_id, tenant_id, user_id, day, resolution, seconds,
+    charge_minor, watermark, plan_id, plan_code, priority, weight, expires_at)
+SELECT j, :tenant, :user, :day, :resolution, :seconds, :charge, :watermark, :plan, :code,
+       :priority, :weight, now() + make_interval(secs => :overdue)
+FROM unnest(CAST(:jobs AS uuid[])) j
+"""
+#: One line for each job, as if they had been set aside one after the other.
+_LEDGER_MANY = """
+INSERT INTO identity.render_charge_ledger
+  (id, tenant_id, user_id, kind, delta_minor, reserved_delta_minor, balance_after_minor,
+   reference, job_id, reason)
+SELECT gen_random_uuid(), :tenant, :user, 'Reserve', -CAST(:charge AS bigint), :charge,
+       CAST(:balance AS bigint) + CAST(:charge AS bigint) * (CAST(:count AS bigint) - n),
+       'reserve:' || j, j, 'batch'
+FROM unnest(CAST(:jobs AS uuid[])) WITH ORDINALITY AS t(j, n)
+ON CONFLICT (tenant_id, user_id, reference) DO NOTHING
 """
 
 _LEDGER = """
@@ -100,6 +122,7 @@ class _Plan(Struct, frozen=True, kw_only=True):
     max_active_jobs: int | None
     storage_bytes: int
     max_upload_bytes: int | None
+    max_batch_rows: int
     daily_limit: int
     timezone: str
     tenant_weight: float
@@ -140,6 +163,7 @@ class EntitlementService:
             resets_at=day_ends(plan.now, plan.timezone),
             charge_minor=plan.balance_minor,
             currency=plan.currency,
+            max_batch_rows=plan.max_batch_rows,
         )
 
     async def upload_limits(self, tenant_id: UUID, user_id: UUID) -> UploadLimits:
@@ -184,6 +208,66 @@ class EntitlementService:
             )
         return RenderReservation(
             job_id=job_id,
+            charge_minor=charge,
+            currency=plan.currency,
+            watermark=plan.watermark,
+            plan_code=plan.code,
+            priority=plan.priority,
+            weight=weight,
+            export_days=plan.export_days,
+            max_active_jobs=plan.max_active_jobs,
+        )
+
+    async def reserve_many(
+        self,
+        *,
+        tenant_id: UUID,
+        user_id: UUID,
+        job_ids: Sequence[UUID],
+        resolution: str,
+        seconds: float,
+    ) -> RenderReservation:
+        """Count and set aside many jobs in one transaction; see the port for what is raised."""
+        first = job_ids[0]
+        async with self._db.unit_of_work(tenant_id) as work:
+            await work.execute(_ONE_AT_A_TIME, job=str(first))
+            if earlier := await self._existing(work, user_id, first):
+                return earlier
+            plan = await self._plan(work, user_id)
+            self._check(plan, resolution, seconds)
+            charge = await self._price(work, resolution, seconds)
+            count = len(job_ids)
+            await self._take_count(work, user_id, plan, seconds * count, count)
+            if charge:
+                balance = await self._take(work, user_id, charge * count)
+                await work.execute(
+                    _LEDGER_MANY,
+                    tenant=tenant_id,
+                    user=user_id,
+                    charge=charge,
+                    balance=balance,
+                    count=count,
+                    jobs=list(job_ids),
+                )
+            weight = plan.farm_weight * plan.tenant_weight
+            await work.execute(
+                _RESERVE_MANY,
+                jobs=list(job_ids),
+                tenant=tenant_id,
+                user=user_id,
+                day=plan.today,
+                resolution=resolution,
+                seconds=seconds,
+                charge=charge,
+                watermark=plan.watermark,
+                plan=plan.id,
+                code=plan.code,
+                priority=plan.priority,
+                weight=weight,
+                overdue=OVERDUE_SECONDS,
+            )
+        return RenderReservation(
+            job_id=first,
             charge_minor=charge,
             currency=plan.currency,
             watermark=plan.watermark,
@@ -295,7 +379,7 @@ class EntitlementService:
         return render_charge(seconds, row[0], row[1]) if row else 0
 
     async def _take_count(
-        self, work: UnitOfWork, user_id: UUID, plan: _Plan, seconds: float
+        self, work: UnitOfWork, user_id: UUID, plan: _Plan, seconds: float, count: int = 1
     ) -> None:
         counted = await work.execute(
             _COUNT,
@@ -303,15 +387,24 @@ class EntitlementService:
             user=user_id,
             day=plan.today,
             seconds=seconds,
+            count=count,
             limit=plan.daily_limit,
         )
         if counted.first() is None:
             resets = day_ends(plan.now, plan.timezone)
             wait = max(1, math.ceil((resets - plan.now).total_seconds()))
+            used = await work.execute(
+                "SELECT renders FROM identity.user_daily_usage "
+                "WHERE tenant_id = :tenant AND user_id = :user AND day = :day",
+                tenant=work.tenant,
+                user=user_id,
+                day=plan.today,
+            )
+            row = used.first()
             raise DailyLimitReached(
                 headers={"Retry-After": str(wait)},
                 extra={"resets_at": resets.isoformat()},
-                used=plan.daily_limit,
+                used=row[0] if row else 0,
                 limit=plan.daily_limit,
             )
 
@@ -320,6 +413,22 @@ class EntitlementService:
     ) -> None:
         if charge == 0:
             return
+        balance = await self._take(work, user_id, charge)
+        await work.execute(
+            _LEDGER,
+            tenant=work.tenant,
+            user=user_id,
+            kind="Reserve",
+            delta=-charge,
+            reserved=charge,
+            balance=balance,
+            reference=f"reserve:{job_id}",
+            job=job_id,
+            reason="",
+        )
+
+    async def _take(self, work: UnitOfWork, user_id: UUID, charge: int) -> int:
+        """Move charge from the balance to what is reserved; returns the balance after it."""
         taken = await work.execute(
             "UPDATE identity.render_charge_accounts SET balance_minor = balance_minor - :charge, "
             "reserved_minor = reserved_minor + :charge WHERE tenant_id = :tenant "
@@ -338,18 +447,8 @@ class EntitlementService:
             )
             left = found.first()
             raise NotEnoughCharge(needed=charge, balance=left[0] if left else 0)
-        await work.execute(
-            _LEDGER,
-            tenant=work.tenant,
-            user=user_id,
-            kind="Reserve",
-            delta=-charge,
-            reserved=charge,
-            balance=row[0],
-            reference=f"reserve:{job_id}",
-            job=job_id,
-            reason="",
-        )
+        balance: int = row[0]
+        return balance
 
     async def _close(self, work: UnitOfWork, job_id: UUID, state: str) -> Any:
         """Move a reservation out of Reserved; None when somebody did so before."""

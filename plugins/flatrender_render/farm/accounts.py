@@ -21,6 +21,9 @@ BATCH = 500
 _FATES = """
 SELECT id, tenant_id, step, coalesce(refund_fraction, 0) AS fraction, cancelled_by
 FROM render.render_jobs WHERE id = ANY ($1)
+UNION ALL  -- rows of a batch that are about to become jobs
+SELECT job_id, tenant_id, 'Queued', 0, NULL FROM render.batch_rows
+WHERE job_id = ANY ($1) AND state = 'Waiting'
 """
 
 

@@ -61,7 +61,7 @@ FROM jsonb_to_recordset(CAST(:rows AS jsonb))
 """
 _ACTIVE = """
 SELECT count(*) FROM render.render_jobs WHERE tenant_id = :tenant AND user_id = :user
-AND step NOT IN ('Done', 'Failed', 'Cancelled')
+AND batch_id IS NULL AND step NOT IN ('Done', 'Failed', 'Cancelled')
 """
 _CANCEL = """
 UPDATE render.render_jobs
@@ -127,7 +127,7 @@ class JobService:
         try:
             async with self._db.unit_of_work(tenant_id) as work:
                 await self._check_active(work, user_id, reservation)
-                await self._insert(
+                await self.insert(
                     work,
                     job_id=job_id,
                     principal=principal,
@@ -206,7 +206,7 @@ class JobService:
         if int(active.scalar_one()) >= reservation.max_active_jobs:
             raise TooManyActiveJobs(limit=reservation.max_active_jobs)
 
-    async def _insert(
+    async def insert(
         self,
         work: UnitOfWork,
         *,
@@ -218,6 +218,7 @@ class JobService:
         reservation: RenderReservation,
         extras: Sequence[str] = (),
     ) -> None:
+        """Write a job with its pieces into an open transaction; its charge is set aside already."""
         composition = source.composition
         width, height = output_size(composition.width, composition.height, resolution)
         encoded = msgspec.json.encode(composition)

@@ -118,7 +118,7 @@ def _check(
             value: Any = None
             file_id: UUID | None = None
             if raw is not None and isinstance(slot, ImageSlot):
-                picture = _picture(raw, files, pointer)
+                picture = picture_of(raw, files, pointer)
                 if isinstance(picture, FieldError):
                     errors.append(picture)
                     continue
@@ -137,7 +137,7 @@ def _check(
     return rows, errors
 
 
-def _picture(
+def picture_of(
     raw: object, files: Mapping[UUID, FileRef], pointer: str
 ) -> tuple[dict[str, Any], UUID, tuple[int, int]] | FieldError:
     """Turn ``{file_id, focus_x, ...}`` into what is stored, or say why not."""

@@ -1,12 +1,14 @@
 """What render asks of studio: the ``SavedProjects`` port."""
 
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from flatrender.contracts.studio import RenderSource
+from flatrender.contracts.studio import FilledRows, RenderSource, SlotColumn
 from flatrender.plugin import PluginContext
 from flatrender_studio.domain import compose
 from flatrender_studio.errors import ProjectIncomplete
 from flatrender_studio.queries import project_of
+from flatrender_studio.services.rows import RowService
 
 
 class SourceService:
@@ -14,6 +16,23 @@ class SourceService:
 
     def __init__(self, context: PluginContext) -> None:
         self._reads = context.db.reads
+        self._rows = context.get(RowService)
+
+    async def columns(
+        self, tenant_id: UUID, user_id: UUID, saved_project_id: UUID
+    ) -> list[SlotColumn] | None:
+        """Return the project's slots as columns of a table, or None."""
+        return await self._rows.columns(tenant_id, user_id, saved_project_id)
+
+    async def fill_rows(
+        self,
+        tenant_id: UUID,
+        user_id: UUID,
+        saved_project_id: UUID,
+        rows: Sequence[Mapping[str, object]],
+    ) -> FilledRows | None:
+        """Lay rows over a project; see the port."""
+        return await self._rows.fill_rows(tenant_id, user_id, saved_project_id, rows)
 
     async def render_source(
         self, tenant_id: UUID, user_id: UUID, saved_project_id: UUID, *, complete: bool = True

@@ -123,7 +123,8 @@ class ApiKeyRevoked(IdentityEvent, frozen=True, kw_only=True):
 
 
 class RenderLimits(Struct, frozen=True, kw_only=True):
-    """What a user may render now. ``daily_limit`` 0 means no limit."""
+    """What a user may render now. ``daily_limit`` 0 means no limit; ``max_batch_rows`` is how many
+    rows one batch may have."""
 
     plan_code: str
     resolutions: list[str]
@@ -134,6 +135,7 @@ class RenderLimits(Struct, frozen=True, kw_only=True):
     resets_at: datetime
     charge_minor: int
     currency: str
+    max_batch_rows: int = 0
 
 
 class RenderReservation(Struct, frozen=True, kw_only=True):
@@ -172,6 +174,21 @@ class RenderEntitlements(Protocol):
 
         Raises a ``DomainError``: 403 ``quality_locked``, 429 ``daily_limit_reached``, 402
         ``not_enough_charge``.
+        """
+        ...
+
+    async def reserve_many(
+        self,
+        *,
+        tenant_id: UUID,
+        user_id: UUID,
+        job_ids: Sequence[UUID],
+        resolution: str,
+        seconds: float,
+    ) -> RenderReservation:
+        """As :meth:`reserve` for many jobs of ``seconds`` each: all of them or none, together.
+
+        Returns the terms of each; ``job_id`` is the first one's. Settled and released one by one.
         """
         ...
 

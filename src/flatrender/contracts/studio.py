@@ -1,12 +1,14 @@
 """Studio's published language: the customer's filled-in copy, frozen for rendering."""
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Protocol
 from uuid import UUID
 
 from msgspec import Struct
 
+from flatrender.errors import FieldError
 from flatrender.events.envelope import Event
-from flatrender.template.composition import Composition
+from flatrender.template.composition import Composition, SlotValue
 
 
 class StudioEvent(Event, frozen=True, kw_only=True):
@@ -49,6 +51,39 @@ class RenderSource(Struct, frozen=True, kw_only=True):
     has_voiceover: bool
 
 
+class SlotColumn(Struct, frozen=True, kw_only=True):
+    """A slot as a column of a table: ``name`` is the shortest that means it."""
+
+    name: str
+    scene_id: UUID
+    scene_name_fa: str
+    scene_name_en: str
+    key: str
+    type: str
+    name_fa: str
+    name_en: str
+    required: bool
+    value: str
+
+
+class RowFilling(Struct, frozen=True, kw_only=True):
+    """One row of a table over a project: values by scene and slot, or why it is refused.
+
+    Pointers of ``errors`` are ``/rows/<index from 0>/<column>``.
+    """
+
+    values: dict[str, dict[str, SlotValue]]
+    errors: list[FieldError]
+
+
+class FilledRows(Struct, frozen=True, kw_only=True):
+    """A project frozen once, and what each row changes in it. ``errors`` are about columns."""
+
+    source: RenderSource
+    rows: list[RowFilling]
+    errors: list[FieldError]
+
+
 class SavedProjects(Protocol):
     """Reads of saved projects, scoped to tenant and owner."""
 
@@ -61,4 +96,21 @@ class SavedProjects(Protocol):
         template has them. Raises ``DomainError`` 422 ``project_incomplete`` with a pointer per
         slot when a required value is missing or no longer valid.
         """
+        ...
+
+    async def columns(
+        self, tenant_id: UUID, user_id: UUID, saved_project_id: UUID
+    ) -> list[SlotColumn] | None:
+        """Return the slots of a project as columns, or None when it is not this user's."""
+        ...
+
+    async def fill_rows(
+        self,
+        tenant_id: UUID,
+        user_id: UUID,
+        saved_project_id: UUID,
+        rows: Sequence[Mapping[str, object]],
+    ) -> FilledRows | None:
+        """Lay rows (column -> cell) over a project without changing it; None when it is not this
+        user's. An empty cell leaves the project's own value."""
         ...

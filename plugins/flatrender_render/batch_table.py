@@ -1,0 +1,127 @@
+"""Tables of batches: a CSV's bytes to rows, and back. Pure.
+
+A CSV is UTF-8 (a byte order mark is fine) with ``,``, ``;`` or tabs between cells, as
+spreadsheets write it; the first line names the columns. Cells that a spreadsheet would take for a
+formula are written with an apostrophe before them, and read back without it.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+from flatrender.errors import FieldError, Invalid
+from flatrender.template.decode import escape
+
+MAX_BYTES = 8 << 20
+MAX_ROWS = 10_000
+MAX_COLUMNS = 500
+MAX_CELL = 20_000
+KEY = "key"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+Row = dict[str, object]
+
+
+def read_csv(data: bytes) -> list[Row]:
+    """Return the rows of a CSV. Raises ``Invalid`` with line and column of what is refused."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _refused(
+            "/file",
+            "csv_not_utf8",
+            f"فایل باید UTF-8 باشد (بایت {error.start})",
+            f"The file must be UTF-8 (byte {error.start})",
+        ) from None
+    if "\0" in text:
+        raise _refused("/file", "csv_invalid", "فایل CSV نیست", "This is no CSV file")
+    head = text.splitlines()[0] if text.strip() else ""
+    separator = max(",;\t", key=head.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        lines = [line for line in reader if any(cell.strip() for cell in line)]
+    except csv.Error as error:
+        raise _refused(
+            "/file",
+            "csv_invalid",
+            f"سطر {reader.line_num} خوانده نشد",
+            f"Line {reader.line_num} cannot be read: {error}",
+        ) from None
+    if len(lines) < 2:
+        raise _refused(
+            "/file",
+            "csv_empty",
+            "سطر نخست نام ستون‌هاست و دست‌کم یک سطر دیگر لازم است",
+            "The first line names the columns and at least one more is needed",
+        )
+    return _rows([name.strip() for name in lines[0]], lines[1:])
+
+
+def _rows(columns: list[str], lines: Sequence[Sequence[str]]) -> list[Row]:
+    while columns and not columns[-1]:
+        columns.pop()  # spreadsheets leave empty ones at the end
+    errors = check_columns(columns)
+    rows: list[Row] = []
+    for index, line in enumerate(lines):
+        if len(line) > len(columns) and any(cell.strip() for cell in line[len(columns) :]):
+            errors.append(
+                FieldError(
+                    pointer=f"/rows/{index}",
+                    code="too_many_cells",
+                    message_fa=f"سطر {index + 1}: خانه‌ها از ستون‌ها بیشترند",
+                    message_en=f"Row {index + 1} has more cells than there are columns",
+                )
+            )
+        rows.append({name: _unguarded(cell) for name, cell in zip(columns, line, strict=False)})
+    if errors:
+        raise Invalid(errors=errors[:200])
+    return rows
+
+
+def check_columns(columns: Sequence[str]) -> list[FieldError]:
+    """Return what is wrong with the names of columns."""
+    errors = []
+    if len(columns) > MAX_COLUMNS:
+        errors.append(
+            FieldError(
+                pointer="/columns",
+                code="too_many_columns",
+                message_fa=f"حداکثر {MAX_COLUMNS} ستون",
+                message_en=f"At most {MAX_COLUMNS} columns",
+            )
+        )
+    seen: set[str] = set()
+    for name in columns:
+        if not name or name in seen:
+            errors.append(
+                FieldError(
+                    pointer=f"/columns/{escape(name)}",
+                    code="column_twice" if name else "column_unnamed",
+                    message_fa="نام ستون‌ها باید یکتا باشد",
+                    message_en="Columns need names of their own",
+                )
+            )
+        seen.add(name)
+    return errors
+
+
+def write_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    """Return a CSV that spreadsheets open as UTF-8 and that no cell of can run in them."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow([_guarded(name) for name in columns])
+    for row in rows:
+        writer.writerow(["" if cell is None else _guarded(str(cell)) for cell in row])
+    return b"\xef\xbb\xbf" + out.getvalue().encode()
+
+
+def _guarded(cell: str) -> str:
+    return "'" + cell if cell.startswith(_FORMULA) else cell
+
+
+def _unguarded(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
+
+
+def _refused(pointer: str, code: str, fa: str, en: str) -> Invalid:
+    return Invalid(errors=[FieldError(pointer=pointer, code=code, message_fa=fa, message_en=en)])

@@ -1,0 +1,493 @@
+"""Batches: one saved project over the rows of a table.
+
+Order of a submit: check every cell of every row; set count and charge aside for all rows in one
+transaction of identity; write batch and rows with the ids that their jobs will have. Jobs are made
+in portions by a task: a row is locked, its job inserted and the row marked in one transaction, so
+however often the task runs a row has one job. What a crash leaves set aside without a job is
+released by the sweep of ``farm/accounts.py``, once no row waits for it.
+"""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from flatrender.clock import uuid7
+from flatrender.contracts.identity import RenderEntitlements, RenderReservation
+from flatrender.contracts.render import JobCancelled, JobCompleted, JobFailed
+from flatrender.contracts.studio import FilledRows, RenderSource, SavedProjects
+from flatrender.db import UnitOfWork
+from flatrender.errors import FieldError, Invalid, NotFound
+from flatrender.events.subscriptions import Delivered, Subscription
+from flatrender.plugin import PluginContext
+from flatrender.security.principal import Principal
+from flatrender.tasks.task import Nothing, Schedule, Task
+from flatrender.template.composition import SlotValue
+from flatrender.template.timing import total_frames
+from flatrender_render.batch_schemas import BatchBody, BatchCheck
+from flatrender_render.batch_table import KEY, check_columns
+from flatrender_render.errors import BatchEmpty, BatchTooLarge, JobFinished, VideoTooManyFrames
+from flatrender_render.services.jobs import MAX_FRAMES, JobService
+
+PORTION = 25
+
+_INSERT = """
+INSERT INTO render.batches (id, tenant_id, user_id, saved_project_id, name, resolution, total,
+    source, terms, columns, formats, charge_minor, currency)
+VALUES (:id, :tenant, :user, :saved, :name, :resolution, :total, CAST(:source AS jsonb),
+    CAST(:terms AS jsonb), CAST(:columns AS text[]), CAST(:formats AS text[]), :charge, :currency)
+"""
+_INSERT_ROWS = """
+INSERT INTO render.batch_rows (tenant_id, batch_id, row, key, cells, "values", job_id, charge_minor)
+SELECT :tenant, :batch, r.row, r.key, r.cells, r.filled, r.job_id, :charge
+FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+     AS r(row int, key text, cells jsonb, filled jsonb, job_id uuid)
+"""
+_LOCK = """
+SELECT id, user_id, state, resolution, formats, source, terms,
+       cancel_requested_at IS NOT NULL AS stop
+FROM render.batches WHERE tenant_id = :tenant AND id = :batch FOR UPDATE
+"""
+_TAKE = """
+SELECT row, job_id, retry_of, "values" FROM render.batch_rows
+WHERE tenant_id = :tenant AND batch_id = :batch AND state = 'Waiting' ORDER BY row LIMIT :portion
+"""
+_SUBMITTED = """
+WITH marked AS (
+    UPDATE render.batch_rows SET state = 'Submitted'
+    WHERE tenant_id = :tenant AND batch_id = :batch AND job_id = ANY (CAST(:jobs AS uuid[]))
+    RETURNING row, job_id, batch_id, retry_of)
+UPDATE render.render_jobs j SET batch_id = m.batch_id, batch_row = m.row, retry_of = m.retry_of
+FROM marked m WHERE j.tenant_id = :tenant AND j.id = m.job_id
+"""
+_RECOUNT = """
+UPDATE render.batches b SET done = s.done, failed = s.failed, cancelled = s.cancelled,
+    state = CASE WHEN s.open > 0 THEN 'Running'
+                 WHEN b.cancel_requested_at IS NOT NULL THEN 'Cancelled'
+                 WHEN s.done = 0 THEN 'Failed' ELSE 'Done' END,
+    finished_at = CASE WHEN s.open > 0 THEN NULL ELSE coalesce(b.finished_at, now()) END
+FROM (SELECT count(*) FILTER (WHERE state = 'Done')::int AS done,
+             count(*) FILTER (WHERE state = 'Failed')::int AS failed,
+             count(*) FILTER (WHERE state = 'Cancelled')::int AS cancelled,
+             count(*) FILTER (WHERE state IN ('Waiting', 'Submitted'))::int AS open
+      FROM render.batch_rows WHERE tenant_id = :tenant AND batch_id = :batch) s
+WHERE b.tenant_id = :tenant AND b.id = :batch
+"""
+_BATCH_OF = """
+SELECT batch_id FROM render.batch_rows WHERE tenant_id = :tenant AND job_id = :job
+"""
+_ENDED = """
+UPDATE render.batch_rows SET state = :state, export_id = :export, error_code = :code,
+    error_fa = :fa, error_en = :en
+WHERE tenant_id = :tenant AND job_id = :job AND state IN ('Submitted', 'Failed')
+RETURNING batch_id
+"""
+_STOP_ROWS = """
+UPDATE render.batch_rows SET state = 'Cancelled'
+WHERE tenant_id = :tenant AND batch_id = :batch AND state = 'Waiting'
+"""
+_STOP = """
+UPDATE render.batches SET cancel_requested_at = coalesce(cancel_requested_at, now())
+WHERE tenant_id = :tenant AND id = :batch
+"""
+_NEVER_MADE = """
+SELECT r.job_id FROM render.batch_rows r
+WHERE r.tenant_id = $1 AND r.batch_id = $2 AND r.state = 'Cancelled'
+  AND NOT EXISTS (SELECT FROM render.render_jobs j WHERE j.id = r.job_id)
+ORDER BY r.row
+"""
+_STILL_GOING = """
+SELECT r.job_id FROM render.batch_rows r
+JOIN render.render_jobs j ON j.tenant_id = r.tenant_id AND j.id = r.job_id
+WHERE r.tenant_id = $1 AND r.batch_id = $2 AND j.step NOT IN ('Done', 'Failed', 'Cancelled')
+ORDER BY r.row
+"""
+_FAILED = """
+SELECT row, job_id FROM render.batch_rows
+WHERE tenant_id = $1 AND batch_id = $2 AND state = 'Failed' ORDER BY row
+"""
+_AGAIN = """
+UPDATE render.batch_rows b SET job_id = r.job_id, retry_of = r.old, attempt = b.attempt + 1,
+    state = 'Waiting', error_code = NULL, error_fa = NULL, error_en = NULL, charge_minor = :charge
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(row int, old uuid, job_id uuid)
+WHERE b.tenant_id = :tenant AND b.batch_id = :batch AND b.row = r.row AND b.job_id = r.old
+  AND b.state = 'Failed'
+RETURNING b.job_id
+"""
+_CHARGED = """
+UPDATE render.batches SET charge_minor = charge_minor + :charge, terms = CAST(:terms AS jsonb),
+    cancel_requested_at = NULL
+WHERE tenant_id = :tenant AND id = :batch
+"""
+_LATE = """
+SELECT DISTINCT r.tenant_id, r.batch_id FROM render.batch_rows r
+WHERE r.state = 'Waiting' AND r.updated_at < now() - interval '20 seconds' LIMIT 50
+"""
+
+
+class BatchWake(Struct, frozen=True):
+    """Rows of a batch wait to become jobs, or its jobs to be stopped."""
+
+    tenant_id: UUID
+    batch_id: UUID
+
+
+class BatchService:
+    """Use cases of batches."""
+
+    def __init__(self, context: PluginContext) -> None:
+        self._context = context
+        self._db = context.db
+
+    async def check(self, principal: Principal, body: BatchBody) -> BatchCheck:
+        """Say what a batch would be. Raises like :meth:`submit`, but for money."""
+        filled, _ = await self._filled(principal, body)
+        frames = total_frames(filled.source.composition)
+        return BatchCheck(
+            rows=len(body.rows),
+            seconds_each=round(frames / filled.source.composition.fps, 3),
+            columns=_columns(body.rows),
+        )
+
+    async def submit(self, principal: Principal, body: BatchBody) -> UUID:
+        """Accept all rows or none and return the batch's id.
+
+        Raises ``NotFound``, ``BatchTooLarge``, ``Invalid`` with a pointer
+        ``/rows/<index>/<column>`` for every refused cell, and identity's refusals.
+        """
+        filled, keys = await self._filled(principal, body)
+        composition = filled.source.composition
+        frames = total_frames(composition)
+        batch_id = uuid7()
+        jobs = sorted(uuid7() for _ in body.rows)
+        terms = await self._reserve(principal, jobs, body.resolution, frames / composition.fps)
+        rows = [
+            {
+                "row": number,
+                "key": key,
+                "cells": {k: v for k, v in cells.items() if k != KEY},
+                "filled": one.values,
+                "job_id": job,
+            }
+            for number, (key, cells, one, job) in enumerate(
+                zip(keys, body.rows, filled.rows, jobs, strict=True), 1
+            )
+        ]
+        try:
+            async with self._db.unit_of_work(principal.tenant_id) as work:
+                await work.execute(
+                    _INSERT,
+                    id=batch_id,
+                    tenant=work.tenant,
+                    user=principal.user_id,
+                    saved=body.saved_project_id,
+                    name=body.name or filled.source.name,
+                    resolution=body.resolution,
+                    total=len(rows),
+                    source=_json(filled.source),
+                    terms=_json(terms),
+                    columns=_columns(body.rows),
+                    formats=["mp4", *sorted(set(body.extras))],
+                    charge=terms.charge_minor * len(rows),
+                    currency=terms.currency,
+                )
+                await work.execute(
+                    _INSERT_ROWS,
+                    tenant=work.tenant,
+                    batch=batch_id,
+                    charge=terms.charge_minor,
+                    rows=_json(rows),
+                )
+                work.enqueue(EXPAND, BatchWake(tenant_id=work.tenant, batch_id=batch_id))
+        except BaseException:
+            await self._release(principal.tenant_id, jobs)
+            raise
+        return batch_id
+
+    async def cancel(self, principal: Principal, batch_id: UUID) -> None:
+        """Stop what has not ended. Raises ``NotFound`` and ``JobFinished``."""
+        async with self._db.unit_of_work(principal.tenant_id) as work:
+            batch = await _locked(work, batch_id)
+            if batch is None or batch.user_id != principal.user_id:
+                raise NotFound()
+            if batch.state != "Running":
+                raise JobFinished(step=batch.state)
+            own = {"tenant": work.tenant, "batch": batch_id}
+            await work.execute(_STOP, **own)
+            await work.execute(_STOP_ROWS, **own)
+            await work.execute(_RECOUNT, **own)
+            work.enqueue(STOP, BatchWake(tenant_id=work.tenant, batch_id=batch_id))
+
+    async def retry(self, principal: Principal, batch_id: UUID) -> int:
+        """Render the failed rows again, set aside anew; returns how many.
+
+        Raises ``NotFound``, ``BatchEmpty`` and identity's refusals.
+        """
+        source, resolution = await self._source(principal, batch_id)
+        found = await self._db.reads.records(
+            principal.tenant_id, _FAILED, principal.tenant_id, batch_id
+        )
+        if not found:
+            raise BatchEmpty()
+        jobs = sorted(uuid7() for _ in found)
+        seconds = total_frames(source.composition) / source.composition.fps
+        terms = await self._reserve(principal, jobs, resolution, seconds)
+        rows = [
+            {"row": row["row"], "old": row["job_id"], "job_id": job}
+            for row, job in zip(found, jobs, strict=True)
+        ]
+        taken: set[UUID] = set()
+        try:
+            async with self._db.unit_of_work(principal.tenant_id) as work:
+                await _locked(work, batch_id)
+                own = {"tenant": work.tenant, "batch": batch_id}
+                again = await work.execute(
+                    _AGAIN, **own, rows=_json(rows), charge=terms.charge_minor
+                )
+                taken = {row[0] for row in again}
+                charge = terms.charge_minor * len(taken)
+                await work.execute(_CHARGED, **own, charge=charge, terms=_json(terms))
+                await work.execute(_RECOUNT, **own)
+                work.enqueue(EXPAND, BatchWake(tenant_id=work.tenant, batch_id=batch_id))
+        except BaseException:
+            await self._release(principal.tenant_id, jobs)
+            raise
+        # Somebody else retried some of them meanwhile: what was set aside for those goes back.
+        await self._release(principal.tenant_id, [job for job in jobs if job not in taken])
+        return len(taken)
+
+    async def expand(self, wake: BatchWake) -> None:
+        """Make jobs of the rows that wait, a portion in each transaction."""
+        while await self._portion(wake):
+            pass
+
+    async def stop_jobs(self, wake: BatchWake) -> None:
+        """Stop the jobs of a cancelled batch, and release what never became one."""
+        reads, own = self._db.reads, (wake.tenant_id, wake.batch_id)
+        never = await reads.records(wake.tenant_id, _NEVER_MADE, *own)
+        await self._release(wake.tenant_id, [row["job_id"] for row in never], quiet=False)
+        async with self._db.unit_of_work(wake.tenant_id) as work:
+            batch = await _locked(work, wake.batch_id)
+        if batch is None:
+            return
+        owner = Principal(kind="user", tenant_id=wake.tenant_id, user_id=batch.user_id)
+        jobs = self._context.get(JobService)
+        for row in await reads.records(wake.tenant_id, _STILL_GOING, *own):
+            with contextlib.suppress(JobFinished, NotFound):  # it ended by itself
+                await jobs.cancel(owner, row["job_id"])
+
+    async def _portion(self, wake: BatchWake) -> bool:
+        async with self._db.unit_of_work(wake.tenant_id) as work:
+            batch = await _locked(work, wake.batch_id)
+            if batch is None or batch.state != "Running" or batch.stop:
+                return False
+            own = {"tenant": work.tenant, "batch": wake.batch_id}
+            found = (await work.execute(_TAKE, **own, portion=PORTION)).all()
+            if not found:
+                return False
+            source = msgspec.convert(batch.source, RenderSource, strict=False)
+            terms = msgspec.convert(batch.terms, RenderReservation, strict=False)
+            frames = total_frames(source.composition)
+            owner = Principal(kind="user", tenant_id=work.tenant, user_id=batch.user_id)
+            jobs = self._context.get(JobService)
+            for row in found:
+                await jobs.insert(
+                    work,
+                    job_id=row.job_id,
+                    principal=owner,
+                    source=_over(source, row.values),
+                    resolution=batch.resolution,
+                    frames=frames,
+                    reservation=replace(terms, job_id=row.job_id),
+                    extras=[form for form in batch.formats if form != "mp4"],
+                )
+            await work.execute(_SUBMITTED, **own, jobs=[row.job_id for row in found])
+            return len(found) == PORTION
+
+    async def _filled(self, principal: Principal, body: BatchBody) -> tuple[FilledRows, list[str]]:
+        """Return the checked rows and their keys."""
+        tenant_id, user_id = principal.tenant_id, principal.user_id
+        if user_id is None:
+            raise NotFound()
+        limits = await self._context.port(RenderEntitlements).limits(tenant_id, user_id)
+        if len(body.rows) > limits.max_batch_rows:
+            raise BatchTooLarge(limit=limits.max_batch_rows, rows=len(body.rows))
+        keys, errors = _keys(body.rows)
+        errors += check_columns(_columns(body.rows))
+        cells = [{k: v for k, v in row.items() if k != KEY} for row in body.rows]
+        filled = await self._context.port(SavedProjects).fill_rows(
+            tenant_id, user_id, body.saved_project_id, cells
+        )
+        if filled is None:
+            raise NotFound()
+        errors += filled.errors
+        for number, row in enumerate(filled.rows, 1):
+            errors += [_numbered(error, number) for error in row.errors]
+        if errors:
+            raise Invalid(errors=errors)
+        frames = total_frames(filled.source.composition)
+        if frames > MAX_FRAMES:
+            raise VideoTooManyFrames(limit=MAX_FRAMES, frames=frames)
+        return filled, keys
+
+    async def _source(self, principal: Principal, batch_id: UUID) -> tuple[RenderSource, str]:
+        async with self._db.unit_of_work(principal.tenant_id) as work:
+            batch = await _locked(work, batch_id)
+        if batch is None or batch.user_id != principal.user_id:
+            raise NotFound()
+        return msgspec.convert(batch.source, RenderSource, strict=False), batch.resolution
+
+    async def _reserve(
+        self, principal: Principal, jobs: Sequence[UUID], resolution: str, seconds: float
+    ) -> RenderReservation:
+        if principal.user_id is None:
+            raise NotFound()
+        return await self._context.port(RenderEntitlements).reserve_many(
+            tenant_id=principal.tenant_id,
+            user_id=principal.user_id,
+            job_ids=jobs,
+            resolution=resolution,
+            seconds=seconds,
+        )
+
+    async def _release(self, tenant_id: UUID, jobs: Sequence[UUID], *, quiet: bool = True) -> None:
+        port = self._context.port(RenderEntitlements)
+        for job in jobs:
+            try:
+                await port.release(tenant_id=tenant_id, job_id=job)
+            except Exception:
+                if not quiet:  # a task is repeated; a request leaves it to the sweep
+                    raise
+
+
+async def _locked(work: UnitOfWork, batch_id: UUID) -> Any:
+    found = await work.execute(_LOCK, tenant=work.tenant, batch=batch_id)
+    return found.first()
+
+
+def _over(source: RenderSource, filled: Mapping[str, Any]) -> RenderSource:
+    """Lay a row's values over the frozen project."""
+    values = msgspec.convert(filled, dict[str, dict[str, SlotValue]], strict=False)
+    scenes = [
+        replace(scene, values={**scene.values, **values[scene.id]}) if scene.id in values else scene
+        for scene in source.composition.scenes
+    ]
+    return replace(source, composition=replace(source.composition, scenes=scenes))
+
+
+def _columns(rows: Sequence[Mapping[str, object]]) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def _keys(rows: Sequence[Mapping[str, object]]) -> tuple[list[str], list[FieldError]]:
+    """Return a name for every row: what it says itself, or its number."""
+    keys: list[str] = []
+    errors: list[FieldError] = []
+    seen: dict[str, int] = {}
+    for number, row in enumerate(rows, 1):
+        key = str(row.get(KEY) or "").strip()[:200] or str(number)
+        if key in seen:
+            errors.append(
+                FieldError(
+                    pointer=f"/rows/{number - 1}/{KEY}",
+                    code="key_twice",
+                    message_fa=f"سطر {number}: همان کلید سطر {seen[key]} است",
+                    message_en=f"Row {number}: row {seen[key]} has the same key",
+                )
+            )
+        seen.setdefault(key, number)
+        keys.append(key)
+    return keys, errors[:200]
+
+
+def _numbered(error: FieldError, number: int) -> FieldError:
+    return replace(
+        error,
+        message_fa=f"سطر {number}: {error.message_fa}",
+        message_en=f"Row {number}: {error.message_en}",
+    )
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+async def _end_row(work: UnitOfWork, job_id: UUID, state: str, **facts: object) -> None:
+    found = await work.execute(_BATCH_OF, tenant=work.tenant, job=job_id)
+    row = found.first()
+    if row is None:
+        return
+    await _locked(work, row[0])  # the batch first: two rows that end at once count each other
+    told: dict[str, object] = {"export": None, "code": None, "fa": None, "en": None, **facts}
+    ended = await work.execute(_ENDED, tenant=work.tenant, job=job_id, state=state, **told)
+    if ended.first() is not None:
+        await work.execute(_RECOUNT, tenant=work.tenant, batch=row[0])
+
+
+async def row_done(context: PluginContext, work: UnitOfWork, told: Delivered) -> None:
+    """A row has its video."""
+    del context
+    event: JobCompleted = told.event
+    await _end_row(work, event.job_id, "Done", export=event.export_id)
+
+
+async def row_failed(context: PluginContext, work: UnitOfWork, told: Delivered) -> None:
+    """A row could not be rendered."""
+    del context
+    event: JobFailed = told.event
+    await _end_row(
+        work,
+        event.job_id,
+        "Failed",
+        code=event.code,
+        fa=event.message_fa,
+        en=event.message_en,
+    )
+
+
+async def row_cancelled(context: PluginContext, work: UnitOfWork, told: Delivered) -> None:
+    """A row was stopped."""
+    del context
+    event: JobCancelled = told.event
+    await _end_row(work, event.job_id, "Cancelled")
+
+
+async def expand(context: PluginContext, wake: BatchWake) -> None:
+    """Make jobs of rows that wait."""
+    await context.get(BatchService).expand(wake)
+
+
+async def stop(context: PluginContext, wake: BatchWake) -> None:
+    """Stop a batch's jobs."""
+    await context.get(BatchService).stop_jobs(wake)
+
+
+async def sweep(context: PluginContext, _payload: Nothing) -> None:
+    """Wake workers for rows that still wait: nothing depends on a wake-up having arrived."""
+    for row in await context.db.system_fetch("rows that wait", _LATE):
+        await context.infra.queue.enqueue_task(
+            "render",
+            EXPAND.queue,
+            EXPAND.name,
+            BatchWake(tenant_id=row["tenant_id"], batch_id=row["batch_id"]),
+        )
+
+
+EXPAND = Task(
+    name="render.batch_expand", queue="default", handler=expand, payload=BatchWake, timeout=900.0
+)
+STOP = Task(
+    name="render.batch_stop", queue="default", handler=stop, payload=BatchWake, timeout=900.0
+)
+SWEEP = Task(name="render.batch_sweep", queue="cleanup", handler=sweep, max_attempts=1)
+TASKS = (EXPAND, STOP, SWEEP)
+SCHEDULES = (Schedule(task=SWEEP, every=30.0),)
+SUBSCRIPTIONS = (
+    Subscription(event=JobCompleted, handler=row_done),
+    Subscription(event=JobFailed, handler=row_failed),
+    Subscription(event=JobCancelled, handler=row_cancelled),
+)
