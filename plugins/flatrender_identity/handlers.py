@@ -10,14 +10,17 @@ from flatrender_identity.services.entitlements import EntitlementService
 async def settle_render(context: PluginContext, work: UnitOfWork, told: Delivered) -> None:
     """A finished render turns its reservation into a charge."""
     event: JobCompleted = told.event
-    await context.get(EntitlementService).settle_in(work, event.job_id)
+    await context.get(EntitlementService).settle_in(work, event.reservation_id or event.job_id)
 
 
 async def refund_failed_render(context: PluginContext, work: UnitOfWork, told: Delivered) -> None:
     """A render that failed gives back everything it took."""
     event: JobFailed = told.event
     await context.get(EntitlementService).release_in(
-        work, event.job_id, fraction=event.refund_fraction, give_back_count=True
+        work,
+        event.reservation_id or event.job_id,
+        fraction=event.refund_fraction,
+        give_back_count=True,
     )
 
 
@@ -28,7 +31,7 @@ async def refund_cancelled_render(
     event: JobCancelled = told.event
     await context.get(EntitlementService).release_in(
         work,
-        event.job_id,
+        event.reservation_id or event.job_id,
         fraction=event.refund_fraction,
         give_back_count=event.give_back_count,
     )

@@ -14,6 +14,8 @@ from msgspec import Struct
 GOP_FRAMES = 60
 MAX_BLAMED_ATTEMPTS = 3
 MAX_REPAIRS = 3
+#: A point of priority is worth a minute of waiting; more than this nobody gets.
+MAX_PRIORITY = 100
 
 
 class Step(StrEnum):

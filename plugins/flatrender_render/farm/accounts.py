@@ -2,8 +2,9 @@
 
 The events of a job's end settle its reservation within moments. This sweep is for what they
 missed: a process that died between reserving and inserting the job, an event that went to the
-dead letters. Every call of the port is idempotent by job, so the sweep, the events and another
-sweep may meet. Owns no row.
+dead letters. A reservation that no job names any more was of a job before its retry. Every call
+of the port is idempotent by reservation, so the sweep, the events and another sweep may meet.
+Owns no row.
 """
 
 from uuid import UUID
@@ -19,11 +20,10 @@ log = structlog.get_logger(__name__)
 BATCH = 500
 
 _FATES = """
-SELECT id, tenant_id, step, coalesce(refund_fraction, 0) AS fraction, cancelled_by
-FROM render.render_jobs WHERE id = ANY ($1)
-UNION ALL  -- rows of a batch that are about to become jobs
-SELECT job_id, tenant_id, 'Queued', 0, NULL FROM render.batch_rows
-WHERE job_id = ANY ($1) AND state = 'Waiting'
+SELECT coalesce(reservation_id, id) AS id, tenant_id, step,
+       coalesce(refund_fraction, 0) AS fraction, cancelled_by
+FROM render.render_jobs
+WHERE reservation_id = ANY ($1) OR (id = ANY ($1) AND reservation_id IS NULL)
 """
 
 

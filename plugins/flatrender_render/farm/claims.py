@@ -41,7 +41,8 @@ FROM render.render_jobs WHERE id = $1
 
 _BEGIN = """
 UPDATE render.render_jobs SET step = 'Rendering', started_at = coalesce(started_at, now())
-WHERE id = $1 AND step IN ('Queued', 'Preparing') RETURNING user_id, tenant_id
+WHERE id = $1 AND step IN ('Queued', 'Preparing')
+RETURNING user_id, tenant_id, started_at = now() AS first
 """
 
 _HEARTBEAT = """
@@ -238,7 +239,8 @@ async def begin(work: SystemTransaction, job_id: UUID) -> bool:
     begun = await work.fetchrow(_BEGIN, job_id)
     if begun is None:
         return False
-    work.emit(JobStarted(job_id=job_id, user_id=begun["user_id"]), tenant_id=begun["tenant_id"])
+    if begun["first"]:  # and not after a pause or a retry
+        work.emit(JobStarted(job_id=job_id, user_id=begun["user_id"]), tenant_id=begun["tenant_id"])
     return True
 
 

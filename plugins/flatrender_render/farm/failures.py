@@ -36,7 +36,7 @@ FAILURES = Counter(
     registry=REGISTRY,
 )
 
-_ACTIVE = """
+ACTIVE = """
 SELECT code, version, priority, engine, stage, exit_codes, pattern, error_codes,
        class AS error_class, action, back_off_seconds AS back_off, retryable,
        explanation_fa, explanation_en
@@ -171,7 +171,7 @@ async def refresh(database: _Rows, *, at_once: bool = False) -> None:
         return
     _kept.looked_at = moment
     try:
-        rules = [rule_of(row) for row in await database.system_fetch("failure rules", _ACTIVE)]
+        rules = [rule_of(row) for row in await database.system_fetch("failure rules", ACTIVE)]
     except Exception as error:  # noqa: BLE001 - a failure is classified even now
         log.warning("failure_rules_not_read", error=repr(error))
         return

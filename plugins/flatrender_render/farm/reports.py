@@ -15,8 +15,8 @@ from flatrender.clock import uuid7
 from flatrender.contracts.render import JobCompleted, JobFailed
 from flatrender.db import SystemTransaction
 from flatrender_render.domain import BLAMED, MAX_BLAMED_ATTEMPTS, ErrorClass, Step, sources_of
-from flatrender_render.farm.claims import Claim, StaleEpoch, begin
-from flatrender_render.farm.failures import Verdict
+from flatrender_render.farm.claims import STALE, Claim, StaleEpoch, begin
+from flatrender_render.farm.failures import FAILURES, Verdict
 
 _DONE = """
 WITH done AS (
@@ -54,11 +54,12 @@ RETURNING s.open, j.engine, j.tenant_id, j.priority
 """
 _QUEUE_ASSEMBLY = """
 INSERT INTO render.frame_jobs (id, tenant_id, job_id, kind, index, last_frame, engine, priority,
-                               package_sha256, not_before)
+                               package_sha256, not_before, held)
 SELECT $2, tenant_id, id, 'assemble', 0, total_frames - 1, engine, priority, package_sha256,
-       coalesce($3::timestamptz, now())
+       coalesce($3::timestamptz, now()), step = 'Paused'
 FROM render.render_jobs WHERE id = $1
-ON CONFLICT (job_id, kind, index) DO UPDATE SET held = false, not_before = excluded.not_before
+ON CONFLICT (job_id, kind, index)
+DO UPDATE SET held = excluded.held, not_before = excluded.not_before
 """
 _OWN = """
 SELECT true FROM render.frame_jobs WHERE id = $1 AND epoch = $2 AND state = 'Claimed'
@@ -74,7 +75,7 @@ SET step = 'Done', finished_at = coalesce($4::timestamptz, now()), export_id = $
                              ELSE reservation_state END
 WHERE id = $1 AND step = ANY($3)
 RETURNING tenant_id, user_id, saved_project_id, project_name, resolution, compute_seconds,
-          container_id
+          container_id, reservation_id
 """
 _EXPORT = """
 INSERT INTO render.exports (id, tenant_id, user_id, job_id, saved_project_id, name, resolution,
@@ -101,8 +102,26 @@ RETURNING blamed_attempts, attempts
 _ATTEMPT_FAILED = """
 UPDATE render.frame_attempts SET outcome = 'Failed',
        finished_at = coalesce($7::timestamptz, now()), blamed = $3, error_class = $4,
-       error_code = $5, error_message = $6
+       error_code = $5, error_message = $6, rule_code = $8
 WHERE frame_job_id = $1 AND epoch = $2
+RETURNING node_id
+"""
+#: The job goes elsewhere, if there is an elsewhere: for a while, for longer after the third time.
+_BLOCK = """
+INSERT INTO render.job_node_blocks AS b (tenant_id, job_id, node_id, reason, until)
+SELECT $2, $1, $3, $4, m.t + make_interval(secs => $5)
+FROM (SELECT coalesce($6::timestamptz, now()) AS t) m
+WHERE EXISTS (
+    SELECT FROM render.nodes n
+    WHERE n.id <> $3 AND n.deleted_at IS NULL AND n.status IN ('Idle', 'Busy')
+      AND $7 = ANY (n.engines) AND (n.only_tenant_id IS NULL OR n.only_tenant_id = $2)
+      AND NOT EXISTS (SELECT FROM render.job_node_blocks o
+                      WHERE o.job_id = $1 AND o.node_id = n.id
+                        AND (o.until IS NULL OR o.until > m.t)))
+ON CONFLICT (job_id, node_id) DO UPDATE
+SET failures = b.failures + 1, reason = excluded.reason,
+    until = CASE WHEN $8 OR b.failures + 1 >= 3 THEN excluded.until + interval '1 hour'
+                 ELSE excluded.until END
 """
 _FAIL_JOB = """
 UPDATE render.render_jobs
@@ -112,7 +131,7 @@ SET step = 'Failed', finished_at = coalesce($9::timestamptz, now()), error_class
     reservation_state = CASE WHEN reservation_state = 'Reserved' THEN 'Releasing'
                              ELSE reservation_state END
 WHERE id = $1 AND step = ANY($8)
-RETURNING tenant_id, user_id, saved_project_id, project_name
+RETURNING tenant_id, user_id, saved_project_id, project_name, reservation_id
 """
 _DROP_FRAMES = """
 UPDATE render.frame_jobs SET state = $2, lease_until = NULL,
@@ -131,6 +150,11 @@ WHERE tenant_id = $3 AND job_id = $1 AND outcome = 'Running'
 
 #: Steps of a job of which no piece is known to have been begun.
 _NOT_BEGUN = frozenset({Step.QUEUED, Step.PREPARING})
+
+#: Failures of these say something of the node they happened on. A bad template never does.
+_NODES_OWN = frozenset({ErrorClass.NODE, ErrorClass.RESOURCE, ErrorClass.LICENCE})
+#: A node that failed a job gets nothing of it for so many seconds.
+BLOCK_SECONDS = 60.0
 
 #: Waits between attempts double up to this.
 MAX_BACK_OFF = timedelta(minutes=2)
@@ -234,6 +258,7 @@ async def finish(
             size_bytes=piece.bytes,
             compute_seconds=job["compute_seconds"],
             container_id=job["container_id"],
+            reservation_id=job["reservation_id"],
         ),
         tenant_id=job["tenant_id"],
     )
@@ -259,8 +284,10 @@ async def fail(
         now,
     )
     if row is None:
+        STALE.labels("fail").inc()
         raise StaleEpoch
-    await work.execute(
+    FAILURES.labels(verdict.error_class).inc()
+    node_id = await work.fetchval(
         _ATTEMPT_FAILED,
         claim.id,
         claim.epoch,
@@ -269,10 +296,33 @@ async def fail(
         verdict.code,
         verdict.message,
         now,
+        verdict.rule,
     )
+    if node_id is not None and ErrorClass(verdict.error_class) in _NODES_OWN:
+        await _send_elsewhere(work, claim, node_id, verdict, now)
+    if not blamed:
+        return False  # another try follows, until the job is too old
     if not verdict.fail_now and row["blamed_attempts"] < MAX_BLAMED_ATTEMPTS:
         return False
     return await fail_job(work, claim.job.id, verdict, now=now)
+
+
+async def _send_elsewhere(
+    work: SystemTransaction, claim: Claim, node_id: UUID, verdict: Verdict, now: datetime | None
+) -> None:
+    """Keep a job from a node that failed it, as long as another one could take it."""
+    if verdict.action in ("elsewhere", "blocklist", "quarantine"):
+        await work.execute(
+            _BLOCK,
+            claim.job.id,
+            claim.job.tenant_id,
+            node_id,
+            verdict.code,
+            BLOCK_SECONDS,
+            now,
+            claim.job.engine,
+            verdict.action == "blocklist",
+        )
 
 
 async def fail_job(
@@ -307,6 +357,7 @@ async def fail_job(
             message_fa=verdict.explanation_fa,
             message_en=verdict.explanation_en,
             retryable=verdict.retryable,
+            reservation_id=job["reservation_id"],
         ),
         tenant_id=job["tenant_id"],
     )
@@ -329,6 +380,7 @@ async def lock_own(work: SystemTransaction, claim: Claim) -> None:
     """Lock the job of a claim and check the fence. Raises ``StaleEpoch``."""
     await work.fetchrow(_LOCK_JOB, claim.job.id)
     if await work.fetchrow(_OWN, claim.id, claim.epoch) is None:
+        STALE.labels("step").inc()
         raise StaleEpoch
 
 
@@ -352,5 +404,6 @@ async def _record(
         now,
     )
     if row is None:
+        STALE.labels("result").inc()
         raise StaleEpoch
     return Step(job["step"])

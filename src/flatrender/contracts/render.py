@@ -45,7 +45,8 @@ class JobProgress(RenderEvent, frozen=True, kw_only=True):
 
 
 class JobCompleted(RenderEvent, frozen=True, kw_only=True):
-    """The export is proven and can be downloaded."""
+    """The export is proven and can be downloaded. ``reservation_id`` names what was set aside for
+    it; None: the reservation of the job's own id."""
 
     event_type: ClassVar[str] = "render.job.completed.v1"
     job_id: UUID
@@ -58,10 +59,12 @@ class JobCompleted(RenderEvent, frozen=True, kw_only=True):
     size_bytes: int
     compute_seconds: float
     container_id: UUID | None = None
+    reservation_id: UUID | None = None
 
 
 class JobFailed(RenderEvent, frozen=True, kw_only=True):
-    """A job ended without a result; what it took is given back."""
+    """A job ended without a result; what it took (``reservation_id``, else the job's own
+    reservation) is given back."""
 
     event_type: ClassVar[str] = "render.job.failed.v1"
     job_id: UUID
@@ -73,6 +76,7 @@ class JobFailed(RenderEvent, frozen=True, kw_only=True):
     message_en: str
     retryable: bool
     refund_fraction: float = 1.0
+    reservation_id: UUID | None = None
 
 
 class JobCancelled(RenderEvent, frozen=True, kw_only=True):
@@ -84,6 +88,7 @@ class JobCancelled(RenderEvent, frozen=True, kw_only=True):
     by: str
     refund_fraction: float
     give_back_count: bool
+    reservation_id: UUID | None = None
 
 
 class ExportExpiring(RenderEvent, frozen=True, kw_only=True):

@@ -85,7 +85,7 @@ class Queue:
         marks = ", ".join(f"${n}" for n in range(2, len(columns) + 2))
         async with self.farm.db.system("test") as work:
             await work.execute(
-                f"INSERT INTO render.tenant_shares (tenant_id, {names}) VALUES ($1, {marks})",  # noqa: S608 - own names
+                f"INSERT INTO render.tenant_shares (tenant_id, {names}) VALUES ($1, {marks})",
                 tenant,
                 *columns.values(),
             )
