@@ -14,8 +14,10 @@ from flatrender.security.ports import NodeAuthenticator, SessionLedger
 from flatrender.security.tokens import KeySource
 from flatrender_render.controllers.admin_fleet import AdminCrashController, AdminFleetController
 from flatrender_render.controllers.admin_nodes import AdminNodeController
+from flatrender_render.controllers.admin_rules import AdminRuleController
 from flatrender_render.controllers.batches import BatchController, BatchTemplateController
 from flatrender_render.controllers.exports import ExportController
+from flatrender_render.controllers.job_acts import AdminJobController, JobActController
 from flatrender_render.controllers.jobs import JobController
 from flatrender_render.controllers.node_api import NodeController
 from flatrender_render.controllers.shares import PublicShareController, ShareController
@@ -29,12 +31,15 @@ from flatrender_render.models import Base
 from flatrender_render.services import batches
 from flatrender_render.services.batch_views import BatchViews
 from flatrender_render.services.fleet import FleetService
+from flatrender_render.services.acts import ActService
+from flatrender_render.services.history import HistoryService
 from flatrender_render.services.inspector import InspectorService
 from flatrender_render.services.jobs import JobService
 from flatrender_render.services.node_gateway import NodeGateway, NodeSignatures
 from flatrender_render.services.nodes import NodeRegister
 from flatrender_render.services.outputs import OutputService
 from flatrender_render.services.shares import ShareService
+from flatrender_render.services.rules import RuleService
 from flatrender_render.services.snapshots import SnapshotService
 from flatrender_render.services.streams import StreamService
 from flatrender_render.services.views import ViewService
@@ -49,6 +54,9 @@ class RenderPlugin(FlatRenderPlugin):
         summary="Render jobs, live progress, snapshots and exports.",
         controllers=(
             JobController,
+            JobActController,
+            AdminJobController,
+            AdminRuleController,
             StreamController,
             watch_render,
             SnapshotController,
@@ -93,6 +101,9 @@ class RenderPlugin(FlatRenderPlugin):
         return self.provide(
             {
                 "jobs": JobService,
+                "acts": ActService,
+                "history": HistoryService,
+                "rules": RuleService,
                 "views": ViewService,
                 "streams": StreamService,
                 "snapshots": SnapshotService,

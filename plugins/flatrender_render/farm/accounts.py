@@ -24,6 +24,9 @@ SELECT coalesce(reservation_id, id) AS id, tenant_id, step,
        coalesce(refund_fraction, 0) AS fraction, cancelled_by
 FROM render.render_jobs
 WHERE reservation_id = ANY ($1) OR (id = ANY ($1) AND reservation_id IS NULL)
+UNION ALL  -- rows of a batch that are about to become jobs
+SELECT job_id, tenant_id, 'Queued', 0, NULL FROM render.batch_rows
+WHERE job_id = ANY ($1) AND state = 'Waiting'
 """
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from flatrender.clock import uuid7
 from flatrender.contracts.identity import RenderEntitlements, RenderReservation
-from flatrender.contracts.render import JobCancelled, JobQueued
+from flatrender.contracts.render import JobQueued
 from flatrender.contracts.studio import RenderSource, SavedProjects
 from flatrender.db import UnitOfWork
 from flatrender.errors import NotFound
@@ -22,19 +22,15 @@ from flatrender.plugin import PluginContext
 from flatrender.security.principal import Principal
 from flatrender.template.timing import total_frames
 from flatrender_render.domain import (
-    TERMINAL,
     FrameRange,
-    Step,
-    cancel_refund,
     chunks,
     gops_per_chunk,
     output_size,
-    sources_of,
 )
 from flatrender_render.engines import engine
-from flatrender_render.errors import JobFinished, TooManyActiveJobs, VideoTooManyFrames
+from flatrender_render.errors import TooManyActiveJobs, VideoTooManyFrames
 from flatrender_render.farm.wake import WORK, Wake
-from flatrender_render.live import announce
+from flatrender_render.services.acts import ActService, own
 
 MAX_FRAMES = 60 * 60 * 30  # half an hour at 60 fps
 WAKES = 32  # more workers than this are woken by the sweep a moment later
@@ -44,12 +40,13 @@ INSERT INTO render.render_jobs (id, tenant_id, user_id, saved_project_id, saved_
     project_name, container_id, submitted_via, engine, engine_version, package_object_key,
     package_sha256, composition, composition_sha256, needs, resolution, aspect, width, height, fps,
     duration, watermark, has_voiceover, has_audio, priority, total_frames, chunk_frames,
-    frame_jobs_total, reservation_state, charge_minor, currency, plan_code, formats, deadline_at)
+    frame_jobs_total, reservation_state, charge_minor, currency, plan_code, formats,
+    share_weight, deadline_at)
 VALUES (:id, :tenant, :user, :saved, :version, :name, :container, :via, :engine, :engine_version,
     :package_key, :package_sha, CAST(:composition AS jsonb), :composition_sha,
     CAST(:needs AS jsonb), :resolution, :aspect, :width, :height, :fps, :duration, :watermark,
     :voiceover, :audio, :priority, :frames, :chunk_frames, :pieces, 'Reserved', :charge, :currency,
-    :plan, CAST(:formats AS text[]), now() + interval '24 hours')
+    :plan, CAST(:formats AS text[]), :weight, now() + interval '24 hours')
 """
 _INSERT_FRAMES = """
 INSERT INTO render.frame_jobs (id, tenant_id, job_id, kind, index, first_frame, last_frame, engine,
@@ -63,23 +60,7 @@ _ACTIVE = """
 SELECT count(*) FROM render.render_jobs WHERE tenant_id = :tenant AND user_id = :user
 AND batch_id IS NULL AND step NOT IN ('Done', 'Failed', 'Cancelled')
 """
-_CANCEL = """
-UPDATE render.render_jobs
-SET step = 'Cancelled', cancel_requested_at = now(), finished_at = now(), cancelled_by = :by,
-    refund_fraction = :fraction,
-    reservation_state = CASE WHEN reservation_state = 'Reserved' THEN 'Releasing'
-                             ELSE reservation_state END
-WHERE tenant_id = :tenant AND id = :job AND step = ANY(:sources)
-"""
 
-_END_ATTEMPTS = """
-UPDATE render.frame_attempts SET outcome = 'Cancelled', finished_at = now()
-WHERE tenant_id = :tenant AND job_id = :job AND outcome = 'Running'
-"""
-_END_REPAIRS = """
-UPDATE render.frame_repair_jobs SET state = 'Cancelled', finished_at = now()
-WHERE tenant_id = :tenant AND job_id = :job AND state IN ('Waiting', 'Running')
-"""
 #: Submits of one person wait for each other here: each counts what the other inserted.
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('submit:' || :user, 0))"
 
@@ -146,55 +127,9 @@ class JobService:
     async def cancel(self, principal: Principal, job_id: UUID) -> None:
         """Stop a job of this user. What was not rendered is given back.
 
-        Raises ``NotFound`` and :class:`JobFinished`.
+        Raises ``NotFound`` and ``JobFinished``.
         """
-        async with self._db.unit_of_work(principal.tenant_id) as work:
-            found = await work.execute(
-                "SELECT step, total_frames, user_id FROM render.render_jobs "
-                "WHERE tenant_id = :tenant AND id = :job AND user_id = :user FOR UPDATE",
-                tenant=principal.tenant_id,
-                job=job_id,
-                user=principal.user_id,
-            )
-            job = found.first()
-            if job is None:
-                raise NotFound()
-            if Step(job.step) in TERMINAL:
-                raise JobFinished(step=job.step)
-            drawn = await work.execute(
-                "SELECT coalesce(sum(done_frames), 0) FROM render.frame_jobs "
-                "WHERE tenant_id = :tenant AND job_id = :job AND kind = 'video'",
-                tenant=principal.tenant_id,
-                job=job_id,
-            )
-            fraction = cancel_refund(int(drawn.scalar_one()), job.total_frames)
-            await work.execute(
-                _CANCEL,
-                by="user",
-                fraction=fraction,
-                tenant=principal.tenant_id,
-                job=job_id,
-                sources=sources_of(Step.CANCELLED),
-            )
-            await work.execute(
-                "UPDATE render.frame_jobs SET state = 'Cancelled', lease_until = NULL, "
-                "finished_at = now() WHERE tenant_id = :tenant AND job_id = :job "
-                "AND state IN ('Waiting', 'Claimed')",
-                tenant=principal.tenant_id,
-                job=job_id,
-            )
-            await work.execute(_END_ATTEMPTS, tenant=principal.tenant_id, job=job_id)
-            await work.execute(_END_REPAIRS, tenant=principal.tenant_id, job=job_id)
-            work.emit(
-                JobCancelled(
-                    job_id=job_id,
-                    user_id=job.user_id,
-                    by="user",
-                    refund_fraction=fraction,
-                    give_back_count=False,
-                )
-            )
-        await announce(self._context, job_id, {"type": "cancelled", "step": "Cancelled"})
+        await self._context.get(ActService).stop(own(principal), job_id)
 
     async def _check_active(
         self, work: UnitOfWork, user_id: UUID, reservation: RenderReservation
@@ -265,6 +200,7 @@ class JobService:
             charge=reservation.charge_minor,
             currency=reservation.currency,
             plan=reservation.plan_code,
+            weight=reservation.weight,
             formats=["mp4", *sorted(set(extras))],
         )
         await work.execute(
