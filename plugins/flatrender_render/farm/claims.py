@@ -32,6 +32,18 @@ LOST = Counter("flatrender_farm_leases_lost_total", "Leases that ran out.", regi
 
 _CLAIM = "SELECT * FROM render.claim_frame_job($1, $2, $3, $4)"
 
+#: For one machine, which may have to wait: what drains, rests or is set aside gets nothing, and
+#: after a rest there is one piece at a time until one is proven.
+_TAKE = """
+SELECT c.* FROM render.nodes n CROSS JOIN LATERAL render.claim_frame_job($1, n.id, $3, $4) c
+WHERE n.id = $2 AND n.deleted_at IS NULL AND n.drain_requested_at IS NULL
+  AND n.status NOT IN ('Draining', 'Quarantined', 'Offline')
+  AND (n.rest_until IS NULL
+       OR (n.rest_until <= coalesce($4::timestamptz, now())
+           AND NOT EXISTS (SELECT FROM render.frame_jobs f
+                           WHERE f.node_id = n.id AND f.state = 'Claimed')))
+"""
+
 _JOB = """
 SELECT id, tenant_id, user_id, step, engine, package_object_key, package_sha256, composition,
        width, height, fps, total_frames, watermark, resolution, project_name, aspect, duration,
@@ -185,8 +197,8 @@ async def claim(
 async def take(
     database: ContextDatabase, *, engine: str, node_id: UUID, lease: float = LEASE_SECONDS
 ) -> Claim | None:
-    """As :func:`claim`, in a transaction of its own and one round trip."""
-    rows = await database.system_fetch("farm claim", _CLAIM, engine, node_id, lease, None)
+    """As :func:`claim` for a node that may work, in a transaction of its own, one round trip."""
+    rows = await database.system_fetch("farm claim", _TAKE, engine, node_id, lease, None)
     return _claim_of(rows[0]) if rows else None
 
 

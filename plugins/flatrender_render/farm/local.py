@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from flatrender.db import SystemTransaction
 from flatrender.plugin import PluginContext
 from flatrender_render.domain import Step
-from flatrender_render.farm import claims, failures, repairs, reports
+from flatrender_render.farm import claims, conduct, failures, repairs, reports
 from flatrender_render.farm.claims import Claim
 from flatrender_render.farm.failures import Verdict, classify
 from flatrender_render.farm.link import Failure, Files, Part
@@ -81,6 +81,8 @@ class LocalLink:
         async with self._context.db.system("farm complete") as work:
             last = await reports.complete(work, claim, piece)
             facts = await claims.progress_of(work, claim.job.id)
+            frames = piece.frames if claim.kind == "video" else 0
+            await conduct.note_proven(work, self._node_id, frames)
         tell = self._tell(claim)
         await tell.progress(facts, preview)
         if last:
@@ -90,6 +92,7 @@ class LocalLink:
         """See ``FarmLink``."""
         async with self._context.db.system("farm finish") as work:
             await reports.finish(work, claim, export)
+            await conduct.note_proven(work, self._node_id, 0)
         await self._tell(claim).done()
 
     async def fail(self, claim: Claim, failure: Failure) -> None:
@@ -99,6 +102,7 @@ class LocalLink:
         note: RepairNote | None = None
         async with self._context.db.system("farm failure") as work:
             failed = await reports.fail(work, claim, verdict)
+            await conduct.note_failure(work, self._node_id, claim, verdict, scale=self._scale)
             if failure.defect and not failed:
                 note = await repairs.note_failed_proof(
                     work, claim, failure.defect, failure.frames, failure.message
@@ -139,8 +143,11 @@ class LocalLink:
         self, code: str, message: str, engine: str, exit_code: int | None = None
     ) -> Verdict:
         found = classify(code, message, engine=engine, exit_code=exit_code)
-        scale = self._context.infra.settings.core.time_scale
-        return replace(found, back_off=found.back_off * scale)
+        return replace(found, back_off=found.back_off * self._scale)
+
+    @property
+    def _scale(self) -> float:
+        return self._context.infra.settings.core.time_scale
 
 
 async def parts_of(work: SystemTransaction, job_id: UUID) -> list[Part]:

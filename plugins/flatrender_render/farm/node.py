@@ -4,6 +4,8 @@ import asyncio
 import os
 import platform
 import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -14,6 +16,7 @@ from flatrender.contracts.render import NodeOnline
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import DEFAULT_TENANT_ID
 from flatrender_render.engines import available_engines
+from flatrender_render.farm import conduct
 
 log = structlog.get_logger(__name__)
 
@@ -27,9 +30,19 @@ VALUES ($1, $2, 'Worker', 'Idle', $3, $4, $5, $6, $7, $8, $9, $10, $1, now(), no
 """
 _BEAT = """
 UPDATE render.nodes SET last_heartbeat_at = now(), busy_slots = $2,
-    status = CASE WHEN status IN ('Draining', 'Quarantined') THEN status
+    status = CASE WHEN status = 'Quarantined' THEN status
+                  WHEN drain_requested_at IS NOT NULL THEN 'Draining'
                   WHEN $2 > 0 THEN 'Busy' ELSE 'Idle' END
 WHERE id = $1
+"""
+_COMMANDS = """
+UPDATE render.node_commands SET state = 'Sent', sent_at = now()
+WHERE node_id = $1 AND state = 'Pending' AND (expires_at IS NULL OR expires_at > now())
+RETURNING id, act, arguments
+"""
+_RESULT = """
+UPDATE render.node_commands SET state = $2, result = $3, finished_at = now()
+WHERE id = $1 AND state = 'Sent'
 """
 _LEAVE = """
 UPDATE render.nodes SET status = 'Offline', status_reason = 'stopped', status_since = now(),
@@ -45,6 +58,10 @@ WHERE status NOT IN ('Offline', 'Quarantined') AND deleted_at IS NULL
 """
 
 
+#: Carries out an act of an administrator or of the farm; returns what is kept with it.
+Act = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+
+
 class Node:
     """This process as a node of the farm."""
 
@@ -54,6 +71,8 @@ class Node:
         self._lock = asyncio.Lock()
         self._beating: asyncio.Task[None] | None = None
         self.busy = 0
+        self.acts: dict[str, Act] = {}
+        self._doing: set[asyncio.Task[None]] = set()
 
     @property
     def slots(self) -> int:
@@ -90,9 +109,12 @@ class Node:
         """Tell the farm that this node stops."""
         if self._beating is not None:
             self._beating.cancel()
+        for doing in self._doing:
+            doing.cancel()
         if self._id is not None:
             async with self._context.db.system("node leaves") as work:
                 await work.execute(_LEAVE, self._id)
+            self._id = None
 
     async def _beat(self) -> None:
         scale = self._context.infra.settings.core.time_scale
@@ -101,8 +123,27 @@ class Node:
             try:
                 async with self._context.db.system("node heartbeat") as work:
                     await work.execute(_BEAT, self._id, self.busy)
+                    commands = await work.fetch(_COMMANDS, self._id)
+                for row in commands:  # beside the heartbeat: an act may take its time
+                    doing = asyncio.create_task(self._carry_out(row), name=f"act-{row['act']}")
+                    self._doing.add(doing)
+                    doing.add_done_callback(self._doing.discard)
             except Exception as error:  # noqa: BLE001 - the database may be away; leases decide
                 log.warning("heartbeat_failed", error=repr(error))
+
+    async def _carry_out(self, command: Any) -> None:
+        act = self.acts.get(command["act"])
+        try:
+            if act is None:
+                raise LookupError(f"this node knows no act {command['act']!r}")
+            state, result = "Done", await act(command["arguments"])
+        except Exception as error:  # noqa: BLE001 - the operator reads what went wrong
+            state, result = "Failed", {"error": str(error) or repr(error)}
+        log.info("act", act=command["act"], state=state)
+        async with self._context.db.system("node command") as work:
+            await work.execute(_RESULT, command["id"], state, result)
+            if command["act"] == "test_render" and state == "Done" and self._id is not None:
+                await conduct.recover(work, self._id)
 
 
 async def mark_silent(context: PluginContext) -> None:

@@ -1,12 +1,14 @@
 """A worker of the pool as a node: claims by SQL what the performer does."""
 
 from pathlib import Path
+from typing import Any
 
 from flatrender.plugin import PluginContext
 from flatrender_render.engines import available_engines
 from flatrender_render.farm.local import LocalLink
 from flatrender_render.farm.node import Node
 from flatrender_render.farm.performer import Performer
+from flatrender_render.farm.selftest import prove_machine
 
 
 class Runner(Performer):
@@ -17,6 +19,11 @@ class Runner(Performer):
         self._node = context.get(Node)
         folder = Path(context.infra.settings.core.data_dir).resolve() / "node"
         super().__init__(folder, self._node.slots)
+        self._tests = folder / "tests"
+        self._node.acts["test_render"] = self._test_render
+
+    async def _test_render(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        return await prove_machine(self.pool, self._tests)
 
     async def work(self, engine: str) -> None:
         """Claim and do frame jobs of ``engine`` until none is left for this node.

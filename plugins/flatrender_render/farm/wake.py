@@ -63,14 +63,15 @@ async def draw_snapshot(context: PluginContext, wake: SnapshotWake) -> None:
 async def sweep(context: PluginContext, _payload: Nothing) -> None:
     """Reap leases that ran out, fail jobs past their age, and wake workers for what waits:
     nothing depends on a wake-up having arrived."""
-    from flatrender_render.farm import claims, reports
+    from flatrender_render.farm import claims, conduct, reports
     from flatrender_render.farm.failures import classify
     from flatrender_render.farm.node import mark_silent
     from flatrender_render.live import announce
 
     await mark_silent(context)
     async with context.db.system("farm reaper") as work_:
-        await claims.reap(work_)
+        await conduct.note_lost(work_, await claims.reap(work_))
+    await conduct.ask_for_tests(context.db, scale=context.infra.settings.core.time_scale)
     async with context.db.system("farm queue") as work_:
         await claims.tidy(work_)
     for row in await context.db.system_fetch("jobs past their age", _TOO_OLD):

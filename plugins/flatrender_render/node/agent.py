@@ -24,6 +24,7 @@ from flatrender_render.engines import available_engines
 from flatrender_render.farm import wire
 from flatrender_render.farm.performer import Performer
 from flatrender_render.farm.remote import FarmAway, FarmClient, FarmRefused, HttpLink
+from flatrender_render.farm.selftest import prove_machine
 from flatrender_render.node.settings import NodeSettings
 
 log = structlog.get_logger(__name__)
@@ -52,6 +53,7 @@ class NodeAgent:
             "release": self._release,
             "restart": self._restart,
             "clean_disk": self._clean_disk,
+            "test_render": self._test_render,
         }
 
     def stop(self) -> None:
@@ -181,6 +183,10 @@ class NodeAgent:
     async def _clean_disk(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         """Remove every copy that nothing uses now."""
         return {"freed_bytes": await asyncio.to_thread(self.performer.cache.clean)}
+
+    async def _test_render(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        """Draw and prove the built-in composition; passing lifts a quarantine of the farm's."""
+        return await prove_machine(self.performer.pool, self._settings.folder / "tests")
 
     async def _patiently(self, call: Callable[[], Awaitable[Any]]) -> Any:
         """Repeat a call until the farm answers it."""

@@ -21,7 +21,7 @@ from flatrender.security.secrets import DecryptionError, Place, Secret
 from flatrender.security.signatures import request_target
 from flatrender.storage import ObjectMissing
 from flatrender_render.errors import ClaimOver, NotYourObject, ObjectNotThere
-from flatrender_render.farm import claims
+from flatrender_render.farm import claims, conduct
 from flatrender_render.farm.claims import LEASE_SECONDS, Claim, StaleEpoch
 from flatrender_render.farm.local import LocalLink, parts_of
 from flatrender_render.farm.node import HEARTBEAT_SECONDS
@@ -66,7 +66,8 @@ SET boot_id = $2, agent_version = $3, hostname = $4, os = $5, arch = $6, cpu_cor
     memory_bytes = nullif($8::bigint, 0), disk_total_bytes = $9, disk_free_bytes = $10, slots = $11,
     engines = $12, engine_versions = $13, region = coalesce(nullif($14, ''), region),
     busy_slots = 0, started_at = now(), last_heartbeat_at = now(), last_address = $15::inet,
-    status = CASE WHEN status IN ('Quarantined', 'Draining') THEN status ELSE 'Idle' END,
+    status = CASE WHEN status = 'Quarantined' THEN status
+                  WHEN drain_requested_at IS NOT NULL THEN 'Draining' ELSE 'Idle' END,
     status_since = now(), status_reason = ''
 WHERE id = $1
 RETURNING name, cache_budget_bytes, bandwidth_limit_bps, boot_id
@@ -85,8 +86,9 @@ _PULSE = """
 UPDATE render.nodes
 SET last_heartbeat_at = now(), busy_slots = $2, disk_free_bytes = $3,
     disk_total_bytes = coalesce(nullif($4::bigint, 0), disk_total_bytes),
-    status = CASE WHEN status IN ('Quarantined', 'Draining') THEN status
-                  WHEN $5 THEN 'Draining' WHEN $2 > 0 THEN 'Busy' ELSE 'Idle' END
+    status = CASE WHEN status = 'Quarantined' THEN status
+                  WHEN $5 OR drain_requested_at IS NOT NULL THEN 'Draining'
+                  WHEN $2 > 0 THEN 'Busy' ELSE 'Idle' END
 WHERE id = $1 RETURNING status
 """
 _COMMANDS = """
@@ -100,12 +102,7 @@ RETURNING id, act, arguments
 """
 _RESULT = """
 UPDATE render.node_commands SET state = $3, result = $4, finished_at = now()
-WHERE id = $2 AND node_id = $1 AND state IN ('Pending', 'Sent') RETURNING id
-"""
-_MAY_WORK = """
-SELECT status NOT IN ('Draining', 'Quarantined', 'Offline')
-       AND (rest_until IS NULL OR rest_until <= now())
-FROM render.nodes WHERE id = $1
+WHERE id = $2 AND node_id = $1 AND state IN ('Pending', 'Sent') RETURNING act
 """
 _OWN = """
 SELECT f.id, f.kind, f.index, f.first_frame, f.last_frame, a.epoch, a.attempt, f.job_id
@@ -231,8 +228,11 @@ class NodeGateway:
         """Note how an act went. Raises ``NotFound``."""
         async with self._db.system("node command") as work:
             state = "Done" if result.done else "Failed"
-            if await work.fetchval(_RESULT, node_id, command_id, state, result.result) is None:
+            act = await work.fetchval(_RESULT, node_id, command_id, state, result.result)
+            if act is None:
                 raise NotFound()
+            if act == "test_render" and result.done:
+                await conduct.recover(work, node_id)
 
     async def bye(self, node_id: UUID) -> None:
         """Note that a node stops; what it still holds goes back at once."""
@@ -250,11 +250,10 @@ class NodeGateway:
         deadline = asyncio.get_running_loop().time() + min(ask.wait, MAX_WAIT)
         async with self._context.infra.hub.listen(WORK_CHANNEL) as work:
             while not gone.is_set():
-                if await self._may_work(node_id):
-                    for engine in ask.engines:
-                        found = await link.claim(engine)
-                        if found is not None:
-                            return found
+                for engine in ask.engines:
+                    found = await link.claim(engine)
+                    if found is not None:
+                        return found
                 left = deadline - asyncio.get_running_loop().time()
                 if left <= 0 or self._context.infra.drain.begun:
                     return None
@@ -365,10 +364,6 @@ class NodeGateway:
 
     def _link(self, node_id: UUID) -> LocalLink:
         return LocalLink(self._context, node_id)
-
-    async def _may_work(self, node_id: UUID) -> bool:
-        rows = await self._db.system_fetch("node may work", _MAY_WORK, node_id)
-        return bool(rows and rows[0][0])
 
     async def _own(self, node_id: UUID, frame_job_id: UUID, epoch: int) -> Claim:
         """Return an attempt of this node, over or not. Raises ``NotFound``."""
