@@ -336,3 +336,9 @@ def freezer() -> Iterator[Callable[[RenderPool], Awaitable[Frozen]]]:
     yield freeze
     for one in made:
         one.thaw()
+
+
+@pytest.fixture(scope="session")
+def make_lot() -> Callable[[Platform], Lot]:
+    """Return the maker of lots, for platforms of a test's own."""
+    return Lot

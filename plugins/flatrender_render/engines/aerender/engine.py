@@ -66,9 +66,9 @@ class AerenderEngine:
 
     @property
     def version(self) -> str:
-        """Our revision, and the After Effects that would draw here."""
+        """The After Effects that would draw here (24 is 2024, 0 is none), and our revision."""
         newest = self.installs[:1]
-        return f"{_REVISION}+ae{newest[0].version}" if newest else _REVISION
+        return f"{newest[0].version if newest else 0}+{_REVISION}"
 
     def inspect(self, package: TemplatePackage) -> list[InspectionNote]:
         """Refuse: what opens as a package of Lottie scenes holds no project."""

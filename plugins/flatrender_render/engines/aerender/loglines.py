@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-_LINE_BYTES = 16 * 1024  # what is longer is cut: no line that matters is
+LINE_BYTES = 4 * 1024  # what is longer is cut: no line that matters is
 
 
 class Banner(Struct, frozen=True):
@@ -57,7 +57,12 @@ _BANNER = re.compile(r"\baerender\s+version\s+([0-9][0-9A-Za-z.]*)", re.IGNORECA
 _FRAME = re.compile(
     r"^(?:[^\s:：]{1,40}\s?[:：])?\s*([0-9][0-9:;.,+]{0,30})\s+\(([^()]{1,24})\)\s*[:：]"
 )
-_QUOTED = re.compile(r"[“”„«»‹›\"‘’‚']\s?(.{1,255})\s?[“”«»‹›\"‘’']\s?(\.|。|$)")
+#: From the first quote to the last one: names hold quotes too. Single ones only where there is no
+#: double one: they are apostrophes as well.
+_QUOTED = re.compile(
+    r"[“”„«»‹›\"]\s?(.{1,255}?)\s?[“”«»‹›\"](?=[^“”„«»‹›\"]*$)"
+    r"|^[^“”„«»‹›\"]*?[‘’‚']\s?(.{1,255}?)\s?[‘’'](?=[^“”„«»‹›\"‘’']*$)"
+)
 _STARTING = re.compile(r"\bStarting composition\b", re.IGNORECASE)
 _FINISHED = re.compile(r"\bFinished composition\b", re.IGNORECASE)
 _DATED = re.compile(r"[0-9]{1,4}[./\-年][ ]?[0-9]{1,2}[./\-月].*[0-9]{1,2}[:.][0-9]{2}[:.][0-9]{2}")
@@ -113,8 +118,8 @@ class LogParser:
                 self._cut = False  # the end of a line whose start was judged
                 continue
             yield from self._line(line)
-        if len(self._rest) > _LINE_BYTES:
-            line, self._rest = self._rest[:_LINE_BYTES], b""
+        if len(self._rest) > LINE_BYTES:
+            line, self._rest = self._rest[:LINE_BYTES], b""
             if not self._cut:
                 self._cut = True
                 yield from self._line(line)
@@ -155,13 +160,13 @@ class LogParser:
         quoted = _QUOTED.search(text)
         if quoted is None:
             return None
-        comp = quoted[1]
+        comp = quoted[1] or quoted[2]
         if _STARTING.search(text):
             self._open.add(comp)
             return Started(comp)
         if _FINISHED.search(text):
             return Finished(comp)
-        if not _DATED.search(text[: quoted.start()]):
+        if not _DATED.search(text):
             return None
         if comp in self._open:
             return Finished(comp)

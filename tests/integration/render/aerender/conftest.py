@@ -213,3 +213,9 @@ def bound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bound]:
     made = Bound(desk)
     yield made
     made.session.close()
+
+
+@pytest.fixture(scope="session")
+def make_words() -> Callable[..., Json]:
+    """Return the maker of text layers."""
+    return words

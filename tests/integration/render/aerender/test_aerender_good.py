@@ -1,5 +1,4 @@
-"""Runs in which nothing goes wrong: the customer's values in the very frames, whatever is printed.
-"""
+"""Runs in which nothing goes wrong: the customer's values in the very frames."""
 
 import copy
 from typing import Any
