@@ -117,3 +117,38 @@ class UnlockedShare(Struct, frozen=True, kw_only=True):
     grant: str
     expires_in: int
     video: SharedVideo
+
+
+class SceneSnapshotsBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Draw every scene. With ``permanent`` each still gets a public address that stays."""
+
+    width: Annotated[int, Meta(ge=64, le=1280)] = 640
+    permanent: bool = False
+
+
+class SceneSnapshot(Struct, frozen=True, kw_only=True):
+    """The still of one scene. ``url`` is there once it is drawn; ``public_url`` at once, where
+    asked for: it answers as soon as the still is drawn."""
+
+    saved_scene_id: UUID
+    snapshot_id: UUID
+    state: str
+    cached: bool
+    width: int
+    height: int
+    url: str | None
+    public_url: str | None
+
+
+class SceneSnapshots(Struct, frozen=True, kw_only=True):
+    """Stills of all scenes of a project. ``progress`` is 0..1."""
+
+    id: UUID
+    saved_project_id: UUID
+    version: int
+    total: int
+    done: int
+    failed: int
+    progress: float
+    scenes: list[SceneSnapshot]
+    created_at: datetime

@@ -20,6 +20,10 @@ from flatrender_render.controllers.exports import ExportController
 from flatrender_render.controllers.job_acts import AdminJobController, JobActController
 from flatrender_render.controllers.jobs import JobController
 from flatrender_render.controllers.node_api import NodeController
+from flatrender_render.controllers.scene_snapshots import (
+    SceneSnapshotController,
+    follow_public_snapshot,
+)
 from flatrender_render.controllers.shares import PublicShareController, ShareController
 from flatrender_render.controllers.snapshots import SnapshotController
 from flatrender_render.controllers.streams import StreamController, watch_render
@@ -38,6 +42,7 @@ from flatrender_render.services.jobs import JobService
 from flatrender_render.services.node_gateway import NodeGateway, NodeSignatures
 from flatrender_render.services.nodes import NodeRegister
 from flatrender_render.services.outputs import OutputService
+from flatrender_render.services.scene_snapshots import SceneSnapshotService
 from flatrender_render.services.shares import ShareService
 from flatrender_render.services.rules import RuleService
 from flatrender_render.services.snapshots import SnapshotService
@@ -63,6 +68,8 @@ class RenderPlugin(FlatRenderPlugin):
             ExportController,
             ShareController,
             PublicShareController,
+            SceneSnapshotController,
+            follow_public_snapshot,
             BatchController,
             BatchTemplateController,
             NodeController,
@@ -108,6 +115,7 @@ class RenderPlugin(FlatRenderPlugin):
                 "streams": StreamService,
                 "snapshots": SnapshotService,
                 "outputs": OutputService,
+                "scene_snapshots": SceneSnapshotService,
                 "shares": ShareService,
                 "batches": batches.BatchService,
                 "batch_views": BatchViews,

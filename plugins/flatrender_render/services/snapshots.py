@@ -7,6 +7,8 @@ address and is drawn once for everybody of the tenant.
 import asyncio
 import contextlib
 import hashlib
+from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +19,7 @@ from msgspec.structs import replace
 
 from flatrender.clock import uuid7
 from flatrender.contracts.studio import RenderSource, SavedProjects
+from flatrender.db import UnitOfWork
 from flatrender.errors import NotFound
 from flatrender.plugin import PluginContext
 from flatrender.security.limits import define_limit
@@ -42,19 +45,22 @@ log = structlog.get_logger(__name__)
 WAIT_SECONDS = 8.0
 MAX_ATTEMPTS = 3
 LEASE_SECONDS = 30.0
+KNOWN = 4096  # addresses of stills that this process composed lately
 
 _INSERT = """
 INSERT INTO render.snapshots (id, tenant_id, user_id, cache_key, saved_project_id, saved_scene_id,
     engine, engine_version, package_object_key, package_sha256, composition, frame, width, height)
-VALUES (:id, :tenant, :user, :key, :saved, :scene, :engine, :version, :package_key, :package_sha,
-    CAST(:composition AS jsonb), :frame, :width, :height)
+SELECT r.id, :tenant, :user, r.key, :saved, r.scene, :engine, :version, :package_key, :package_sha,
+       r.composition, r.frame, r.width, r.height
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, key text, scene uuid,
+     composition jsonb, frame int, width int, height int)
 ON CONFLICT (tenant_id, cache_key) DO UPDATE SET
     state = CASE WHEN render.snapshots.state = 'Failed' THEN 'Waiting'
                  ELSE render.snapshots.state END,
     attempts = CASE WHEN render.snapshots.state = 'Failed' THEN 0
                     ELSE render.snapshots.attempts END,
     last_used_at = now()
-RETURNING id
+RETURNING id, cache_key, state
 """
 _CLAIM = """
 UPDATE render.snapshots SET state = 'Claimed', epoch = epoch + 1, attempts = attempts + 1,
@@ -107,6 +113,7 @@ class SnapshotService:
         self._context = context
         self._db = context.db
         self._base = context.infra.settings.http.public_url.rstrip("/")
+        self._known: OrderedDict[tuple[Any, ...], str] = OrderedDict()
 
     async def ask(
         self,
@@ -123,22 +130,25 @@ class SnapshotService:
         """
         if principal.user_id is None:
             raise NotFound()
-        source = await self._context.port(SavedProjects).render_source(
-            principal.tenant_id, principal.user_id, saved_project_id, complete=False
-        )
+        projects = self._context.port(SavedProjects)
+        own = (principal.tenant_id, principal.user_id, saved_project_id)
+        version = await projects.version(*own)
+        if version is None:
+            raise NotFound()
+        asked = (*own, version, scene_id, time, width)
+        # The same project at the same version shows the same picture: it is not composed again.
+        if (known := self._known.get(asked)) is not None:
+            found = await queries.snapshot_by_key(self._db.reads, principal.tenant_id, known)
+            if found is not None and found.state == "Done":
+                self._known.move_to_end(asked)
+                return schemas.snapshot_of(found, cached=True, base=self._base)
+        source = await projects.render_source(*own, complete=False)
         if source is None:
             raise NotFound()
-        scene = _pick(source, scene_id)
-        composition = replace(
-            source.composition,
-            scenes=[replace(scene, transition=Transition())],
-            audio=[],
-        )
-        frame = _frame(composition, time)
-        height = max(2, 2 * round(width * composition.height / composition.width / 2))
-        size = (width - width % 2, height)
-        still = _address(source.engine, source.package_sha256, composition, frame, size)
-        key = hashlib.sha256(f"{principal.user_id}:{still}".encode()).hexdigest()
+        shot = still_of(source, pick(source, scene_id), time, width, principal.user_id)
+        key = shot.key
+        if source.version == version:
+            self._remember(asked, key)
         found = await queries.snapshot_by_key(self._db.reads, principal.tenant_id, key)
         if found is not None and found.state == "Done":
             return schemas.snapshot_of(found, cached=True, base=self._base)
@@ -147,9 +157,7 @@ class SnapshotService:
             _FRESH.name, f"account:{principal.user_id}"
         )
         async with self._context.infra.hub.listen(f"snapshot:{key}") as listener:
-            snapshot_id = await self._insert(
-                principal, source, scene, composition, frame, size, key
-            )
+            snapshot_id = await self._insert(principal, source, shot)
             await self._context.infra.queue.enqueue_task(
                 "render", SNAPSHOT.queue, SNAPSHOT.name, SnapshotWake(snapshot_id=snapshot_id)
             )
@@ -244,36 +252,15 @@ class SnapshotService:
             async with self._db.system("snapshot given back") as work:
                 await work.execute(_AGAIN, task.id, task.epoch)
 
-    async def _insert(  # noqa: PLR0917 - private, one caller, in the order of the columns
-        self,
-        principal: Principal,
-        source: RenderSource,
-        scene: SceneInstance,
-        composition: Composition,
-        frame: int,
-        size: tuple[int, int],
-        key: str,
-    ) -> UUID:
+    async def _insert(self, principal: Principal, source: RenderSource, shot: "Still") -> UUID:
         async with self._db.unit_of_work(principal.tenant_id) as work:
-            made = await work.execute(
-                _INSERT,
-                id=uuid7(),
-                tenant=principal.tenant_id,
-                user=principal.user_id,
-                key=key,
-                saved=source.saved_project_id,
-                scene=_uuid(scene.id),
-                engine=source.engine,
-                version=engine(source.engine).version,
-                package_key=source.package_object_key,
-                package_sha=source.package_sha256,
-                composition=msgspec.json.encode(composition).decode(),
-                frame=frame,
-                width=size[0],
-                height=size[1],
-            )
-            found: UUID = made.scalar_one()
-            return found
+            made = await insert_stills(work, principal, source, [shot])
+            return made[shot.key].id
+
+    def _remember(self, asked: tuple[Any, ...], key: str) -> None:
+        self._known[asked] = key
+        if len(self._known) > KNOWN:
+            self._known.popitem(last=False)
 
     async def _own(self, principal: Principal, snapshot_id: UUID) -> SnapshotView:
         found = await queries.snapshot_by_id(
@@ -284,7 +271,77 @@ class SnapshotService:
         return found
 
 
-def _pick(source: RenderSource, scene_id: UUID | None) -> SceneInstance:
+class Still(Struct, frozen=True, kw_only=True):
+    """One frame of one scene to draw; ``key`` is its owner's own, of the content address."""
+
+    scene: SceneInstance
+    composition: Composition
+    frame: int
+    width: int
+    height: int
+    key: str
+
+
+class StoredStill(Struct, frozen=True):
+    """A row that shows a still, and how far it is."""
+
+    id: UUID
+    state: str
+
+
+def still_of(
+    source: RenderSource, scene: SceneInstance, time: float | None, width: int, user_id: UUID
+) -> Still:
+    """Return what shows a scene at a moment (by default settled) at ``width`` pixels."""
+    composition = replace(
+        source.composition, scenes=[replace(scene, transition=Transition())], audio=[]
+    )
+    frame = _frame(composition, time)
+    height = max(2, 2 * round(width * composition.height / composition.width / 2))
+    size = (width - width % 2, height)
+    still = _address(source.engine, source.package_sha256, composition, frame, size)
+    return Still(
+        scene=scene,
+        composition=composition,
+        frame=frame,
+        width=size[0],
+        height=size[1],
+        key=hashlib.sha256(f"{user_id}:{still}".encode()).hexdigest(),
+    )
+
+
+async def insert_stills(
+    work: UnitOfWork, principal: Principal, source: RenderSource, stills: Sequence[Still]
+) -> dict[str, StoredStill]:
+    """Write the rows of stills, or find them by key: one statement for all."""
+    rows = [
+        {
+            "id": uuid7(),
+            "key": one.key,
+            "scene": _uuid(one.scene.id),
+            "composition": one.composition,
+            "frame": one.frame,
+            "width": one.width,
+            "height": one.height,
+        }
+        for one in {still.key: still for still in stills}.values()
+    ]
+    made = await work.execute(
+        _INSERT,
+        tenant=principal.tenant_id,
+        user=principal.user_id,
+        saved=source.saved_project_id,
+        engine=source.engine,
+        version=engine(source.engine).version,
+        package_key=source.package_object_key,
+        package_sha=source.package_sha256,
+        rows=msgspec.json.encode(rows).decode(),
+    )
+    return {row.cache_key: StoredStill(row.id, row.state) for row in made}
+
+
+def pick(source: RenderSource, scene_id: UUID | None) -> SceneInstance:
+    """Return a scene of the project, by default the first. Raises ``NotFound``."""
     scenes = source.composition.scenes
     if scene_id is None:
         return scenes[0]

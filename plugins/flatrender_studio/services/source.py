@@ -10,6 +10,11 @@ from flatrender_studio.errors import ProjectIncomplete
 from flatrender_studio.queries import project_of
 from flatrender_studio.services.rows import RowService
 
+_VERSION = """
+SELECT version FROM studio.saved_projects
+WHERE tenant_id = $1 AND user_id = $2 AND id = $3 AND deleted_at IS NULL
+"""
+
 
 class SourceService:
     """Implements :class:`flatrender.contracts.studio.SavedProjects`."""
@@ -17,6 +22,13 @@ class SourceService:
     def __init__(self, context: PluginContext) -> None:
         self._reads = context.db.reads
         self._rows = context.get(RowService)
+
+    async def version(self, tenant_id: UUID, user_id: UUID, saved_project_id: UUID) -> int | None:
+        """Return the version of a project, or None when it is not this user's."""
+        found: int | None = await self._reads.value(
+            tenant_id, _VERSION, tenant_id, user_id, saved_project_id
+        )
+        return found
 
     async def columns(
         self, tenant_id: UUID, user_id: UUID, saved_project_id: UUID

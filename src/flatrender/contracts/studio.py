@@ -98,6 +98,11 @@ class SavedProjects(Protocol):
         """
         ...
 
+    async def version(self, tenant_id: UUID, user_id: UUID, saved_project_id: UUID) -> int | None:
+        """Return the version of a project, which every change raises; None when it is not this
+        user's."""
+        ...
+
     async def columns(
         self, tenant_id: UUID, user_id: UUID, saved_project_id: UUID
     ) -> list[SlotColumn] | None:
