@@ -41,6 +41,16 @@ class JobView(Struct, frozen=True, kw_only=True):
     finished_at: datetime | None
 
 
+class JobFilter(Struct, frozen=True, kw_only=True):
+    """Which jobs a list shows; times are of the submit, ``before`` is exclusive."""
+
+    step: str | None = None
+    saved_project_id: UUID | None = None
+    batch_id: UUID | None = None
+    since: datetime | None = None
+    before: datetime | None = None
+
+
 class ChunkView(Struct, frozen=True, kw_only=True):
     """One frame job in a job's timeline."""
 
@@ -73,7 +83,10 @@ _ONE_JOB = _JOB + "WHERE j.tenant_id = $1 AND j.user_id = $2 AND j.id = $3"
 _JOBS = (
     _JOB
     + """
-WHERE j.tenant_id = $1 AND j.user_id = $2 AND ($3::text IS NULL OR j.step = $3) AND {after}
+WHERE j.tenant_id = $1 AND j.user_id = $2 AND ($3::text IS NULL OR j.step = $3)
+  AND ($5::uuid IS NULL OR j.saved_project_id = $5) AND ($6::uuid IS NULL OR j.batch_id = $6)
+  AND ($7::timestamptz IS NULL OR j.submitted_at >= $7)
+  AND ($8::timestamptz IS NULL OR j.submitted_at < $8) AND {after}
 ORDER BY {order} LIMIT $4
 """
 )
@@ -102,13 +115,14 @@ async def jobs_of(
     tenant_id: UUID,
     user_id: UUID | None,
     *,
-    step: str | None,
+    shown: JobFilter,
     keys: KeysetQuery[Any],
 ) -> list[JobView]:
-    """Return a user's jobs behind a keyset position (parameters from ``$5`` on)."""
+    """Return a user's jobs behind a keyset position (parameters from ``$9`` on)."""
     sql = _JOBS.format(after=keys.condition, order=keys.order.order_by())
+    wanted = (shown.step, keys.limit, shown.saved_project_id, shown.batch_id, shown.since)
     return await reads.all(
-        JobView, tenant_id, sql, tenant_id, user_id, step, keys.limit, *keys.values
+        JobView, tenant_id, sql, tenant_id, user_id, *wanted, shown.before, *keys.values
     )
 
 

@@ -30,7 +30,8 @@ class Failure(Struct, frozen=True, kw_only=True):
 
 
 class Job(Struct, frozen=True, kw_only=True):
-    """A render job. ``progress`` is 0..1; ``timings`` are processor seconds by kind of work."""
+    """A render job. ``progress`` is 0..1; ``timings`` are processor seconds by kind of work.
+    ``why_waiting`` is a stable code; its words are in the history."""
 
     id: UUID
     saved_project_id: UUID
@@ -119,17 +120,17 @@ class Export(Struct, frozen=True, kw_only=True):
     expires_at: datetime | None
 
 
-def job_of(view: JobView) -> Job:
-    """Return the public shape of a job."""
-    return Job(**_job_fields(view))
+def job_of(view: JobView, waits: str | None = None) -> Job:
+    """Return the public shape of a job; ``waits`` is the code of why it waits."""
+    return Job(**_job_fields(view, waits))
 
 
-def detail_of(view: JobView, chunks: list[ChunkView]) -> JobDetail:
+def detail_of(view: JobView, chunks: list[ChunkView], waits: str | None = None) -> JobDetail:
     """Return the public shape of a job with its pieces."""
-    return JobDetail(**_job_fields(view), chunks=chunks)
+    return JobDetail(**_job_fields(view, waits), chunks=chunks)
 
 
-def _job_fields(view: JobView) -> dict[str, Any]:
+def _job_fields(view: JobView, waits: str | None) -> dict[str, Any]:
     step = Step(view.step)
     failure = None
     if view.error_code and step is Step.FAILED:
@@ -160,7 +161,7 @@ def _job_fields(view: JobView) -> dict[str, Any]:
         "failure": failure,
         "timings": view.timings,
         "compute_seconds": view.compute_seconds,
-        "why_waiting": "every render machine is busy" if step is Step.QUEUED else None,
+        "why_waiting": waits,
         "submitted_at": view.submitted_at,
         "started_at": view.started_at,
         "finished_at": view.finished_at,

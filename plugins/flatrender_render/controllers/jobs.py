@@ -1,5 +1,6 @@
 """Render jobs: /v1/renders."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -14,9 +15,15 @@ from flatrender.security.guards import requires_user
 from flatrender.security.principal import Principal
 from flatrender_render.domain import Step
 from flatrender_render.errors import JobFinished, TooManyActiveJobs, VideoTooManyFrames
+from flatrender_render.queries import JobFilter
 from flatrender_render.schemas import Job, JobDetail, SubmitBody, WatchTicket
 from flatrender_render.services.jobs import JobService
 from flatrender_render.services.views import ViewService
+
+
+def aware(moment: datetime | None) -> datetime | None:
+    """Return a time with a zone; one without is taken as UTC."""
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
 
 
 class JobController(Controller):
@@ -55,9 +62,26 @@ class JobController(Controller):
         cursor_params: NamedDependency[CursorParams],
         views: NamedDependency[ViewService],
         step: Annotated[Step | None, QueryParameter(description="Only jobs in this step.")] = None,
+        saved_project_id: Annotated[
+            UUID | None, QueryParameter(description="Only renders of this project.")
+        ] = None,
+        batch_id: Annotated[
+            UUID | None, QueryParameter(description="Only renders of this batch.")
+        ] = None,
+        since: Annotated[
+            datetime | None, QueryParameter(description="Submitted at or after.")
+        ] = None,
+        before: Annotated[datetime | None, QueryParameter(description="Submitted before.")] = None,
     ) -> CursorPage[Job]:
-        """Return the caller's renders, newest first."""
-        return await views.jobs(principal, cursor_params, step)
+        """Return the caller's renders, newest first, each with the code of why it waits."""
+        shown = JobFilter(
+            step=str(step) if step else None,
+            saved_project_id=saved_project_id,
+            batch_id=batch_id,
+            since=aware(since),
+            before=aware(before),
+        )
+        return await views.jobs(principal, cursor_params, shown)
 
     @get(
         "/{job_id:uuid}",

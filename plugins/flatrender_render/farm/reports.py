@@ -111,7 +111,7 @@ _BLOCK = """
 INSERT INTO render.job_node_blocks AS b (tenant_id, job_id, node_id, reason, until)
 SELECT $2, $1, $3, $4, m.t + make_interval(secs => $5)
 FROM (SELECT coalesce($6::timestamptz, now()) AS t) m
-WHERE EXISTS (
+WHERE EXISTS (SELECT FROM render.nodes WHERE id = $3) AND EXISTS (
     SELECT FROM render.nodes n
     WHERE n.id <> $3 AND n.deleted_at IS NULL AND n.status IN ('Idle', 'Busy')
       AND $7 = ANY (n.engines) AND (n.only_tenant_id IS NULL OR n.only_tenant_id = $2)

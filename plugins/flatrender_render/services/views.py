@@ -1,8 +1,11 @@
 """What people read of renders: jobs, exports, tickets for live streams, links to bytes."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
+
+from msgspec.structs import asdict
 
 from flatrender.contracts.identity import TokenIssuer
 from flatrender.errors import NotFound
@@ -11,9 +14,11 @@ from flatrender.http.sorting import KeysetQuery, SortMenu, keyset
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import Principal
 from flatrender_render import queries, schemas
-from flatrender_render.domain import Step
+from flatrender_render.domain import TERMINAL, Step
 from flatrender_render.errors import ExportGone
+from flatrender_render.farm import why
 from flatrender_render.farm.renditions import CONTENT_TYPES
+from flatrender_render.queries import JobFilter
 from flatrender_render.schemas import Export, Job, JobDetail, WatchTicket
 
 WATCH_SECONDS = 300
@@ -25,37 +30,45 @@ class ViewService:
 
     def __init__(self, context: PluginContext) -> None:
         self._context = context
+        self._db = context.db
         self._reads = context.db.reads
         self._base = context.infra.settings.http.public_url.rstrip("/")
 
     async def job(self, principal: Principal, job_id: UUID) -> Job:
         """Return one job. Raises ``NotFound``."""
-        return schemas.job_of(await self._job(principal, job_id))
+        view = await self._job(principal, job_id)
+        return schemas.job_of(view, (await self._reasons([view])).get(job_id))
 
     async def detail(self, principal: Principal, job_id: UUID) -> JobDetail:
         """Return one job with its pieces. Raises ``NotFound``."""
         view = await self._job(principal, job_id)
         chunks = await queries.chunks_of(self._reads, principal.tenant_id, job_id)
-        return schemas.detail_of(view, chunks)
+        return schemas.detail_of(view, chunks, (await self._reasons([view])).get(job_id))
 
     async def jobs(
-        self, principal: Principal, params: CursorParams, step: Step | None
+        self, principal: Principal, params: CursorParams, shown: JobFilter
     ) -> CursorPage[Job]:
-        """Return a page of the caller's jobs."""
-        wanted = str(step) if step else None
+        """Return a page of the caller's jobs, each with the code of why it waits."""
         keys = self._keys(
             params,
             queries.JOB_ORDER,
             route="list_renders",
-            first=5,
+            first=9,
             principal=principal,
-            step=wanted,
+            **{name: value and str(value) for name, value in asdict(shown).items()},
         )
         rows = await queries.jobs_of(
-            self._reads, principal.tenant_id, principal.user_id, step=wanted, keys=keys
+            self._reads, principal.tenant_id, principal.user_id, shown=shown, keys=keys
         )
         page = keys.page(rows, lambda row: [row.submitted_at, row.id])
-        return CursorPage(data=[schemas.job_of(row) for row in page.data], meta=page.meta)
+        reasons = await self._reasons(page.data)
+        data = [schemas.job_of(row, reasons.get(row.id)) for row in page.data]
+        return CursorPage(data=data, meta=page.meta)
+
+    async def _reasons(self, rows: Sequence[queries.JobView]) -> dict[UUID, str]:
+        """Return why the jobs wait that may be waiting."""
+        ids = [row.id for row in rows if Step(row.step) not in TERMINAL]
+        return {key: one.code for key, one in (await why.explain_many(self._db, ids)).items()}
 
     async def ticket(self, principal: Principal, job_id: UUID) -> WatchTicket:
         """Return a token for the live streams of a job. Raises ``NotFound``."""

@@ -332,3 +332,21 @@ async def test_rules_change_by_new_versions_and_judge_lines(bench: Bench) -> Non
     other = await platform.person()
     refused = await platform.client.get("/v1/admin/failure-rules", headers=other.headers)
     assert refused.status_code == 403
+
+
+async def test_the_list_is_filtered_and_says_why(bench: Bench) -> None:
+    saved = bench.job["saved_project_id"]
+
+    async def ids(query: str) -> list[str]:
+        page = await bench.customer.get(f"/v1/renders?{query}")
+        return [job["id"] for job in page["data"]]
+
+    assert await ids(f"saved_project_id={saved}") == [bench.id]
+    assert await ids(f"saved_project_id={uuid4()}") == []
+    assert await ids(f"batch_id={uuid4()}") == []
+    assert await ids("since=2020-01-01T00:00:00Z&before=2099-01-01T00:00:00") == [bench.id]
+    assert await ids("before=2020-01-01T00:00:00Z") == []
+    assert await ids("step=Done") == []
+    await bench.must("pause")
+    page = await bench.customer.get("/v1/renders?step=Paused")
+    assert [(job["id"], job["why_waiting"]) for job in page["data"]] == [(bench.id, "paused")]
