@@ -8,6 +8,7 @@ production and lets each death come again and again.
 import importlib.util
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,12 @@ assert _spec.loader is not None
 _render = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_render)
 lot, island, frozen, freezer = _render.lot, _render.island, _render.frozen, _render.freezer
+
+
+@pytest.fixture(scope="session")
+def films() -> Any:
+    """Return the function that brings the films to a platform."""
+    return _render._films
 
 
 @pytest.fixture(scope="session")

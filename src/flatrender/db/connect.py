@@ -9,6 +9,9 @@ import msgspec
 
 from flatrender.settings import DatabaseSettings
 
+#: Milliseconds; shorter than a lease, far longer than any pause of a healthy transaction.
+IDLE_IN_TRANSACTION_MS = 15_000
+
 
 def role_of(context: str, *, system: bool = False) -> str:
     """Return the database role of a context: its request role, or the one for cross-tenant work."""
@@ -31,6 +34,9 @@ def connect_arguments(
         "server_settings": {
             "application_name": f"flatrender:{context}{':system' if system else ''}",
             "statement_timeout": str(int(settings.statement_timeout * 1000)),
+            # Whoever is cut off in the middle of a transaction keeps its locks no longer than a
+            # lease lasts: what it held is taken back, not waited for.
+            "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
             "timezone": "UTC",
         },
     }
