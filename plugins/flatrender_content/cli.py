@@ -46,6 +46,29 @@ def list_command() -> None:
     asyncio.run(_list(load_settings()))
 
 
+@click.group()
+def template() -> None:
+    """Pack, check and scan templates and print their format."""
+
+
+@template.command()
+@click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--mode",
+    type=click.Choice(["Fix", "Flexible", "Mockup", "MusicVisualizer"]),
+    help="What the template is to be; told by the final comp otherwise.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the scan and the proposal as JSON.")
+def scan(source: Path, mode: str | None, as_json: bool) -> None:
+    """Read an After Effects project (.aep) or bundle (.zip): what a template would be made of it.
+
+    Ends with 1 when the file cannot be read or its names cannot be understood.
+    """
+    from flatrender_content.aep.show import show
+
+    raise SystemExit(show(source, mode, as_json=as_json))
+
+
 async def _import_all(settings: Settings, packages: list[Path], *, publish: bool) -> None:
     from flatrender_content.services.importer import ImportService
 

@@ -55,3 +55,50 @@ class CategoryCycle(Invalid):
     code: ClassVar[str] = "category_cycle"
     title_fa: ClassVar[str] = "دسته نمی‌تواند زیر خودش باشد"
     title_en: ClassVar[str] = "A category cannot lie below itself"
+
+
+class EngineMismatch(Conflict):
+    """The template is drawn by another engine: its package is none of After Effects."""
+
+    code: ClassVar[str] = "engine_mismatch"
+    title_fa: ClassVar[str] = "این قالب با موتور دیگری ساخته شده است"
+    title_en: ClassVar[str] = "The template is made for another engine"
+    detail_fa: ClassVar[str] = "موتور این قالب {engine} است"
+    detail_en: ClassVar[str] = "Its engine is {engine}"
+
+
+class ScanUnfinished(Conflict):
+    """A scan has not ended well, or not yet: there is nothing to look at."""
+
+    code: ClassVar[str] = "scan_not_done"
+    title_fa: ClassVar[str] = "اسکن کامل نشده است"
+    title_en: ClassVar[str] = "The scan is not done"
+    detail_fa: ClassVar[str] = "وضعیت آن {state} است"
+    detail_en: ClassVar[str] = "Its state is {state}"
+
+
+class ScanOver(Conflict):
+    """A scan that has ended cannot be cancelled."""
+
+    code: ClassVar[str] = "scan_over"
+    title_fa: ClassVar[str] = "اسکن پایان یافته است"
+    title_en: ClassVar[str] = "The scan has ended"
+
+
+class ChoiceUnknown(Invalid):
+    """A path that the preview does not have, or that is no orphan."""
+
+    code: ClassVar[str] = "validation_failed"
+
+    def __init__(self, field: str, paths: Sequence[str]) -> None:
+        super().__init__(
+            errors=[
+                FieldError(
+                    pointer=f"/{field}",
+                    code="unknown_path",
+                    message_fa=f"در پیش‌نمایش چنین موردی نیست: {path}",
+                    message_en=f"The preview has no such entry: {path}",
+                )
+                for path in paths
+            ]
+        )

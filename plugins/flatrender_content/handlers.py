@@ -1,4 +1,5 @@
-"""What other contexts' events do here: a template that is picked or rendered is more popular.
+"""What other contexts' events do here: a template that is picked or rendered is more popular, a
+project that waits to be scanned is read.
 
 The template may be another tenant's, whose row the event's own unit of work cannot reach, so the
 system role counts. It notes that it has counted in the same transaction: an event that comes again,
@@ -7,11 +8,12 @@ also after a crash between that commit and the inbox's own, counts nothing.
 
 from uuid import UUID
 
-from flatrender.contracts.render import JobCompleted
+from flatrender.contracts.render import JobCompleted, ScanQueued
 from flatrender.contracts.studio import ProjectSaved
 from flatrender.db import UnitOfWork
 from flatrender.events.subscriptions import Delivered, Subscription
 from flatrender.plugin import PluginContext
+from flatrender_content.tasks import READ_PROJECT, ReadProject
 
 _ONCE = """
 INSERT INTO content.inbox (event_id, handler) VALUES ($1, $2) ON CONFLICT DO NOTHING
@@ -35,6 +37,13 @@ async def count_render(context: PluginContext, _work: UnitOfWork, told: Delivere
         await _count(context, told, "counted:render", _RENDERED, event.container_id)
 
 
+async def read_scan(_context: PluginContext, work: UnitOfWork, told: Delivered) -> None:
+    """Have a quick scan read; full ones wait for a node."""
+    event: ScanQueued = told.event
+    if event.kind == "quick":
+        work.enqueue(READ_PROJECT, ReadProject(tenant_id=work.tenant, scan_id=event.scan_id))
+
+
 async def _count(
     context: PluginContext, told: Delivered, what: str, statement: str, container_id: UUID
 ) -> None:
@@ -46,4 +55,5 @@ async def _count(
 SUBSCRIPTIONS = (
     Subscription(event=ProjectSaved, handler=count_use, strict=False),
     Subscription(event=JobCompleted, handler=count_render, strict=False),
+    Subscription(event=ScanQueued, handler=read_scan, strict=False),
 )

@@ -8,10 +8,11 @@ from litestar.di import Provide
 
 from flatrender.contracts import content as contract
 from flatrender.contracts.files import FileStore
-from flatrender.contracts.render import TemplateInspector
+from flatrender.contracts.render import ScanJobs, TemplateInspector
 from flatrender.plugin import FlatRenderPlugin, Manifest
-from flatrender_content.cli import catalogue
+from flatrender_content.cli import catalogue, template
 from flatrender_content.controllers.admin_music import AdminMusicController
+from flatrender_content.controllers.admin_scans import AdminScanController
 from flatrender_content.controllers.admin_taxonomy import (
     AdminCategoryController,
     AdminFontController,
@@ -28,6 +29,7 @@ from flatrender_content.services.curation import CurationService
 from flatrender_content.services.importer import ImportService
 from flatrender_content.services.library import LibraryService
 from flatrender_content.services.publishing import PublishingService
+from flatrender_content.services.scans import TemplateScanService
 from flatrender_content.services.taxonomy import TaxonomyService
 from flatrender_content.services.tracks import TrackService
 from flatrender_content.tasks import TASKS
@@ -48,6 +50,7 @@ class ContentPlugin(FlatRenderPlugin):
             FontController,
             MusicController,
             AdminTemplateController,
+            AdminScanController,
             AdminCategoryController,
             AdminTagController,
             AdminFontController,
@@ -56,7 +59,7 @@ class ContentPlugin(FlatRenderPlugin):
         tasks=TASKS,
         subscriptions=SUBSCRIPTIONS,
         offers=(contract.TemplateCatalogue,),
-        needs=(TemplateInspector, FileStore),
+        needs=(TemplateInspector, ScanJobs, FileStore),
         emits=(
             contract.TemplatePublished,
             contract.TemplateUnpublished,
@@ -75,6 +78,7 @@ class ContentPlugin(FlatRenderPlugin):
                 "curation": CurationService,
                 "taxonomy": TaxonomyService,
                 "tracks": TrackService,
+                "scans": TemplateScanService,
             }
         )
 
@@ -84,5 +88,5 @@ class ContentPlugin(FlatRenderPlugin):
 
     @classmethod
     def commands(cls) -> Sequence[click.Command]:
-        """Return ``flatrender catalogue``."""
-        return (catalogue,)
+        """Return ``flatrender catalogue`` and content's part of ``flatrender template``."""
+        return (catalogue, template)

@@ -46,6 +46,7 @@ WEBM = Kind("video/webm", "webm")
 TTF = Kind("font/ttf", "ttf", inline=False)
 OTF = Kind("font/otf", "otf", inline=False)
 ZIP = Kind("application/zip", "zip", inline=False)
+AEP = Kind("application/vnd.adobe.aftereffects.project", "aep", inline=False)
 BINARY = Kind("application/octet-stream", "bin", inline=False)
 
 _IMAGES = frozenset({PNG, JPEG, WEBP})
@@ -58,7 +59,7 @@ ALLOWED: Mapping[str, frozenset[Kind]] = {
     "voiceover": _SOUNDS,
     "music": _SOUNDS,
     "font": frozenset({TTF, OTF}),
-    "template": frozenset({ZIP}),
+    "template": frozenset({ZIP, AEP}),
     "library": _IMAGES | _SOUNDS | {GIF, SVG, MP4, WEBM, TTF, OTF, ZIP},
     "other": _IMAGES | _SOUNDS | {GIF, SVG, MP4, WEBM, TTF, OTF, ZIP, BINARY},
 }
@@ -93,6 +94,7 @@ def sniff(head: bytes) -> Kind:
         (head[:4] in (b"\0\1\0\0", b"true"), TTF),
         (head[:4] == b"OTTO", OTF),
         (head[:4] in (b"PK\3\4", b"PK\5\6"), ZIP),
+        (head[:4] == b"RIFX" and head[8:12] == b"Egg!", AEP),
         (_is_svg(head), SVG),
     )
     return next((kind for matched, kind in checks if matched), BINARY)

@@ -43,6 +43,7 @@ from flatrender_render.services.node_gateway import NodeGateway, NodeSignatures
 from flatrender_render.services.nodes import NodeRegister
 from flatrender_render.services.outputs import OutputService
 from flatrender_render.services.scene_snapshots import SceneSnapshotService
+from flatrender_render.services.scans import ScanService
 from flatrender_render.services.shares import ShareService
 from flatrender_render.services.rules import RuleService
 from flatrender_render.services.snapshots import SnapshotService
@@ -85,7 +86,7 @@ class RenderPlugin(FlatRenderPlugin):
             *batches.SCHEDULES,
         ),
         subscriptions=(*renditions.SUBSCRIPTIONS, *batches.SUBSCRIPTIONS),
-        offers=(contract.TemplateInspector, NodeAuthenticator),
+        offers=(contract.TemplateInspector, contract.ScanJobs, NodeAuthenticator),
         needs=(SavedProjects, RenderEntitlements, TokenIssuer, KeySource, SessionLedger),
         emits=(
             contract.JobQueued,
@@ -99,6 +100,7 @@ class RenderPlugin(FlatRenderPlugin):
             contract.RenditionCompleted,
             contract.NodeOnline,
             contract.NodeCrashed,
+            contract.ScanQueued,
         ),
         metadata=Base.metadata,
     )
@@ -130,6 +132,7 @@ class RenderPlugin(FlatRenderPlugin):
         """Return the implementations of what render offers."""
         return {
             contract.TemplateInspector: self.context.get(InspectorService),
+            contract.ScanJobs: self.context.get(ScanService),
             NodeAuthenticator: self.context.get(NodeSignatures),
         }
 

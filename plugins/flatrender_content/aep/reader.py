@@ -4,6 +4,7 @@ Only what the scan tells is looked into; everything else is stepped over. A file
 it says is refused with a code and the byte (``ProjectRefused``), whatever it holds.
 """
 
+import unicodedata
 from dataclasses import dataclass, field
 from pathlib import PureWindowsPath
 
@@ -274,7 +275,7 @@ def _document(root: Value) -> tuple[str | None, list[str]]:
         words = dig(frame, "0", "0")
         if text is None and isinstance(words, str):
             text = words.replace("\r\n", "\n").replace("\r", "\n").replace("\x03", "\n")
-            text = text.removesuffix("\n")[:_TEXT_MAX]
+            text = _printable(text.removesuffix("\n"))[:_TEXT_MAX]
         runs = dig(frame, "0", "6", "0")
         for run in runs if isinstance(runs, list) else []:
             index = dig(run, "0", "0", "6", "0")
@@ -283,3 +284,10 @@ def _document(root: Value) -> tuple[str | None, list[str]]:
                 if isinstance(font, str) and font:
                     used[fields.text_of(font.encode("utf-8", "replace"))] = None
     return text, list(used)
+
+
+def _printable(text: str) -> str:
+    """Return a text without control characters; joiners and directions are a text's own."""
+    return "".join(
+        c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs", "Co", "Cn")
+    )

@@ -146,8 +146,12 @@ SELECT json_build_object(
   'container_id', c.id, 'container_version_id', c.current_version_id, 'project_id', p.id,
   'slug', c.slug, 'name_fa', c.name_fa, 'name_en', c.name_en, 'mode', c.mode,
   'engine', c.engine, 'direction', c.direction, 'aspect', p.aspect, 'width', p.width,
-  'height', p.height, 'fps', p.fps, 'package_object_key', c.package_object_key,
-  'package_sha256', c.package_sha256, 'audio', c.audio, 'default_music_id', c.default_music_id,
+  'height', p.height, 'fps', p.fps,
+  'package_object_key', CASE c.engine WHEN 'aerender' THEN p.source_object_key
+                        ELSE c.package_object_key END,
+  'package_sha256', CASE c.engine WHEN 'aerender' THEN p.source_sha256
+                    ELSE c.package_sha256 END,
+  'audio', c.audio, 'default_music_id', c.default_music_id,
   'scenes', (
     SELECT coalesce(json_agg(json_build_object('id', s.id, 'key', s.key, 'name_fa', s.name_fa,
              'name_en', s.name_en, 'animation', s.animation, 'position', s.position,

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
+from flatrender.clock import uuid7
 from flatrender.contracts.content import TemplateUnpublished
 from flatrender.db import UnitOfWork
 from flatrender.errors import FieldError, Invalid, NotFound
@@ -22,6 +23,7 @@ from flatrender_content.models import ProjectContainer, Scene
 from flatrender_content.queries import admin
 from flatrender_content.schemas import (
     AdminTemplate,
+    DraftBody,
     SceneChange,
     SharingBody,
     TemplateChange,
@@ -36,6 +38,12 @@ WHERE NOT EXISTS (SELECT FROM content.{} t WHERE t.id = wanted AND t.deleted_at 
 """
 _MISSING_CATEGORIES = _MISSING.format("categories")
 _MISSING_TAGS = _MISSING.format("tags")
+_CREATE = """
+INSERT INTO content.project_containers (id, tenant_id, slug, name_fa, name_en, description_fa,
+       description_en, mode, direction, engine, created_by)
+VALUES (:id, :tenant, :slug, :name_fa, :name_en, :description_fa, :description_en, :mode,
+        :direction, 'aerender', :by)
+"""
 _UNSHARE = """
 DELETE FROM content.container_shares
 WHERE tenant_id = :tenant AND container_id = :id AND shared_with <> ALL (CAST(:keep AS uuid[]))
@@ -67,6 +75,19 @@ class CurationService:
         if not page.data:
             raise NotFound()
         return page.data[0]
+
+    async def create(self, tenant_id: UUID, draft: DraftBody, *, by: UUID | None) -> UUID:
+        """Make an empty After Effects template and return its id. Raises :class:`SlugTaken`."""
+        made = uuid7()
+        try:
+            async with self._db.unit_of_work(tenant_id) as work:
+                values = columns_of(draft) | {"id": made, "tenant": tenant_id, "by": by}
+                await work.execute(_CREATE, **values)
+        except IntegrityError as error:
+            if "project_containers_slug" in str(error.orig):
+                raise SlugTaken() from error
+            raise
+        return made
 
     async def change(self, tenant_id: UUID, template_id: UUID, change: TemplateChange) -> None:
         """Change a template by hand.

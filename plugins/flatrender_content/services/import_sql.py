@@ -150,7 +150,7 @@ RETURNING t.id, (xmax = 0) AS created
 """  # noqa: S608 - names are the constants above
 
 
-def _children(
+def upsert(
     table: str,
     columns: Mapping[str, str],
     *,
@@ -158,10 +158,12 @@ def _children(
     parents: Sequence[str] = (),
     guarded: bool = True,
     soft: bool = True,
+    retire: bool = True,
 ) -> str:
     """Return the statement that makes a table below a container what the package says.
 
-    ``parents`` are the key columns that lead there: ``aspect``, ``scene``.
+    ``parents`` are the key columns that lead there: ``aspect``, ``scene``. Without ``retire`` rows
+    that are not named stay as they are.
     """
     typed = {"id": "uuid", **dict.fromkeys(parents, "text"), **columns, "position": "int"}
     stored = [*columns, "position"]
@@ -184,25 +186,27 @@ def _children(
             if guarded
             else "deleted_at = NULL"
         )
-    retire = "UPDATE content.{} SET deleted_at = now()" if soft else "DELETE FROM content.{}"
-    alive = "AND deleted_at IS NULL " if soft else ""
-    return f"""
-WITH kept AS (
+    written = f"""
   INSERT INTO content.{table} AS t ({", ".join(["id", "tenant_id", "container_id", *own, *stored])})
   SELECT {", ".join(["r.id", ":tenant", ":container", *sources, *(f"r.{c}" for c in stored)])}
   FROM jsonb_to_recordset(CAST(:rows AS jsonb))
     AS r({", ".join(f"{name} {kind}" for name, kind in typed.items())})
   {joins}
   ON CONFLICT ({unique}) DO UPDATE SET {update}
-  RETURNING t.id
-)
-{retire.format(table)} WHERE tenant_id = :tenant AND container_id = :container {alive}
+"""  # noqa: S608 - names are constants of this module
+    if not retire:
+        return written
+    gone = "UPDATE content.{} SET deleted_at = now()" if soft else "DELETE FROM content.{}"
+    alive = "AND deleted_at IS NULL " if soft else ""
+    return f"""
+WITH kept AS ({written} RETURNING t.id)
+{gone.format(table)} WHERE tenant_id = :tenant AND container_id = :container {alive}
 AND id NOT IN (SELECT id FROM kept)
 """  # noqa: S608 - names are constants of this module
 
 
 CONTAINER = _container()
-PROJECTS = _children(
+PROJECTS = upsert(
     "projects",
     {
         "aspect": "text",
@@ -214,7 +218,7 @@ PROJECTS = _children(
     },
     unique="container_id, aspect",
 )
-SCENES = _children(
+SCENES = upsert(
     "scenes",
     {
         "key": "text",
@@ -236,7 +240,7 @@ SCENES = _children(
     unique="project_id, key",
     parents=("aspect",),
 )
-CONTENTS = _children(
+CONTENTS = upsert(
     "scene_contents",
     {
         "key": "text",
@@ -251,13 +255,13 @@ CONTENTS = _children(
     unique="scene_id, key",
     parents=("aspect", "scene"),
 )
-COLORS = _children(
+COLORS = upsert(
     "shared_colors",
     {"element_key": "text", "name_fa": "text", "name_en": "text", "default_value": "text"},
     unique="project_id, element_key",
     parents=("aspect",),
 )
-COLOR_ELEMENTS = _children(
+COLOR_ELEMENTS = upsert(
     "scene_color_elements",
     {"element_key": "text"},
     unique="scene_id, element_key",
@@ -265,7 +269,7 @@ COLOR_ELEMENTS = _children(
     guarded=False,
     soft=False,
 )
-PRESETS = _children(
+PRESETS = upsert(
     "color_presets",
     {"key": "text", "name_fa": "text", "name_en": "text", "colors": "jsonb"},
     unique="container_id, project_id, key",

@@ -146,6 +146,8 @@ class ScanJob(Base):
     kind: Mapped[str]
     source_object_key: Mapped[str]
     source_sha256: Mapped[str]
+    source_name: Mapped[str] = mapped_column(server_default=FetchedValue())
+    source_size: Mapped[int | None] = mapped_column(BigInteger)
     engine: Mapped[str] = mapped_column(server_default=FetchedValue())
     state: Mapped[str] = mapped_column(server_default=FetchedValue())
     epoch: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
@@ -155,12 +157,14 @@ class ScanJob(Base):
     result: Mapped[Any] = mapped_column(JSONB, nullable=True)
     diff: Mapped[Any] = mapped_column(JSONB, nullable=True)
     orphans: Mapped[Any] = mapped_column(JSONB, nullable=True)
+    errors: Mapped[Any] = mapped_column(JSONB, server_default=FetchedValue(), nullable=False)
     error_code: Mapped[str | None]
     error_message: Mapped[str | None]
     requested_by: Mapped[UUID | None]
     cancel_requested_at: Mapped[datetime | None]
     applied_at: Mapped[datetime | None]
     applied_by: Mapped[UUID | None]
+    started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
     updated_at: Mapped[datetime] = mapped_column(

@@ -49,8 +49,20 @@ class _Root(click.Group):
         commands: dict[str, click.Command] = {}
         for plugin in discover().values():
             for command in plugin.commands():
-                commands[str(command.name)] = command
+                name = str(command.name)
+                commands[name] = _joined(commands[name], command) if name in commands else command
         return commands
+
+
+def _joined(first: click.Command, second: click.Command) -> click.Command:
+    """Return one group of two that contexts offer under the same name."""
+    if not isinstance(first, click.Group) or not isinstance(second, click.Group):
+        raise click.UsageError(f"two contexts offer the command {first.name!r}")
+    if twice := first.commands.keys() & second.commands.keys():
+        raise click.UsageError(f"two contexts offer {first.name} {min(twice)!r}")
+    return click.Group(
+        name=first.name, help=first.help, commands={**first.commands, **second.commands}
+    )
 
 
 @click.group(cls=_Root, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,13 +1,16 @@
 """Render's published language: jobs, nodes and what an engine says of a package."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 from uuid import UUID
 
 from msgspec import Struct
 
+from flatrender.errors import FieldError
 from flatrender.events.envelope import Event
+from flatrender.template.project_scan import ProjectScan, ScanKind
 
 
 class RenderEvent(Event, frozen=True, kw_only=True):
@@ -145,6 +148,102 @@ class NodeCrashed(RenderEvent, frozen=True, kw_only=True):
     node_id: UUID
     name: str
     classification: str
+
+
+class ScanQueued(RenderEvent, frozen=True, kw_only=True):
+    """An After Effects project waits to be read. ``kind`` is ``quick`` or ``full``."""
+
+    event_type: ClassVar[str] = "render.scan.queued.v1"
+    scan_id: UUID
+    container_id: UUID
+    kind: str
+
+
+class ScanOrder(Struct, frozen=True, kw_only=True):
+    """A project to be read, for one template."""
+
+    container_id: UUID
+    kind: ScanKind
+    source_object_key: str
+    source_sha256: str
+    source_name: str
+    source_size: int
+    requested_by: UUID | None = None
+
+
+class ScanClaim(Struct, frozen=True, kw_only=True):
+    """The right to read one project until the lease ends; ``epoch`` is its fence."""
+
+    scan_id: UUID
+    tenant_id: UUID
+    epoch: int
+    source_object_key: str
+    source_sha256: str
+    source_name: str
+
+
+class ScanState(Struct, frozen=True, kw_only=True):
+    """A scan as it stands. ``waits_for`` says why it is not running: a code, Persian, English."""
+
+    id: UUID
+    container_id: UUID
+    kind: ScanKind
+    state: str
+    source_object_key: str
+    source_sha256: str
+    source_name: str
+    source_size: int | None
+    attempts: int
+    errors: list[FieldError]
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    applied_at: datetime | None
+    waits_for: FieldError | None = None
+
+
+class ScanJobs(Protocol):
+    """The queue of template scans. States are Queued, Running, Done, Failed and Cancelled."""
+
+    async def queue(self, tenant_id: UUID, order: ScanOrder) -> UUID:
+        """Queue a scan and return its id; ``ScanQueued`` is told in the same transaction."""
+        ...
+
+    async def get(self, tenant_id: UUID, scan_id: UUID) -> ScanState | None:
+        """Return a scan of this tenant, or None."""
+        ...
+
+    async def of_container(
+        self, tenant_id: UUID, container_id: UUID, *, limit: int, offset: int
+    ) -> tuple[list[ScanState], int]:
+        """Return some of a template's scans, newest first, and how many there are."""
+        ...
+
+    async def result(self, tenant_id: UUID, scan_id: UUID) -> ProjectScan | None:
+        """Return what a scan found, None unless it is Done."""
+        ...
+
+    async def claim(self, tenant_id: UUID, scan_id: UUID, *, lease: float) -> ScanClaim | None:
+        """Take one scan for ``lease`` seconds, None when it is not to be had."""
+        ...
+
+    async def finish(self, claim: ScanClaim, result: ProjectScan) -> bool:
+        """Store a result; False when the claim is over, and then nothing changed."""
+        ...
+
+    async def fail(self, claim: ScanClaim, errors: Sequence[FieldError]) -> bool:
+        """End a scan without a result; False when the claim is over."""
+        ...
+
+    async def cancel(self, tenant_id: UUID, scan_id: UUID) -> bool:
+        """Cancel a scan that has not ended, for good; False when it had."""
+        ...
+
+    async def applied(
+        self, tenant_id: UUID, scan_id: UUID, *, by: UUID | None, diff: Mapping[str, Any]
+    ) -> None:
+        """Note that a scan was used, and what of it."""
+        ...
 
 
 class InspectionNote(Struct, frozen=True, kw_only=True):
