@@ -394,7 +394,8 @@ SELECT j.id, j.step, j.reservation_state,
        AND r.state IN ('Waiting', 'Running')) AS repairs,
     (SELECT count(*) FROM render.frame_attempts a WHERE a.job_id = j.id
        AND a.outcome = 'Running') AS running,
-    (SELECT count(*) FROM render.job_node_blocks b WHERE b.job_id = j.id) AS blocked,
+    (SELECT count(*) FROM render.job_node_blocks b WHERE b.job_id = j.id
+       AND b.reason = 'template_broken') AS blocked,
     (SELECT count(*) FROM render.frame_attempts a WHERE a.job_id = j.id AND a.blamed)
       + (SELECT count(*) FROM render.frame_repair_jobs r WHERE r.job_id = j.id) AS blamed,
     (SELECT count(*) FROM render.frame_jobs f WHERE f.job_id = j.id AND (f.epoch <> f.attempts
