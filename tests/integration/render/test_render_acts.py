@@ -4,15 +4,18 @@ No worker runs here: what nodes do is done by hand, between two calls.
 """
 
 import secrets
+from importlib import import_module
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from flatrender_render.farm import claims, reports
+from flatrender.db import SystemTransaction
+from flatrender_render.farm import accounts, claims, reports
 from flatrender_render.farm.claims import Claim
 from flatrender_render.farm.failures import classify
 from flatrender_render.farm.reports import Piece
+from flatrender_render.services.acts import ActService, Reach
 
 SHA = "c" * 64
 
@@ -350,3 +353,74 @@ async def test_the_list_is_filtered_and_says_why(bench: Bench) -> None:
     await bench.must("pause")
     page = await bench.customer.get("/v1/renders?step=Paused")
     assert [(job["id"], job["why_waiting"]) for job in page["data"]] == [(bench.id, "paused")]
+
+
+class _Killed(Exception):
+    """The process died here."""
+
+
+def _dying(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """Let the ``after``-th statement of cross-tenant transactions be the last that arrives."""
+    left = [after]
+
+    def wrap(name: str) -> None:
+        real = getattr(SystemTransaction, name)
+
+        async def call(self: Any, sql: str, *args: object) -> Any:
+            found = await real(self, sql, *args)
+            left[0] -= 1
+            if left[0] == 0:
+                raise _Killed
+            return found
+
+        monkeypatch.setattr(SystemTransaction, name, call)
+
+    for name in ("execute", "fetchrow", "fetchval"):
+        wrap(name)
+
+
+async def test_a_retry_that_dies_at_any_statement_takes_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the death of the transaction nor that of the process loses or doubles money."""
+    context = bench.platform.runtime.plugins["render"].context
+    entitlements = import_module("flatrender_identity.services.entitlements").EntitlementService
+    acts, person = context.get(ActService), bench.customer.person
+    await bench.fail_job()
+    open_ = (
+        "SELECT count(*) AS n FROM identity.render_reservations WHERE user_id = $1 "
+        "AND state = 'Reserved' AND job_id <> $2"
+    )
+    reach = Reach(tenant_id=person.tenant_id, user_id=person.id, by="user", actor=person.id)
+    balance = (await bench.customer.limits())["charge_minor"]
+    statement = 0
+    while True:
+        statement += 1
+        with monkeypatch.context() as patch:
+            _dying(patch, statement)
+            if statement % 2:  # the process itself is gone: nobody gives back at once
+                patch.setattr(entitlements, "release", _nothing)
+            try:
+                await acts.retry(reach, UUID(bench.id))
+            except _Killed:
+                pass
+            else:
+                break
+        assert (await bench.row("step"))[0] == "Failed", statement
+        await bench.platform.sql(
+            "UPDATE identity.render_reservations SET expires_at = now() - interval '1 s' "
+            "WHERE user_id = $1 AND job_id <> $2",
+            person.id,
+            UUID(bench.id),
+        )
+        await accounts.settle_overdue(context)
+        assert (await bench.platform.sql(open_, person.id, UUID(bench.id)))[0]["n"] == 0
+        assert (await bench.customer.limits())["charge_minor"] == balance, statement
+    assert statement > 8, "every statement of the transaction was tried"
+    charge = (await bench.row("charge_minor"))[0]
+    assert (await bench.customer.limits())["charge_minor"] == balance - charge
+    assert (await bench.platform.sql(open_, person.id, UUID(bench.id)))[0]["n"] == 1
+
+
+async def _nothing(*_args: object, **_named: object) -> None:
+    return None
