@@ -9,20 +9,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+import skia
 from msgspec.structs import replace
 from numpy.typing import NDArray
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "emulators"))
 
+from aerender import project as projects
 from aerender import setup as emulator  # the path is above
 
 from flatrender.template.composition import Composition, ImageRef, SceneInstance
 from flatrender.testing.packages import animation
 from flatrender_render.engines import RenderSpec
 from flatrender_render.engines.aerender import AerenderEngine
+from flatrender_render.engines.aerender.failures import AerenderFailed
 from flatrender_render.engines.aerender.settings import AerenderSettings
 from flatrender_render.engines.aerender.watchdog import Patience
+from flatrender_render.engines.lottie.animation import Animation
 
 Json = dict[str, Any]
 
@@ -126,6 +130,45 @@ class Desk:
                   "patience": patience, **settings}  # fmt: skip
         return AerenderEngine(AerenderSettings(**chosen))
 
+    def drawn(self, lottie: Json, **values: str) -> list[NDArray[np.uint8]]:
+        """Return the frames of a Lottie file as the embedded engine draws them."""
+        animation = Animation.parse(lottie).with_slots(values)
+        found = []
+        width, height = lottie["w"], lottie["h"]
+        info = skia.ImageInfo.Make(width, height, skia.kBGRA_8888_ColorType, skia.kPremul_AlphaType)
+        for frame in range(lottie["op"]):
+            pixels = np.zeros((height, width, 4), np.uint8)
+            canvas = skia.Surface.MakeRasterDirect(info, pixels).getCanvas()
+            canvas.clear(0xFF000000)
+            animation.draw(canvas, frame)
+            found.append(pixels)
+        return found
+
+    def bound(self, *scenes: SceneInstance, **settings: Any) -> dict[str, Json]:
+        """Bind and return the compositions of the bound project by name."""
+        session = self.engine(**settings).open(self.spec(*scenes))
+        try:
+            items = projects.read(session._bind(lambda: False))["items"]
+            return {item["name"]: item for item in items if item["type"] == "comp"}
+        finally:
+            session.close()
+
+    def render(self, last: int, *scenes: SceneInstance) -> dict[int, NDArray[np.uint8]]:
+        """Return the frames up to ``last``."""
+        session = self.engine().open(self.spec(*scenes))
+        sink = Sink()
+        try:
+            session.render_range(0, last, sink, lambda: False)
+        finally:
+            session.close()
+        return sink.frames
+
+    def failure(self, *scenes: SceneInstance, **settings: Any) -> AerenderFailed:
+        """Return how binding fails."""
+        with pytest.raises(AerenderFailed) as caught:
+            self.bound(*scenes, **settings)
+        return caught.value
+
     def photo_value(self) -> ImageRef:
         """Return the customer's picture as a value."""
         return ImageRef(sha256=hashlib.sha256(self.photo).hexdigest(), object_key="k")
@@ -219,3 +262,15 @@ def bound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bound]:
 def make_words() -> Callable[..., Json]:
     """Return the maker of text layers."""
     return words
+
+
+@pytest.fixture
+def flexible(tmp_path: Path) -> Desk:
+    """A desk with the Flexible template."""
+    made = Desk(tmp_path)
+    made.project, made.files = flexible_project(), {}
+    made.manifest = {"project": "project.aep", "comp": "flatrender", "mode": "Flexible",
+                     "scenes": [{"key": "opening", "comp": "opening", "duration": FRAMES / 30,
+                                 "slots": [{"id": "title", "type": "text",
+                                            "layer": "frl_title"}]}]}  # fmt: skip
+    return made

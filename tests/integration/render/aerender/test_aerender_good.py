@@ -5,25 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import skia
-
-from flatrender_render.engines.lottie.animation import Animation
-
-
-def drawn(lottie: dict[str, Any], frames: int, **values: str) -> list[Any]:
-    """Return frames of a Lottie file as the embedded engine draws them."""
-    animation = Animation.parse(lottie).with_slots(values)
-    found = []
-    for frame in range(frames):
-        pixels = np.zeros((lottie["h"], lottie["w"], 4), np.uint8)
-        info = skia.ImageInfo.Make(
-            lottie["w"], lottie["h"], skia.kBGRA_8888_ColorType, skia.kPremul_AlphaType
-        )
-        canvas = skia.Surface.MakeRasterDirect(info, pixels).getCanvas()
-        canvas.clear(0xFF000000)
-        animation.draw(canvas, frame)
-        found.append(pixels)
-    return found
 
 
 def expected(desk: Any, text: str, size: tuple[int, int]) -> list[Any]:
@@ -37,7 +18,7 @@ def expected(desk: Any, text: str, size: tuple[int, int]) -> list[Any]:
              "p": "data:image/png;base64," + _base64(size)}  # fmt: skip
     lottie = {"v": "5.9.0", "w": 160, "h": 90, "fr": 30, "ip": 0, "op": final["op"], "ddd": 0,
               "assets": [asset], "layers": [own, companion, photo, *rest]}  # fmt: skip
-    return drawn(lottie, final["op"], primary="#102030", box="#40c080")
+    return desk.drawn(lottie, primary="#102030", box="#40c080")
 
 
 def _base64(size: tuple[int, int]) -> str:
