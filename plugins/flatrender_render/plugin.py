@@ -28,6 +28,7 @@ from flatrender_render.controllers.shares import PublicShareController, ShareCon
 from flatrender_render.controllers.snapshots import SnapshotController
 from flatrender_render.controllers.streams import StreamController, watch_render
 from flatrender_render.farm import expiry, renditions
+from flatrender_render.farm.gauges import METRICS
 from flatrender_render.farm.node import Node
 from flatrender_render.farm.runner import Runner
 from flatrender_render.farm.wake import SCHEDULES, TASKS
@@ -136,6 +137,10 @@ class RenderPlugin(FlatRenderPlugin):
             NodeAuthenticator: self.context.get(NodeSignatures),
         }
 
+    async def start(self) -> None:
+        """Let scrapes of the metrics read the farm."""
+        METRICS.attach(self.context.db)
+
     def wind_down(self) -> None:
         """Claim no more frame jobs: this process is about to stop."""
         if runner := self.context.made(Runner):
@@ -143,6 +148,7 @@ class RenderPlugin(FlatRenderPlugin):
 
     async def stop(self) -> None:
         """Leave the farm and end the render processes."""
+        METRICS.detach(self.context.db)
         if node := self.context.made(Node):
             await node.leave()
         if runner := self.context.made(Runner):
@@ -152,10 +158,11 @@ class RenderPlugin(FlatRenderPlugin):
 
     @classmethod
     def commands(cls) -> Sequence[click.Command]:
-        """Return ``flatrender lottie``, ``template``, ``node`` and ``simulate``."""
+        """Return ``flatrender lottie``, ``template``, ``node``, ``farm`` and ``simulate``."""
         from flatrender_render.engines.cli import template
         from flatrender_render.engines.lottie.cli import lottie
         from flatrender_render.node.cli import node
+        from flatrender_render.operator_cli import farm
         from flatrender_render.simulation.cli import simulate
 
-        return (lottie, template, node, simulate)
+        return (lottie, template, node, farm, simulate)
