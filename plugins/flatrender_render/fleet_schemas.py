@@ -126,6 +126,28 @@ class HealthPoint(Struct, frozen=True, kw_only=True):
     disk_free_bytes: int | None
 
 
+class ChartPoint(Struct, frozen=True, kw_only=True):
+    """A node in one stretch of time: means, most used memory, least free disk."""
+
+    at: datetime
+    samples: int
+    status: str
+    busy_slots: float | None
+    load_average: float | None
+    memory_used_bytes: int | None
+    memory_total_bytes: int | None
+    disk_free_bytes: int | None
+    disk_total_bytes: int | None
+    frames: int | None
+
+
+class NodeChart(Struct, frozen=True, kw_only=True):
+    """A node's health over time; where it said nothing there is no point."""
+
+    bucket: str
+    points: list[ChartPoint]
+
+
 class NodeDetail(Struct, frozen=True, kw_only=True):
     """A machine with what it does, holds and went through. Lists hold the newest 20."""
 

@@ -34,19 +34,19 @@ from flatrender_render.farm.runner import Runner
 from flatrender_render.farm.wake import SCHEDULES, TASKS
 from flatrender_render.models import Base
 from flatrender_render.services import batches
+from flatrender_render.services.acts import ActService
 from flatrender_render.services.batch_views import BatchViews
 from flatrender_render.services.fleet import FleetService
-from flatrender_render.services.acts import ActService
 from flatrender_render.services.history import HistoryService
 from flatrender_render.services.inspector import InspectorService
 from flatrender_render.services.jobs import JobService
 from flatrender_render.services.node_gateway import NodeGateway, NodeSignatures
 from flatrender_render.services.nodes import NodeRegister
 from flatrender_render.services.outputs import OutputService
-from flatrender_render.services.scene_snapshots import SceneSnapshotService
-from flatrender_render.services.scans import ScanService
-from flatrender_render.services.shares import ShareService
 from flatrender_render.services.rules import RuleService
+from flatrender_render.services.scans import ScanService
+from flatrender_render.services.scene_snapshots import SceneSnapshotService
+from flatrender_render.services.shares import ShareService
 from flatrender_render.services.snapshots import SnapshotService
 from flatrender_render.services.streams import StreamService
 from flatrender_render.services.views import ViewService

@@ -1,6 +1,6 @@
 """The fleet for administrators of the farm: /v1/admin/nodes and /v1/admin/crashes."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from litestar import Controller, get, post
@@ -15,6 +15,7 @@ from flatrender_render.fleet_schemas import (
     ActBody,
     Crash,
     CrashClass,
+    NodeChart,
     NodeDetail,
     NodeKind,
     NodeSort,
@@ -62,6 +63,24 @@ class AdminFleetController(Controller):
     ) -> NodeDetail:
         """Return a machine with what it does now, its cache, fonts, crashes and acts."""
         return await fleet.node(node_id)
+
+    @get(
+        "/{node_id:uuid}/health",
+        operation_id="get_node_health",
+        summary="Chart a node's health",
+        responses=problem_responses(NotFound),
+    )
+    async def health(
+        self,
+        node_id: FromPath[UUID],
+        fleet: NamedDependency[FleetService],
+        bucket: FromQuery[Literal["minute", "hour"]] = "minute",
+        hours: Annotated[int, QueryParameter(ge=1, le=24 * 31)] = 3,
+    ) -> NodeChart:
+        """Return load, memory, disk, busy slots and frames by minute (at most a day) or hour."""
+        return await fleet.chart(
+            node_id, bucket=bucket, hours=min(hours, 24) if bucket == "minute" else hours
+        )
 
     @post(
         "/{node_id:uuid}/drain",

@@ -5,6 +5,7 @@ import os
 import platform
 import socket
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from flatrender.contracts.render import NodeOnline
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import DEFAULT_TENANT_ID
 from flatrender_render.engines import available_engines
-from flatrender_render.farm import conduct
+from flatrender_render.farm import conduct, health
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +31,7 @@ VALUES ($1, $2, 'Worker', 'Idle', $3, $4, $5, $6, $7, $8, $9, $10, $1, now(), no
 """
 _BEAT = """
 UPDATE render.nodes SET last_heartbeat_at = now(), busy_slots = $2,
+    disk_free_bytes = $3, disk_total_bytes = $4,
     status = CASE WHEN status = 'Quarantined' THEN status
                   WHEN drain_requested_at IS NOT NULL THEN 'Draining'
                   WHEN $2 > 0 THEN 'Busy' ELSE 'Idle' END
@@ -118,11 +120,17 @@ class Node:
 
     async def _beat(self) -> None:
         scale = self._context.infra.settings.core.time_scale
+        folder = Path(self._context.infra.settings.core.data_dir)
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS * scale)
             try:
+                vitals = await asyncio.to_thread(health.vitals_here, folder)
                 async with self._context.db.system("node heartbeat") as work:
-                    await work.execute(_BEAT, self._id, self.busy)
+                    await work.execute(
+                        _BEAT, self._id, self.busy, vitals.disk_free_bytes, vitals.disk_total_bytes
+                    )
+                    if self._id is not None:
+                        await health.sample(work, self._id, vitals)
                     commands = await work.fetch(_COMMANDS, self._id)
                 for row in commands:  # beside the heartbeat: an act may take its time
                     doing = asyncio.create_task(self._carry_out(row), name=f"act-{row['act']}")

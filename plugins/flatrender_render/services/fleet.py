@@ -15,11 +15,13 @@ from flatrender.http.pages import Page, PageParams
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import Principal
 from flatrender_render import fleet_queries as sql
-from flatrender_render.fleet_schemas import Crash, NodeDetail, NodeView
+from flatrender_render.farm import health
+from flatrender_render.fleet_schemas import ChartPoint, Crash, NodeChart, NodeDetail, NodeView
 
 T = TypeVar("T")
 Act = Literal["drain", "release", "restart", "close_ae", "quarantine", "test_render"]
 
+_THERE = "SELECT FROM render.nodes WHERE id = $1 AND deleted_at IS NULL"
 _HELD = "SELECT kind, engines FROM render.nodes WHERE id = $1 AND deleted_at IS NULL FOR UPDATE"
 #: Acts that are a matter of the machine's own service where it is a worker of the pool.
 _OUTSIDE_ONLY = frozenset({"restart", "close_ae"})
@@ -72,6 +74,16 @@ class FleetService:
         fields = dict(rows[0])
         node = {name: fields.pop(name) for name in NodeView.__struct_fields__}
         return msgspec.convert({"node": node, **fields}, NodeDetail, strict=False)
+
+    async def chart(self, node_id: UUID, *, bucket: str, hours: int) -> NodeChart:
+        """Return how a node was, by minute or hour. Raises ``NotFound``."""
+        if not await self._db.system_fetch("a node", _THERE, node_id):
+            raise NotFound()
+        seconds = {"minute": 60.0, "hour": 3600.0}[bucket]
+        rows = await self._db.system_fetch(
+            "chart of a node", health.CHART, node_id, seconds, hours * 3600.0
+        )
+        return NodeChart(bucket=bucket, points=[_as(row, ChartPoint) for row in rows])
 
     async def act(
         self, node_id: UUID, act: Act, *, by: UUID | None, reason: str = ""

@@ -21,7 +21,7 @@ from flatrender.security.secrets import DecryptionError, Place, Secret
 from flatrender.security.signatures import request_target
 from flatrender.storage import ObjectMissing
 from flatrender_render.errors import ClaimOver, NotYourObject, ObjectNotThere
-from flatrender_render.farm import claims, conduct
+from flatrender_render.farm import claims, conduct, health
 from flatrender_render.farm.claims import LEASE_SECONDS, Claim, StaleEpoch
 from flatrender_render.farm.local import LocalLink, parts_of
 from flatrender_render.farm.node import HEARTBEAT_SECONDS
@@ -221,6 +221,16 @@ class NodeGateway:
                 pulse.draining,
             )
             rows = await work.fetch(_COMMANDS, node_id)
+            await health.sample(
+                work,
+                node_id,
+                health.Vitals(
+                    load_average=pulse.load_average,
+                    memory_used_bytes=pulse.memory_used_bytes or None,
+                    disk_free_bytes=pulse.disk_free_bytes,
+                    disk_total_bytes=pulse.disk_total_bytes or None,
+                ),
+            )
         commands = [Command(id=r["id"], act=r["act"], arguments=r["arguments"]) for r in rows]
         return PulseAnswer(status=status, commands=commands)
 

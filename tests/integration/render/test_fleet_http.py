@@ -6,6 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from flatrender_render.farm import health
+
 
 @pytest.fixture(scope="module")
 async def fleet(platform: Any) -> Any:
@@ -156,3 +158,28 @@ async def test_an_unknown_node_is_not_found(fleet: Any) -> None:
     assert (
         await call(fleet, "POST", f"/v1/admin/crashes/{uuid4()}/acknowledge")
     ).status_code == 404
+
+
+async def test_health_is_sampled_at_most_once_a_minute_and_charted(fleet: Any) -> None:
+    node = await machine(fleet, frames_done=5)
+    database = fleet.platform.runtime.plugins["render"].context.db
+    for load in (1.0, 9.0):
+        async with database.system("test") as work:
+            await health.sample(work, node.id, health.Vitals(load_average=load, disk_free_bytes=7))
+    await fleet.platform.sql(
+        "INSERT INTO render.node_health_logs (node_id, recorded_at, status, load_average, "
+        "frames_done) SELECT $1, date_trunc('minute', now()) - m * interval '10 seconds' "
+        "- interval '5 minutes', 'Busy', m, m FROM generate_series(1, 5) m",
+        node.id,
+    )
+    url = f"/v1/admin/nodes/{node.id}/health"
+    body = (await call(fleet, "GET", url)).json()
+    earlier, newest = body["points"]
+    assert (newest["samples"], newest["load_average"], newest["disk_free_bytes"]) == (1, 1.0, 7)
+    assert (earlier["samples"], earlier["load_average"], earlier["frames"]) == (5, 3.0, 4)
+    hourly = (await call(fleet, "GET", url, params={"bucket": "hour"})).json()["points"]
+    assert sum(point["samples"] for point in hourly) == 6
+    detail = (await call(fleet, "GET", f"/v1/admin/nodes/{node.id}")).json()
+    assert detail["health"]["load_average"] == 1.0
+    assert (await call(fleet, "GET", url, params={"hours": 0})).status_code == 422
+    assert (await call(fleet, "GET", f"/v1/admin/nodes/{uuid4()}/health")).status_code == 404
