@@ -6,6 +6,7 @@ import zipfile
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 
 from flatrender.contracts.content import TemplateCatalogue
@@ -16,6 +17,7 @@ from flatrender.testing.platform import Person, Platform
 from flatrender_content.aep.reader import read_project
 
 Layer = aep.Layer
+AEP_TYPE = "application/vnd.adobe.aftereffects.project"
 
 
 def project(*, second: bool = True, title: str = "سلام", seconds: float = 2.0) -> bytes:
@@ -172,6 +174,82 @@ async def test_a_bundle_becomes_a_template_that_can_be_rendered(
         assert archive.sha256 == digest
     finally:
         archive.close()
+
+
+async def test_a_customer_makes_a_video_of_it(platform: Platform, template: Admin) -> None:
+    digest = (await template.bring(bundle(project())))["package_sha256"]
+    assert (await template.call("POST", "/publish")).status_code == 204
+    shown = (await platform.client.get(f"/v1/templates/{template.id}")).json()
+    person = await platform.person()
+    answer = await platform.client.post(
+        "/v1/saved-projects",
+        json={"project_id": shown["projects"][0]["id"]},
+        headers=person.headers | {"Idempotency-Key": str(uuid4())},
+    )
+    assert answer.status_code == 201, answer.text
+    saved = answer.json()
+    assert [scene["scene_key"] for scene in saved["scenes"]] == ["c1", "c2"]
+    rows = await platform.sql(
+        "SELECT engine, package_sha256 FROM studio.saved_projects WHERE id = $1", UUID(saved["id"])
+    )
+    assert tuple(rows[0]) == ("aerender", digest)
+
+
+async def test_each_aspect_is_a_project_of_its_own(platform: Platform, template: Admin) -> None:
+    wide = (await template.bring(project()))["package_sha256"]
+    tall = aep.Comp(
+        id=1,
+        name="frfinal",
+        width=1080,
+        height=1920,
+        layers=[Layer(name="frl_c1t1", text="بلند")],
+    )
+    high = (await template.bring(aep.project(tall)))["package_sha256"]
+    rows = await platform.sql(
+        "SELECT aspect, source_sha256, scene_count FROM content.projects "
+        "WHERE container_id = $1 AND deleted_at IS NULL ORDER BY position",
+        UUID(template.id),
+    )
+    assert [tuple(row) for row in rows] == [("16:9", wide, 2), ("9:16", high, 1)]
+    versions = await platform.sql(
+        "SELECT version FROM content.container_versions WHERE container_id = $1 ORDER BY version",
+        UUID(template.id),
+    )
+    assert [row["version"] for row in versions] == ["1.0.0", "1.0.1"]
+
+
+async def test_an_uploaded_project_is_scanned_for_its_owner_only(
+    platform: Platform, template: Admin
+) -> None:
+    data = project()
+    body = {"name": "Final.aep", "content_type": AEP_TYPE, "purpose": "template"}
+    asked = await platform.client.post(
+        "/v1/uploads", json={**body, "size_bytes": len(data)}, headers=template.person.headers
+    )
+    assert asked.status_code == 201, asked.text
+    form = asked.json()
+    async with httpx.AsyncClient() as store:
+        await store.post(form["url"], data=form["fields"], files={"file": data})
+    done = await platform.client.post(
+        f"/v1/uploads/{form['upload_id']}/complete", headers=template.person.headers
+    )
+    assert done.status_code == 201, done.text
+    wanted = {"file_id": done.json()["id"]}
+    colleague = Admin(platform, await platform.admin(), template.id)
+    refused = await colleague.call("POST", "/scans/from-file", json=wanted)
+    assert (refused.status_code, refused.json()["code"]) == (404, "not_found")
+    answer = await template.call("POST", "/scans/from-file", json=wanted)
+    assert answer.status_code == 202, answer.text
+    assert (await template.ended(answer.json()["id"]))["state"] == "Done"
+
+
+async def test_a_template_of_another_engine_takes_no_project(
+    template: Admin, install: Any, fresh_slug: str
+) -> None:
+    imported = await install(f"{fresh_slug}-lottie")
+    other = Admin(template.platform, template.person, str(imported.container_id))
+    answer = await other.call("POST", "/scans", content=project())
+    assert (answer.status_code, answer.json()["code"]) == (409, "engine_mismatch")
 
 
 async def test_the_same_again_changes_nothing(template: Admin) -> None:
