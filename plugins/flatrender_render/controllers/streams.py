@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 from uuid import UUID
 
-from litestar import Controller, WebSocket, get, websocket
+from litestar import Controller, Request, WebSocket, get, websocket
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
 from flatrender.errors import NotFound, Unauthorized, Unavailable
 from flatrender.http.drain import Drain
 from flatrender.http.problems import problem_responses
-from flatrender.http.sse import Event, EventStream
+from flatrender.http.sse import EventStream, last_event_id
 from flatrender.http.websocket import (
     CLOSE_BAD_TOKEN,
     CLOSE_NOT_YOURS,
@@ -26,6 +26,12 @@ from flatrender_render.services.streams import StreamService
 WatchToken = Annotated[
     str | None,
     QueryParameter(name="token", max_length=4096, description="From `create_watch_token`."),
+]
+LastSeen = Annotated[
+    str | None,
+    QueryParameter(
+        name="last_event_id", max_length=64, description="The `id` of the last message seen."
+    ),
 ]
 
 
@@ -54,8 +60,8 @@ async def watch_render(
     live = LiveSocket(socket, drain=drain, ping_seconds=20.0)
 
     async def produce(out: LiveSocket) -> None:
-        async for message in streams.messages(claims):
-            out.send(message, droppable=message.get("type") == "progress")
+        async for message in streams.messages(claims, socket.query_params.get("last_event_id")):
+            out.send(message.text, droppable=message.droppable)
 
     try:
         await live.run(produce)
@@ -85,15 +91,20 @@ class StreamController(Controller):
         job_id: FromPath[UUID],
         streams: NamedDependency[StreamService],
         drain: NamedDependency[Drain],
+        request: Request[Any, Any, Any],
         watch_token: WatchToken = None,
+        last_seen: LastSeen = None,
     ) -> EventStream:
-        """Carry the same messages as the WebSocket, for clients without one."""
+        """Carry the same messages as the WebSocket, for clients without one. A browser that
+        reconnects sends the last `id` by itself; its progress goes on from there."""
+        del last_seen  # read with the header
+        seen = last_event_id(request)
         claims = await streams.open_ticket(watch_token, job_id)
         if claims is None:
             raise NotFound()
 
-        async def events() -> AsyncIterator[Event]:
-            async for message in streams.messages(claims):
-                yield Event(event=str(message["type"]), data=message)
+        async def events() -> AsyncIterator[bytes]:
+            async for message in streams.messages(claims, seen):
+                yield message.sse
 
         return EventStream(events(), drain=drain)

@@ -20,6 +20,7 @@ from flatrender_render.farm.failures import Verdict, classify
 from flatrender_render.farm.link import Failure, Files, Part
 from flatrender_render.farm.repairs import Damage, Damaged, RepairNote
 from flatrender_render.farm.reports import FinishedExport, Piece
+from flatrender_render.farm.tempo import Tempo
 from flatrender_render.farm.watch import ProgressTeller
 
 log = structlog.get_logger(__name__)
@@ -61,7 +62,7 @@ class LocalLink:
                 work, frame_job_id=claim.id, epoch=claim.epoch, done_frames=frames
             )
             facts = await claims.progress_of(work, claim.job.id)
-        await self._tell(claim).progress(facts, preview)
+        await self._tell(claim).progress(facts, preview, typical=await self._typical(claim))
 
     async def enter(self, claim: Claim, step: Step) -> None:
         """See ``FarmLink``."""
@@ -84,7 +85,7 @@ class LocalLink:
             frames = piece.frames if claim.kind == "video" else 0
             await conduct.note_proven(work, self._node_id, frames)
         tell = self._tell(claim)
-        await tell.progress(facts, preview)
+        await tell.progress(facts, preview, typical=await self._typical(claim))
         if last:
             await tell.step(Step.ENCODING)
 
@@ -135,6 +136,11 @@ class LocalLink:
         """See ``FarmLink``."""
         async with self._context.db.system("farm release") as work:
             await claims.release(work, frame_job_id=claim.id, epoch=claim.epoch)
+
+    async def _typical(self, claim: Claim) -> float | None:
+        job = claim.job
+        tempo = self._context.get(Tempo)
+        return await tempo.typical(job.tenant_id, job.package_sha256, job.resolution)
 
     def _tell(self, claim: Claim) -> ProgressTeller:
         return ProgressTeller(self._context, claim.job.id, claim.job.total_frames)

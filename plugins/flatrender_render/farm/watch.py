@@ -10,6 +10,7 @@ from flatrender_render.domain import Step, overall_progress
 from flatrender_render.farm.claims import JobFacts
 from flatrender_render.farm.failures import Verdict
 from flatrender_render.farm.repairs import RepairNote
+from flatrender_render.farm.tempo import eta_of
 from flatrender_render.live import announce
 
 _DRAWING = frozenset({Step.QUEUED, Step.PREPARING, Step.RENDERING, Step.REPAIRING})
@@ -23,15 +24,20 @@ class ProgressTeller:
         self._job_id = job_id
         self._total = total_frames
 
-    async def progress(self, facts: JobFacts, preview: str | None = None) -> None:
-        """Announce how far the whole job is; ``preview`` is a small JPEG as a data URL."""
+    async def progress(
+        self, facts: JobFacts, preview: str | None = None, *, typical: float | None = None
+    ) -> None:
+        """Announce how far the whole job is; ``preview`` is a small JPEG as a data URL.
+
+        ``typical`` is what a frame took in recent jobs of the template, in seconds.
+        """
         message: dict[str, Any] = {
             "type": "progress",
             "step": facts.step,
             "progress": round(overall_progress(Step(facts.step), facts.drawn, facts.total), 4),
             "current_frame": facts.drawn,
             "total_frames": facts.total,
-            "eta_seconds": facts.eta_seconds,
+            "eta_seconds": eta_of(facts, typical),
             "active_nodes": facts.nodes,
             "message": "",
         }

@@ -1,68 +1,26 @@
 """Live streams of a job: state first, then what is announced, coalesced and never backwards."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
-
-import msgspec
 
 from flatrender.errors import NotFound, Unauthorized
 from flatrender.plugin import PluginContext
 from flatrender.security.ports import SessionLedger
 from flatrender.security.tokens import KeySource, WatchClaims
 from flatrender_render import queries
+from flatrender_render.audience import Audience, Mark, Told, mark_of, told
 from flatrender_render.domain import TERMINAL, Step, overall_progress
-from flatrender_render.live import PREVIEW_SECONDS, PROGRESS_SECONDS, channel
+from flatrender_render.farm.tempo import Tempo, eta_seconds
 
-#: How long to wait for an announcement before asking the database whether the job ended anyway.
-QUIET_SECONDS = 5.0
-_ENDINGS = {"done", "failed", "cancelled"}
-
-
-class _Pace:
-    """What one watcher is told: progress coalesced to one per 500 ms, one preview per 2 s, and
-    never backwards, though pieces report in any order."""
-
-    def __init__(self, hello: dict[str, Any]) -> None:
-        self._best = float(hello["progress"])
-        self._step = str(hello["step"])
-        self._held: dict[str, Any] | None = None
-        self._preview: str | None = None
-        self._next_progress = 0.0
-        self._next_preview = 0.0
-
-    def wait(self, now: float) -> float | None:
-        """Return how long until held progress is due, None when none is held."""
-        return None if self._held is None else max(0.0, self._next_progress - now)
-
-    def take(self, message: dict[str, Any]) -> dict[str, Any] | None:
-        """Hold progress; return anything else to be sent at once."""
-        told = float(message.get("progress") or 0.0)
-        late = told < self._best
-        self._best = max(self._best, told)
-        if message.get("type") == "progress":
-            self._preview = message.pop("preview_b64", None) or self._preview
-            # What comes late may still name a step that is over.
-            step = self._step if late else str(message.get("step") or self._step)
-            self._held = {**message, "progress": self._best, "step": step}
-            return None
-        if message.get("type") == "step_change":
-            self._step = str(message["step"])
-            self._held = None  # overtaken
-            message["progress"] = self._best
-        return message
-
-    def due(self, now: float) -> dict[str, Any] | None:
-        """Return the held progress once it may be sent."""
-        if self._held is None or now < self._next_progress:
-            return None
-        message, self._held = self._held, None
-        self._next_progress = now + PROGRESS_SECONDS
-        if self._preview and now >= self._next_preview:
-            message["preview_b64"], self._preview = self._preview, None
-            self._next_preview = now + PREVIEW_SECONDS
-        return message
+_TEMPO = """
+SELECT package_sha256 FROM render.render_jobs WHERE tenant_id = $1 AND id = $2
+"""
+_MISSED = """
+SELECT missing_frames, corrupt_frames, attempt, max_attempts FROM render.frame_repair_jobs
+WHERE tenant_id = $1 AND job_id = $2 AND created_at > to_timestamp($3::float8 / 1000)
+ORDER BY created_at LIMIT 50
+"""
 
 
 class StreamService:
@@ -71,6 +29,7 @@ class StreamService:
     def __init__(self, context: PluginContext) -> None:
         self._context = context
         self._verifier = context.infra.security.token_verifier(context.port(KeySource))
+        self._audience = Audience(context.infra.hub, context.clock)
 
     async def open_ticket(self, token: str | None, job_id: UUID) -> WatchClaims | None:
         """Return the claims of a watch token for this job; None for another job's token.
@@ -84,42 +43,53 @@ class StreamService:
             raise Unauthorized()
         return claims if claims.job_id == job_id else None
 
-    async def messages(self, claims: WatchClaims) -> AsyncIterator[dict[str, Any]]:
+    async def messages(
+        self, claims: WatchClaims, last_id: str | None = None
+    ) -> AsyncIterator[Told]:
         """Yield ``hello`` and then everything until the job ends.
 
-        Raises ``NotFound``; ``Unauthorized`` when the session ends meanwhile; ``Unavailable``.
+        ``last_id`` is the ``id`` of the last message that a reconnecting watcher has seen: it is
+        told of the repairs that it missed, and its progress does not go back. Raises
+        ``NotFound``; ``Unauthorized`` when the session ends meanwhile; ``Unavailable``.
         """
         security = self._context.infra.security
         vigil = security.vigil(claims, self._context.port(SessionLedger))
-        async with self._context.infra.hub.listen(channel(claims.job_id), limit=64) as listener:
-            hello = await self._hello(claims)
-            yield hello
-            if Step(hello["step"]) in TERMINAL:
-                yield await self._ending(claims)
+        mark = mark_of(last_id)
+
+        async def ending() -> dict[str, Any] | None:
+            view = await self._view(claims)
+            return await self._ending(claims, view) if Step(view.step) in TERMINAL else None
+
+        async with self._audience.seat(claims.job_id, ending) as (seat, pace):
+            view = await self._view(claims)
+            hello = await self._hello(claims, view, mark)
+            yield self._told(hello)
+            if Step(view.step) in TERMINAL:
+                yield self._told(await self._ending(claims, view))
                 return
-            pace = _Pace(hello)
-            loop = asyncio.get_running_loop()
+            pace.seen(hello)
+            if mark is not None:
+                for missed in await self._missed(claims, mark):
+                    yield self._told(missed)
+            floor = float(hello["progress"])
             while True:
-                wait = pace.wait(loop.time())
-                patience = QUIET_SECONDS if wait is None else wait
-                data = await listener.next_message(min(patience, vigil.wait()))
+                one = await seat.next_message(vigil.wait())
                 # Before anything is told: a busy stream is looked at as often as a silent one.
                 await vigil.look()
-                if data is not None:
-                    message: dict[str, Any] = msgspec.json.decode(data)
-                    if message.get("type") in _ENDINGS:
-                        yield await self._ending(claims)
-                        return
-                    if (event := pace.take(message)) is not None:
-                        yield event
-                elif wait is None:
-                    # Announcements may be lost; the database is not.
-                    view = await self._view(claims)
-                    if Step(view.step) in TERMINAL:
-                        yield await self._ending(claims)
-                        return
-                if (progress := pace.due(loop.time())) is not None:
-                    yield progress
+                if one is None or (one.progress is not None and one.progress < floor):
+                    continue  # said before this watcher came
+                yield one
+                if one.last:
+                    return
+
+    def _told(self, message: dict[str, Any]) -> Told:
+        return told(message, int(self._context.clock.now().timestamp() * 1000))
+
+    async def _missed(self, claims: WatchClaims, mark: Mark) -> list[dict[str, Any]]:
+        rows = await self._context.db.reads.records(
+            claims.tenant_id, _MISSED, claims.tenant_id, claims.job_id, float(mark.moment)
+        )
+        return [{"type": "frame_repair", "job_id": str(claims.job_id), **dict(r)} for r in rows]
 
     async def _view(self, claims: WatchClaims) -> queries.JobView:
         found = await queries.job_of(
@@ -129,22 +99,40 @@ class StreamService:
             raise NotFound()
         return found
 
-    async def _hello(self, claims: WatchClaims) -> dict[str, Any]:
-        view = await self._view(claims)
+    async def _hello(
+        self, claims: WatchClaims, view: queries.JobView, mark: Mark | None
+    ) -> dict[str, Any]:
         step = Step(view.step)
+        progress = round(overall_progress(step, view.drawn_frames, view.total_frames), 4)
+        if mark is not None:
+            progress = max(progress, mark.progress)
         return {
             "type": "hello",
             "job_id": str(view.id),
             "step": view.step,
-            "progress": round(overall_progress(step, view.drawn_frames, view.total_frames), 4),
+            "progress": progress,
             "current_frame": view.drawn_frames,
             "total_frames": view.total_frames,
+            "eta_seconds": None if step in TERMINAL else await self._eta(claims, view),
+            "resumed": mark is not None,
             "protocol": "flatrender.v1",
         }
 
-    async def _ending(self, claims: WatchClaims) -> dict[str, Any]:
+    async def _eta(self, claims: WatchClaims, view: queries.JobView) -> float | None:
+        package = await self._context.db.reads.value(
+            claims.tenant_id, _TEMPO, claims.tenant_id, view.id
+        )
+        tempo = self._context.get(Tempo)
+        typical = await tempo.typical(claims.tenant_id, package or "", view.resolution)
+        spent = None
+        if view.started_at is not None:
+            spent = max(0.0, (self._context.clock.now() - view.started_at).total_seconds())
+        return eta_seconds(
+            drawn=view.drawn_frames, total=view.total_frames, spent=spent, typical=typical
+        )
+
+    async def _ending(self, claims: WatchClaims, view: queries.JobView) -> dict[str, Any]:
         """Return the last message, from the database: a watcher that came late gets the same."""
-        view = await self._view(claims)
         base = self._context.infra.settings.http.public_url.rstrip("/")
         message: dict[str, Any] = {"job_id": str(view.id), "step": view.step}
         if view.step == Step.DONE and view.export_id is not None:

@@ -74,7 +74,7 @@ def last_event_id(request: Request[Any, Any, Any]) -> str | None:
 
 
 async def stream(
-    source: AsyncIterator[Event],
+    source: AsyncIterator[Event | bytes],
     *,
     drain: Drain,
     heartbeat: float = HEARTBEAT_SECONDS,
@@ -82,13 +82,15 @@ async def stream(
 ) -> AsyncIterator[bytes]:
     """Yield the bytes of ``source`` until it ends or the server drains.
 
+    An event may come encoded already, where one is sent to many.
+
     A comment is sent after ``heartbeat`` seconds of silence, so that proxies keep the connection
     and a client that vanished is noticed. ``retry`` (ms) is told at the start.
     """
     # The first bytes go out at once: EventSource then counts the connection as open.
     yield b":\n\n" if retry is None else f"retry: {retry:d}\n\n".encode()
     stopping = asyncio.ensure_future(drain.wait())
-    coming: asyncio.Task[Event] | None = None
+    coming: asyncio.Task[Event | bytes] | None = None
     try:
         while True:
             coming = coming or asyncio.ensure_future(_next(source))
@@ -106,7 +108,7 @@ async def stream(
                     return
                 finally:
                     coming = None
-                yield encode_event(event)
+                yield event if isinstance(event, bytes) else encode_event(event)
             elif stopping.done():
                 return
             else:
@@ -122,7 +124,7 @@ async def stream(
             await close()
 
 
-async def _next(source: AsyncIterator[Event]) -> Event:
+async def _next(source: AsyncIterator[Event | bytes]) -> Event | bytes:
     return await anext(source)
 
 
@@ -168,7 +170,7 @@ class EventStream(Response[None]):
 
     def __init__(
         self,
-        source: AsyncIterator[Event],
+        source: AsyncIterator[Event] | AsyncIterator[bytes],
         *,
         drain: Drain,
         heartbeat: float = HEARTBEAT_SECONDS,

@@ -105,6 +105,11 @@ async def events_of(url: str, opened: asyncio.Event | None = None) -> list[tuple
     return found
 
 
+def said(messages: list[Any]) -> list[Any]:
+    """Return messages without their ids, which tell when they were said."""
+    return [{k: v for k, v in message.items() if k != "id"} for message in messages]
+
+
 def check_story(messages: list[Any], job_id: str) -> None:
     """A watcher's messages: hello first, never backwards, one end."""
     assert messages[0]["type"] == "hello"
@@ -217,10 +222,10 @@ async def test_events_carry_the_same_and_latecomers_get_hello_and_the_end(
 
     late = [message for _, message in await events_of(served.at(ticket["sse_url"]))]
     async with served.watch(ticket) as live:
-        assert await all_of(live) == late
+        assert said(await all_of(live)) == said(late)
         assert live.close_code == 1000
     assert [message["type"] for message in late] == ["hello", "done"]
-    assert late[-1] == events[-1][1]
+    assert said(late[-1:]) == said([events[-1][1]])
 
 
 async def test_a_cancelled_and_a_failed_job_end_their_streams(
@@ -339,3 +344,45 @@ async def test_a_stopping_server_tells_watchers_to_come_back(
             with contextlib.suppress(ConnectionClosed):
                 await all_of(live)
             assert live.close_code == 1012
+
+
+async def test_a_watcher_that_comes_back_goes_on_where_it_was(
+    lot: Any, served: Served, frozen: Any
+) -> None:
+    customer = await lot.customer("long")
+    job = await customer.submit()
+    ticket = await ticket_of(customer, job)
+    await customer.claimed(job["id"])
+    await customer.platform.sql(
+        "INSERT INTO render.frame_repair_jobs (tenant_id, job_id, frame_job_id, first_frame, "
+        "last_frame, defect, attempt, corrupt_frames) SELECT tenant_id, job_id, id, 0, 59, "
+        "'corrupt', 1, 60 FROM render.frame_jobs WHERE job_id = $1 AND kind = 'video' LIMIT 1",
+        UUID(job["id"]),
+    )
+    left_off = "1600000000000-4200"
+    async with httpx.AsyncClient(timeout=60) as client, client.stream(
+        "GET", served.at(ticket["sse_url"]), headers={"Last-Event-ID": left_off}
+    ) as answer:
+        lines = answer.aiter_lines()
+        seen: list[Any] = []
+        ids: list[str] = []
+        async for line in lines:
+            if line.startswith("id: "):
+                ids.append(line.removeprefix("id: "))
+            if line.startswith("data: "):
+                seen.append(json.loads(line.removeprefix("data: ")))
+            if len(seen) == 2:
+                break
+    assert (seen[0]["type"], seen[0]["progress"], seen[0]["resumed"]) == ("hello", 0.42, True)
+    assert (seen[1]["type"], seen[1]["corrupt_frames"]) == ("frame_repair", 60)
+    assert ids == [message["id"] for message in seen]
+    async with served.watch({"ws_url": f"{ticket['ws_url']}&last_event_id={left_off}"}) as live:
+        hello = json.loads(await live.recv())
+        assert hello["progress"] == 0.42
+        assert json.loads(await live.recv())["type"] == "frame_repair"
+        frozen.thaw()
+        rest = await all_of(live)
+    shown = [m["progress"] for m in rest if "progress" in m]
+    assert shown == sorted(shown)
+    assert min(shown) >= 0.42
+    await customer.ended(job["id"])

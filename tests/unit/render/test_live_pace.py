@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flatrender_render.services.streams import _Pace
+from flatrender_render.audience import Pace
 
 HELLO = {"progress": 0.0, "step": "Queued"}
 
@@ -12,7 +12,7 @@ def progress(value: float, **more: Any) -> dict[str, Any]:
 
 
 def test_progress_comes_at_most_twice_a_second_and_is_the_latest() -> None:
-    pace = _Pace(HELLO)
+    pace = Pace(HELLO)
     assert pace.take(progress(0.1)) is None
     assert pace.due(100.0) == progress(0.1)
     pace.take(progress(0.2))
@@ -24,7 +24,7 @@ def test_progress_comes_at_most_twice_a_second_and_is_the_latest() -> None:
 
 
 def test_progress_never_goes_back() -> None:
-    pace = _Pace(HELLO)
+    pace = Pace(HELLO)
     pace.take(progress(0.6))
     pace.take(progress(0.4))
     told = pace.due(1.0)
@@ -33,7 +33,7 @@ def test_progress_never_goes_back() -> None:
 
 
 def test_what_comes_late_names_no_step_that_is_over() -> None:
-    pace = _Pace(HELLO)
+    pace = Pace(HELLO)
     pace.take(progress(0.9))
     change = pace.take({"type": "step_change", "step": "Encoding", "progress": 0.95})
     assert change == {"type": "step_change", "step": "Encoding", "progress": 0.95}
@@ -45,7 +45,7 @@ def test_what_comes_late_names_no_step_that_is_over() -> None:
 
 
 def test_a_repair_does_not_take_progress_back() -> None:
-    pace = _Pace(HELLO)
+    pace = Pace(HELLO)
     pace.take({"type": "step_change", "step": "Encoding", "progress": 0.95})
     change = pace.take({"type": "step_change", "step": "Repairing"})
     assert change is not None
@@ -53,7 +53,7 @@ def test_a_repair_does_not_take_progress_back() -> None:
 
 
 def test_a_preview_comes_at_most_every_two_seconds_and_is_not_lost() -> None:
-    pace = _Pace(HELLO)
+    pace = Pace(HELLO)
     pace.take(progress(0.1, preview_b64="one"))
     pace.take(progress(0.2))
     first = pace.due(10.0)
@@ -70,6 +70,6 @@ def test_a_preview_comes_at_most_every_two_seconds_and_is_not_lost() -> None:
 
 
 def test_other_messages_pass_at_once() -> None:
-    pace = _Pace(HELLO)
+    pace = Pace(HELLO)
     message = {"type": "frame_repair", "attempt": 1}
     assert pace.take(message) == message
