@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from flatrender.db import SystemTransaction
 from flatrender.plugin import PluginContext
 from flatrender_render.domain import Step
-from flatrender_render.farm import claims, conduct, failures, repairs, reports
+from flatrender_render.farm import claims, conduct, failures, repairs, reports, suspicion
 from flatrender_render.farm.claims import Claim
 from flatrender_render.farm.failures import Verdict, classify
 from flatrender_render.farm.link import Failure, Files, Part
@@ -102,6 +102,7 @@ class LocalLink:
         verdict = self._verdict(failure.code, failure.message, claim.job.engine, failure.exit_code)
         note: RepairNote | None = None
         async with self._context.db.system("farm failure") as work:
+            verdict = await suspicion.judge(work, claim, verdict)
             failed = await reports.fail(work, claim, verdict)
             await conduct.note_failure(work, self._node_id, claim, verdict, scale=self._scale)
             if failure.defect and not failed:
