@@ -24,6 +24,7 @@ from flatrender_render.controllers.scene_snapshots import (
     SceneSnapshotController,
     follow_public_snapshot,
 )
+from flatrender_render.controllers.schemas import SchemaController
 from flatrender_render.controllers.shares import PublicShareController, ShareController
 from flatrender_render.controllers.snapshots import SnapshotController
 from flatrender_render.controllers.streams import StreamController, watch_render
@@ -70,6 +71,7 @@ class RenderPlugin(FlatRenderPlugin):
             ExportController,
             ShareController,
             PublicShareController,
+            SchemaController,
             SceneSnapshotController,
             follow_public_snapshot,
             BatchController,
