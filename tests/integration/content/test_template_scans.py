@@ -3,6 +3,8 @@
 import asyncio
 import io
 import zipfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,16 +17,19 @@ from flatrender.template.after_effects import open_bundle
 from flatrender.testing import aep
 from flatrender.testing.platform import Person, Platform
 from flatrender_content.aep.reader import read_project
+from flatrender_content.services.scans import read_apart
 
 Layer = aep.Layer
 AEP_TYPE = "application/vnd.adobe.aftereffects.project"
 
 
-def project(*, second: bool = True, title: str = "سلام", seconds: float = 2.0) -> bytes:
+def project(
+    *, second: bool = True, title: str = "سلام", seconds: float = 2.0, comp: str = "one"
+) -> bytes:
     """A Fix template of one or two scenes with a shared colour and a picture."""
     one = aep.Comp(
         id=2,
-        name="one",
+        name=comp,
         duration=seconds,
         layers=[
             Layer(name="frl_c1t1", text=title),
@@ -281,6 +286,14 @@ async def test_what_was_edited_by_hand_stays(platform: Platform, template: Admin
     )
     assert tuple(after[0])[:3] == ("Opening", 2.0, 4.0)
     assert "درود" in str(after[0]["default_value"])
+    # A scene of which other columns change is written, and still keeps what was edited.
+    await template.bring(project(seconds=2.5, comp="uno"))
+    after = await platform.sql(
+        "SELECT name_en, duration, animation FROM content.scenes "
+        "WHERE container_id = $1 AND key = 'c1'",
+        UUID(template.id),
+    )
+    assert tuple(after[0]) == ("Opening", 2.0, "uno")
 
 
 async def test_orphans_are_listed_and_left_alone(platform: Platform, template: Admin) -> None:
@@ -403,6 +416,37 @@ async def test_a_full_scan_waits_for_a_node_and_a_late_result_revives_nothing(
     again = await template.call("POST", f"/scans/{scan['id']}/cancel")
     assert again.status_code == 409
     assert again.json()["code"] == "scan_over"
+
+
+async def test_a_lost_reader_is_followed_by_another_and_three_are_enough(
+    platform: Platform, template: Admin
+) -> None:
+    answer = await template.call("POST", "/scans", content=project(), params={"kind": "full"})
+    scan_id = answer.json()["id"]
+    jobs: Any = platform.runtime.port(ScanJobs)
+    now = datetime.now(UTC)
+    claims = []
+    for attempt in range(3):
+        at = now + timedelta(seconds=61 * attempt)
+        claim = await jobs.claim_next("aerender", None, lease=60, now=at)
+        assert str(claim.scan_id) == scan_id
+        assert await jobs.claim_next("aerender", None, lease=60, now=at) is None  # it is taken
+        claims.append(claim)
+    assert [claim.epoch for claim in claims] == [1, 2, 3]
+    assert not await jobs.finish(claims[0], read_project(project()))
+    late = now + timedelta(seconds=200)
+    assert await jobs.claim_next("aerender", None, lease=60, now=late) is None
+    after = (await template.call("GET", f"/scans/{scan_id}")).json()
+    assert (after["state"], after["errors"][0]["code"]) == ("Failed", "scan_keeps_failing")
+
+
+async def test_a_reader_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    path = tmp_path / "a.aep"
+    path.write_bytes(project())
+    answer = await read_apart(path, "a.aep", seconds=0)
+    assert [error.code for error in answer.errors] == ["scan_crashed"]
+    gone = await read_apart(tmp_path / "none", "a.aep")
+    assert [error.code for error in gone.errors] == ["scan_crashed"]
 
 
 async def test_another_tenants_scans_are_not_there(platform: Platform, template: Admin) -> None:
