@@ -420,6 +420,20 @@ async def test_a_retry_that_dies_at_any_statement_takes_nothing(
     charge = (await bench.row("charge_minor"))[0]
     assert (await bench.customer.limits())["charge_minor"] == balance - charge
     assert (await bench.platform.sql(open_, person.id, UUID(bench.id)))[0]["n"] == 1
+    # The event of the first end was lost: the sweep gives that reservation back, and keeps ours.
+    await bench.platform.sql(
+        "UPDATE identity.render_reservations SET expires_at = now() - interval '1 s' "
+        "WHERE user_id = $1",
+        person.id,
+    )
+    await accounts.settle_overdue(context)
+    states = await bench.platform.sql(
+        "SELECT state FROM identity.render_reservations WHERE user_id = $1 AND job_id IN "
+        "($2, (SELECT reservation_id FROM render.render_jobs WHERE id = $2)) ORDER BY created_at",
+        person.id,
+        UUID(bench.id),
+    )
+    assert [row["state"] for row in states] == ["Released", "Reserved"]
 
 
 async def _nothing(*_args: object, **_named: object) -> None:
