@@ -172,3 +172,13 @@ async def test_edits_that_do_not_bind_fail_the_job_and_cost_nothing(studio: Stud
     assert (only["error_class"], only["error_code"]) == ("template", "binding_failed")
     await customer.reservation(job["id"], "Released")
     assert await customer.limits() == before
+
+
+async def test_the_exit_status_reaches_the_failure_rules(studio: Studio) -> None:
+    studio.ae.behave(aerender=[{"exit": 5, "early": True}])
+    customer = await studio.lot.customer("ae")
+    job = await customer.ended((await customer.submit())["id"], within=120)
+    assert job["step"] == "Done", job
+    first = (await attempts(studio, job["id"]))[0]
+    # Only the rule for status 5 blames the template.
+    assert (first["error_class"], first["error_code"]) == ("template", "ae_script")

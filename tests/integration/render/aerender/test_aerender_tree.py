@@ -55,7 +55,7 @@ def test_a_status_and_all_output_come_through(tmp_path: Path) -> None:
     assert sorted(output.replace(b"err", b" err ").split()) == [b"err", b"out"]
 
 
-def test_an_orphan_that_left_the_session_ends_with_the_tree(tmp_path: Path) -> None:
+def test_a_child_that_left_the_session_ends_with_the_tree(tmp_path: Path) -> None:
     code = ORPHAN + "import signal\nwhile True: signal.pause()"
     with ProcessTree(python(code), ENVIRONMENT, tmp_path) as tree:
         orphan = int(said(tree))
@@ -65,7 +65,7 @@ def test_an_orphan_that_left_the_session_ends_with_the_tree(tmp_path: Path) -> N
     assert not alive(tree.pid)
 
 
-def test_what_a_program_leaves_behind_ends_with_it(tmp_path: Path) -> None:
+def test_an_orphan_that_a_program_leaves_behind_ends_with_it(tmp_path: Path) -> None:
     with ProcessTree(python(ORPHAN), ENVIRONMENT, tmp_path) as tree:
         orphan = int(said(tree))
         while tree.output(1) is not None:
