@@ -180,6 +180,8 @@ class NodeGateway:
     async def hello(self, node_id: UUID, hello: Hello, address: str | None) -> Welcome:
         """Take what a starting node says of itself; what its last run held goes back at once."""
         async with self._db.system("node says hello") as work:
+            # Frame jobs before their node, as reports do: the two orders must not meet.
+            await work.execute(_ORPHANS, node_id)
             row = await work.fetchrow(
                 _HELLO,
                 node_id,
@@ -198,7 +200,6 @@ class NodeGateway:
                 hello.region,
                 address,
             )
-            await work.execute(_ORPHANS, node_id)
             work.emit(NodeOnline(node_id=node_id, name=row["name"]), tenant_id=DEFAULT_TENANT_ID)
         scale = self._context.infra.settings.core.time_scale
         return Welcome(
@@ -247,8 +248,8 @@ class NodeGateway:
     async def bye(self, node_id: UUID) -> None:
         """Note that a node stops; what it still holds goes back at once."""
         async with self._db.system("node leaves") as work:
-            await work.execute(_BYE, node_id)
             await work.execute(_ORPHANS, node_id)
+            await work.execute(_BYE, node_id)
             await claims.reap(work)
 
     async def claim(self, node_id: UUID, ask: Ask, gone: asyncio.Event) -> Claim | None:
