@@ -1,4 +1,4 @@
-"""``python -m tests.bench [--only api|render|claims|snapshot] [--quick]``: prints ratios."""
+"""``python -m tests.bench [--only PART] [--quick]``: prints ratios."""
 
 import importlib
 import os
@@ -11,7 +11,7 @@ import click
 from flatrender.observability.logs import configure_logging
 from flatrender.settings import ObservabilitySettings
 
-PARTS = ("api", "claims", "render", "snapshot")
+PARTS = ("api", "claims", "render", "snapshot", "watchers")
 
 
 @click.command()
