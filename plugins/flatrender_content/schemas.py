@@ -1,14 +1,13 @@
 """Requests and answers of content's HTTP API. Durations are seconds, sizes pixels."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from flatrender.template.manifest import AudioDefaults, Mode, Slot, Text, Transition
-from flatrender.template.project_scan import ScanKind
+from flatrender.template.manifest import AudioDefaults, Slot, Text, Transition
 from flatrender.text import check_lines
 
 SlugValue = Annotated[
@@ -306,37 +305,6 @@ class SceneChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     in_default: bool | UnsetType = UNSET
     repeatable: bool | UnsetType = UNSET
     removable: bool | UnsetType = UNSET
-
-
-class DraftBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A template to be filled by a scan: nobody sees it before it is published."""
-
-    slug: TemplateSlug
-    name: Text
-    description: LongWords = LongWords()
-    mode: Mode
-    direction: Literal["rtl", "ltr"] = "rtl"
-
-
-class ScanFileBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A project or bundle among the caller's own files."""
-
-    file_id: UUID
-    kind: ScanKind = "quick"
-
-
-EntryPath = Annotated[str, Meta(min_length=1, max_length=160)]
-
-
-class ApplyBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What of a preview is to be applied. ``skip`` are paths of entries that stay as they are,
-    ``remove`` orphans to be deleted (they come back when a later project has them again)."""
-
-    add: bool = True
-    change: bool = True
-    revive: bool = True
-    skip: Annotated[list[EntryPath], Meta(max_length=5000)] = []
-    remove: Annotated[list[EntryPath], Meta(max_length=5000)] = []
 
 
 class SharingBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

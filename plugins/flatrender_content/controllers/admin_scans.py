@@ -25,7 +25,8 @@ from flatrender_content.errors import (
     TemplateRejected,
 )
 from flatrender_content.guards import curates
-from flatrender_content.schemas import AdminTemplate, ApplyBody, DraftBody, ScanFileBody
+from flatrender_content.scan_schemas import ApplyBody, DraftBody, ScanFileBody
+from flatrender_content.schemas import AdminTemplate
 from flatrender_content.services.curation import CurationService
 from flatrender_content.services.scans import (
     ScanApplied,

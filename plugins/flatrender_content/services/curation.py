@@ -21,9 +21,9 @@ from flatrender.security.principal import DEFAULT_TENANT_ID
 from flatrender_content.errors import SlugTaken
 from flatrender_content.models import ProjectContainer, Scene
 from flatrender_content.queries import admin
+from flatrender_content.scan_schemas import DraftBody
 from flatrender_content.schemas import (
     AdminTemplate,
-    DraftBody,
     SceneChange,
     SharingBody,
     TemplateChange,
