@@ -18,6 +18,7 @@ from flatrender.settings import load_settings
 from flatrender.tasks.service import WorkerService
 from flatrender.testing.platform import FAST, Platform
 from flatrender_render.engines.pool import RenderPool
+from flatrender_render.engines.work import Reference
 from flatrender_render.farm.node import Node
 from flatrender_render.farm.runner import Runner
 from flatrender_render.media.errors import ProofFailed
@@ -289,9 +290,10 @@ async def test_pictures_are_held_against_drawings_of_their_own(
     pool = platform.runtime.plugins["render"].context.get(Runner).pool
     real = pool.reference
 
-    async def elsewhere(engine: str, spec: Any, frames: list[int]) -> dict[int, bytes]:
+    async def elsewhere(engine: str, spec: Any, frames: list[int]) -> Reference:
         drawn = await real(engine, spec, [59 - frame for frame in frames])
-        return {59 - frame: cells for frame, cells in drawn.items()}
+        turned = {59 - frame: cells for frame, cells in drawn.thumbs.items()}
+        return Reference(thumbs=turned, motion=drawn.motion)
 
     monkeypatch.setattr(pool, "reference", elsewhere)
     job = await customer.ended((await customer.submit())["id"])
