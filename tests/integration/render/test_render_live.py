@@ -360,9 +360,12 @@ async def test_a_watcher_that_comes_back_goes_on_where_it_was(
         UUID(job["id"]),
     )
     left_off = "1600000000000-4200"
-    async with httpx.AsyncClient(timeout=60) as client, client.stream(
-        "GET", served.at(ticket["sse_url"]), headers={"Last-Event-ID": left_off}
-    ) as answer:
+    async with (
+        httpx.AsyncClient(timeout=60) as client,
+        client.stream(
+            "GET", served.at(ticket["sse_url"]), headers={"Last-Event-ID": left_off}
+        ) as answer,
+    ):
         lines = answer.aiter_lines()
         seen: list[Any] = []
         ids: list[str] = []
