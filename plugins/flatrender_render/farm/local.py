@@ -103,7 +103,9 @@ class LocalLink:
         note: RepairNote | None = None
         async with self._context.db.system("farm failure") as work:
             verdict = await suspicion.judge(work, claim, verdict)
-            failed = await reports.fail(work, claim, verdict)
+            failed = await reports.fail(
+                work, claim, verdict, scale=self._context.infra.settings.core.time_scale
+            )
             await conduct.note_failure(work, self._node_id, claim, verdict, scale=self._scale)
             if failure.defect and not failed:
                 note = await repairs.note_failed_proof(

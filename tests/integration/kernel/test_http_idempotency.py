@@ -85,7 +85,7 @@ class CallerMiddleware:
 
 
 def _handlers(world: World) -> Router:
-    @post("/acts", opt={"idempotent": True})
+    @post("/acts", opt={"idempotent": True, "query": ("x",)})
     async def act(data: JSONBody[Act]) -> Response[dict[str, Any]]:
         world.acts.append(data.what)
         return Response(
