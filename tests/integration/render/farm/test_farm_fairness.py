@@ -63,6 +63,7 @@ class Queue:
         """Insert jobs of one person; returns the person."""
         person = user or uuid4()
         async with self.farm.db.system("test") as work:
+            await work.execute("SET LOCAL statement_timeout = '5min'")  # 100,000 rows take a while
             await work.execute(
                 _JOBS, tenant, person, self.farm.engine, SHA, COMPOSITION, jobs, pieces, priority,
                 weight, list(fonts), version,
