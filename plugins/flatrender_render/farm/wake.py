@@ -11,15 +11,15 @@ SWEEP_SECONDS = 5.0
 WORK_CHANNEL = "farm:work"
 WAKES_PER_SWEEP = 64
 
+#: For each engine by itself: many rows of one must not hide those of another.
 _WAITING = """
-SELECT w.engine, count(*) AS waiting FROM (
-    SELECT l.engine FROM render.queue_lanes l CROSS JOIN LATERAL (
+SELECT q.engine, least(64, sum(w.rows))::int AS waiting
+FROM render.queue_tenants q CROSS JOIN LATERAL (
+    SELECT count(*) AS rows FROM (
         SELECT FROM render.frame_jobs f
-        WHERE f.tenant_id = l.tenant_id AND f.engine = l.engine AND f.user_id = l.user_id
-          AND f.needs_key = l.needs_key AND f.state = 'Waiting' AND NOT f.held
-          AND f.not_before <= now() LIMIT 64) f
-    WHERE l.active LIMIT 400) w
-GROUP BY w.engine
+        WHERE f.tenant_id = q.tenant_id AND f.engine = q.engine AND f.state = 'Waiting'
+          AND NOT f.held AND f.not_before <= now() LIMIT 64) few) w
+WHERE q.active GROUP BY q.engine HAVING sum(w.rows) > 0
 """
 _STARVED_SNAPSHOTS = """
 SELECT id, epoch FROM render.snapshots

@@ -317,6 +317,17 @@ class Frozen:
 async def frozen(platform: Platform) -> AsyncIterator[Frozen]:
     """The platform's render process, standing still."""
     pool = Frozen(platform.runtime.plugins["render"].context.get(Runner).pool)
+
+    async def idle() -> bool:
+        # What an earlier test left behind must not stand in the worker's only place.
+        (row,) = await platform.sql(
+            "SELECT count(*) AS n FROM render.frame_jobs WHERE engine = 'lottie' AND "
+            "(state = 'Claimed' OR (state = 'Waiting' AND NOT held AND not_before <= now()))"
+        )
+        return bool(row["n"] == 0)
+
+    with contextlib.suppress(AssertionError):
+        await platform.until(idle, within=20)
     await pool.freeze()
     yield pool
     pool.thaw()
