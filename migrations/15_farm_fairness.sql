@@ -129,16 +129,18 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  -- Rows that are awake are left alone: a submit must not hold the locks that claims need.
-  IF NOT EXISTS (SELECT FROM render.queue_tenants WHERE engine = p_engine AND tenant_id = p_tenant AND active) THEN
+  -- Rows that are awake are only kept awake until we commit: this lock stops queue_tidy(), not claims.
+  PERFORM FROM render.queue_tenants WHERE engine = p_engine AND tenant_id = p_tenant AND active FOR KEY SHARE;
+  IF NOT FOUND THEN
     INSERT INTO render.queue_tenants AS q (engine, tenant_id, received)
     VALUES (p_engine, p_tenant,
             coalesce((SELECT min(received) FROM render.queue_tenants WHERE engine = p_engine AND active), 0))
     ON CONFLICT (tenant_id, engine) DO UPDATE
     SET active = true, woken_at = now(), received = greatest(q.received, excluded.received);
   END IF;
-  IF NOT EXISTS (SELECT FROM render.queue_lanes WHERE engine = p_engine AND tenant_id = p_tenant
-                 AND user_id = p_user AND needs_key = p_key AND active) THEN
+  PERFORM FROM render.queue_lanes WHERE engine = p_engine AND tenant_id = p_tenant
+    AND user_id = p_user AND needs_key = p_key AND active FOR KEY SHARE;
+  IF NOT FOUND THEN
     INSERT INTO render.queue_lanes AS l (engine, tenant_id, user_id, needs_key, needs, weight, received, head_start)
     VALUES (p_engine, p_tenant, p_user, p_key, p_needs, p_weight,
             coalesce((SELECT min(received) FROM render.queue_lanes
@@ -187,27 +189,14 @@ CREATE OR REPLACE FUNCTION render.queue_tidy() RETURNS int
 LANGUAGE plpgsql
 AS $$
 DECLARE
-  changed int;
+  changed int := 0;
+  slept int;
+  held tid[];
   lost record;
 BEGIN
-  UPDATE render.queue_lanes SET active = false
-  WHERE (engine, tenant_id, user_id, needs_key) IN (
-    SELECT l.engine, l.tenant_id, l.user_id, l.needs_key FROM render.queue_lanes l
-    WHERE l.active AND NOT EXISTS (
-      SELECT FROM render.frame_jobs f
-      WHERE f.tenant_id = l.tenant_id AND f.engine = l.engine AND f.user_id = l.user_id
-        AND f.needs_key = l.needs_key AND f.state = 'Waiting' AND NOT f.held)
-    FOR UPDATE OF l SKIP LOCKED);
-  GET DIAGNOSTICS changed = ROW_COUNT;
-  UPDATE render.queue_tenants SET active = false
-  WHERE (engine, tenant_id) IN (
-    SELECT q.engine, q.tenant_id FROM render.queue_tenants q
-    WHERE q.active AND NOT EXISTS (
-      SELECT FROM render.queue_lanes l
-      WHERE l.engine = q.engine AND l.tenant_id = q.tenant_id AND l.active)
-    FOR UPDATE OF q SKIP LOCKED);
-  -- Who was put to sleep while somebody's insert was not yet committed is woken again. One descent
-  -- of the index for each lane, however many rows wait in it.
+  -- What waits in no lane is put into one; a lane is only lost where somebody wrote by hand. One
+  -- descent of the index for each lane, however many rows wait in it. This comes first: it waits
+  -- for the locks of submits, and what follows must not be held by one that waits.
   FOR lost IN
     WITH RECURSIVE lanes AS (
       (SELECT f.tenant_id, f.engine, f.user_id, f.needs_key, f.needs, f.share_weight, f.priority
@@ -230,6 +219,36 @@ BEGIN
                               lost.share_weight, lost.priority);
     changed := changed + 1;
   END LOOP;
+  -- Two statements each: whoever holds a row awake is passed over, and once the row is ours the
+  -- second look sees all that was committed before.
+  WITH empty AS (
+    SELECT l.ctid FROM render.queue_lanes l
+    WHERE l.active AND NOT EXISTS (
+      SELECT FROM render.frame_jobs f
+      WHERE f.tenant_id = l.tenant_id AND f.engine = l.engine AND f.user_id = l.user_id
+        AND f.needs_key = l.needs_key AND f.state = 'Waiting' AND NOT f.held)
+    ORDER BY l.engine, l.tenant_id, l.user_id, l.needs_key
+    FOR UPDATE OF l SKIP LOCKED)
+  SELECT array_agg(ctid) INTO held FROM empty;
+  UPDATE render.queue_lanes l SET active = false
+  WHERE l.ctid = ANY (held) AND l.active AND NOT EXISTS (
+    SELECT FROM render.frame_jobs f
+    WHERE f.tenant_id = l.tenant_id AND f.engine = l.engine AND f.user_id = l.user_id
+      AND f.needs_key = l.needs_key AND f.state = 'Waiting' AND NOT f.held);
+  GET DIAGNOSTICS slept = ROW_COUNT;
+  changed := changed + slept;
+  WITH empty AS (
+    SELECT q.ctid FROM render.queue_tenants q
+    WHERE q.active AND NOT EXISTS (
+      SELECT FROM render.queue_lanes l
+      WHERE l.engine = q.engine AND l.tenant_id = q.tenant_id AND l.active)
+    ORDER BY q.engine, q.tenant_id
+    FOR UPDATE OF q SKIP LOCKED)
+  SELECT array_agg(ctid) INTO held FROM empty;
+  UPDATE render.queue_tenants q SET active = false
+  WHERE q.ctid = ANY (held) AND q.active AND NOT EXISTS (
+    SELECT FROM render.queue_lanes l
+    WHERE l.engine = q.engine AND l.tenant_id = q.tenant_id AND l.active);
   DELETE FROM render.queue_lanes WHERE NOT active AND woken_at < now() - interval '7 days';
   RETURN changed;
 END

@@ -28,83 +28,19 @@ from flatrender_identity.errors import (
     QualityLocked,
     VideoTooLong,
 )
-
-_PLAN = """
-SELECT p.id, p.code, p.resolutions, p.max_resolution, p.watermark, p.max_video_seconds, p.priority,
-       p.farm_weight, p.export_days, p.max_active_jobs, p.storage_bytes,
-       p.max_upload_bytes,
-       coalesce((p.features->>'batch_rows')::int,
-                CASE WHEN p.code = 'free' THEN 10 ELSE 1000 END) AS max_batch_rows,
-       coalesce(u.daily_render_limit, p.daily_render_limit) AS daily_limit,
-       t.timezone, t.farm_weight AS tenant_weight,
-       coalesce(a.balance_minor, 0) AS balance_minor, p.currency, now() AS now
-FROM identity.users u
-JOIN identity.tenants t ON t.id = u.tenant_id
-LEFT JOIN identity.user_plans up ON up.tenant_id = u.tenant_id AND up.user_id = u.id
-     AND up.status = 'Active' AND (up.expires_at IS NULL OR up.expires_at > now())
-LEFT JOIN identity.render_charge_accounts a ON a.tenant_id = u.tenant_id AND a.user_id = u.id
-JOIN LATERAL (
-    SELECT * FROM identity.plans q
-    WHERE (up.plan_id IS NOT NULL AND q.id = up.plan_id)
-       OR (up.plan_id IS NULL AND q.code = 'free' AND q.active AND q.deleted_at IS NULL)
-    ORDER BY (q.tenant_id = u.tenant_id) DESC LIMIT 1
-) p ON true
-WHERE u.tenant_id = :tenant AND u.id = :user AND u.status = 'Active' AND u.deleted_at IS NULL
-"""
-
-_COUNT = """
-INSERT INTO identity.user_daily_usage AS d (tenant_id, user_id, day, renders, seconds)
-SELECT :tenant, :user, :day, CAST(:count AS int), :seconds
-WHERE CAST(:limit AS int) = 0 OR CAST(:count AS int) <= CAST(:limit AS int)
-ON CONFLICT (tenant_id, user_id, day) DO UPDATE
-SET renders = d.renders + excluded.renders, seconds = d.seconds + excluded.seconds
-WHERE CAST(:limit AS int) = 0 OR d.renders + excluded.renders <= CAST(:limit AS int)
-RETURNING d.renders
-"""
-
-_RESERVE_MANY = """
-INSERT INTO identity.render_reservations (job_id, tenant_id, user_id, day, resolution, seconds,
-    charge_minor, watermark, plan_id, plan_code, priority, weight, expires_at)
-SELECT j, :tenant, :user, :day, :resolution, :seconds, :charge, :watermark, :plan, :code,
-       :priority, :weight, now() + make_interval(secs => :overdue)
-FROM unnest(CAST(:jobs AS uuid[])) j
-"""
-#: One line for each job, as if they had been set aside one after the other.
-_LEDGER_MANY = """
-INSERT INTO identity.render_charge_ledger
-  (id, tenant_id, user_id, kind, delta_minor, reserved_delta_minor, balance_after_minor,
-   reference, job_id, reason)
-SELECT gen_random_uuid(), :tenant, :user, 'Reserve', -CAST(:charge AS bigint), :charge,
-       CAST(:balance AS bigint) + CAST(:charge AS bigint) * (CAST(:count AS bigint) - n),
-       'reserve:' || j, j, 'batch'
-FROM unnest(CAST(:jobs AS uuid[])) WITH ORDINALITY AS t(j, n)
-ON CONFLICT (tenant_id, user_id, reference) DO NOTHING
-"""
-
-_LEDGER = """
-INSERT INTO identity.render_charge_ledger
-  (id, tenant_id, user_id, kind, delta_minor, reserved_delta_minor, balance_after_minor,
-   reference, job_id, reason)
-VALUES (gen_random_uuid(), :tenant, :user, :kind, :delta, :reserved, :balance, :reference, :job,
-        :reason)
-ON CONFLICT (tenant_id, user_id, reference) DO NOTHING
-"""
-
-
-_OVERDUE = """
-SELECT tenant_id, job_id FROM identity.render_reservations
-WHERE state = 'Reserved' AND expires_at < now() ORDER BY expires_at LIMIT $1
-"""
-_KEEP = """
-UPDATE identity.render_reservations SET expires_at = now() + make_interval(secs => $2)
-WHERE job_id = ANY ($1) AND state = 'Reserved'
-"""
+from flatrender_identity.services.entitlement_sql import (
+    COUNT,
+    KEEP,
+    LEDGER,
+    LEDGER_RESERVED,
+    ONE_AT_A_TIME,
+    OVERDUE,
+    PLAN,
+    RESERVE,
+)
 
 #: After this the farm is asked what became of a job whose reservation is still open.
 OVERDUE_SECONDS = 3600.0
-
-#: Two calls for the same job wait for each other: the second finds what the first wrote.
-_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('render:' || :job, 0))"
 
 
 class _Plan(Struct, frozen=True, kw_only=True):
@@ -176,47 +112,7 @@ class EntitlementService:
         self, *, tenant_id: UUID, user_id: UUID, job_id: UUID, resolution: str, seconds: float
     ) -> RenderReservation:
         """Count and set aside; see the port for what is raised."""
-        async with self._db.unit_of_work(tenant_id) as work:
-            await work.execute(_ONE_AT_A_TIME, job=str(job_id))
-            if earlier := await self._existing(work, user_id, job_id):
-                return earlier
-            plan = await self._plan(work, user_id)
-            self._check(plan, resolution, seconds)
-            charge = await self._price(work, resolution, seconds)
-            await self._take_count(work, user_id, plan, seconds)
-            await self._take_charge(work, user_id, job_id, charge)
-            weight = plan.farm_weight * plan.tenant_weight
-            await work.execute(
-                "INSERT INTO identity.render_reservations (job_id, tenant_id, user_id, "
-                "day, resolution, seconds, charge_minor, watermark, plan_id, plan_code, priority, "
-                "weight, expires_at) "
-                "VALUES (:job, :tenant, :user, :day, :resolution, :seconds, :charge, :watermark, "
-                ":plan, :code, :priority, :weight, now() + make_interval(secs => :overdue))",
-                job=job_id,
-                tenant=tenant_id,
-                user=user_id,
-                day=plan.today,
-                resolution=resolution,
-                seconds=seconds,
-                charge=charge,
-                watermark=plan.watermark,
-                plan=plan.id,
-                code=plan.code,
-                priority=plan.priority,
-                weight=weight,
-                overdue=OVERDUE_SECONDS,
-            )
-        return RenderReservation(
-            job_id=job_id,
-            charge_minor=charge,
-            currency=plan.currency,
-            watermark=plan.watermark,
-            plan_code=plan.code,
-            priority=plan.priority,
-            weight=weight,
-            export_days=plan.export_days,
-            max_active_jobs=plan.max_active_jobs,
-        )
+        return await self._reserve(tenant_id, user_id, [job_id], resolution, seconds, reason="")
 
     async def reserve_many(
         self,
@@ -228,30 +124,43 @@ class EntitlementService:
         seconds: float,
     ) -> RenderReservation:
         """Count and set aside many jobs in one transaction; see the port for what is raised."""
-        first = job_ids[0]
+        return await self._reserve(tenant_id, user_id, job_ids, resolution, seconds, reason="batch")
+
+    async def _reserve(
+        self,
+        tenant_id: UUID,
+        user_id: UUID,
+        job_ids: Sequence[UUID],
+        resolution: str,
+        seconds: float,
+        *,
+        reason: str,
+    ) -> RenderReservation:
+        """Count and set aside jobs that cost the same; the answer speaks of the first."""
+        first, count = job_ids[0], len(job_ids)
         async with self._db.unit_of_work(tenant_id) as work:
-            await work.execute(_ONE_AT_A_TIME, job=str(first))
+            await work.execute(ONE_AT_A_TIME, job=str(first))
             if earlier := await self._existing(work, user_id, first):
                 return earlier
             plan = await self._plan(work, user_id)
             self._check(plan, resolution, seconds)
             charge = await self._price(work, resolution, seconds)
-            count = len(job_ids)
             await self._take_count(work, user_id, plan, seconds * count, count)
             if charge:
                 balance = await self._take(work, user_id, charge * count)
                 await work.execute(
-                    _LEDGER_MANY,
+                    LEDGER_RESERVED,
                     tenant=tenant_id,
                     user=user_id,
                     charge=charge,
                     balance=balance,
                     count=count,
                     jobs=list(job_ids),
+                    reason=reason,
                 )
             weight = plan.farm_weight * plan.tenant_weight
             await work.execute(
-                _RESERVE_MANY,
+                RESERVE,
                 jobs=list(job_ids),
                 tenant=tenant_id,
                 user=user_id,
@@ -328,16 +237,16 @@ class EntitlementService:
 
     async def overdue(self, limit: int) -> list[OpenReservation]:
         """Return open reservations past their time, the oldest first."""
-        rows = await self._db.system_fetch("overdue reservations", _OVERDUE, limit)
+        rows = await self._db.system_fetch("overdue reservations", OVERDUE, limit)
         return [OpenReservation(tenant_id=row[0], job_id=row[1]) for row in rows]
 
     async def keep(self, job_ids: Sequence[UUID]) -> None:
         """Give reservations of jobs that still live more time."""
         async with self._db.system("reservations of living jobs") as work:
-            await work.execute(_KEEP, list(job_ids), OVERDUE_SECONDS)
+            await work.execute(KEEP, list(job_ids), OVERDUE_SECONDS)
 
     async def _plan(self, work: UnitOfWork, user_id: UUID) -> _Plan:
-        found = await work.execute(_PLAN, tenant=work.tenant, user=user_id)
+        found = await work.execute(PLAN, tenant=work.tenant, user=user_id)
         row = found.mappings().first()
         if row is None:
             raise NotFound()
@@ -379,10 +288,10 @@ class EntitlementService:
         return render_charge(seconds, row[0], row[1]) if row else 0
 
     async def _take_count(
-        self, work: UnitOfWork, user_id: UUID, plan: _Plan, seconds: float, count: int = 1
+        self, work: UnitOfWork, user_id: UUID, plan: _Plan, seconds: float, count: int
     ) -> None:
         counted = await work.execute(
-            _COUNT,
+            COUNT,
             tenant=work.tenant,
             user=user_id,
             day=plan.today,
@@ -407,25 +316,6 @@ class EntitlementService:
                 used=row[0] if row else 0,
                 limit=plan.daily_limit,
             )
-
-    async def _take_charge(
-        self, work: UnitOfWork, user_id: UUID, job_id: UUID, charge: int
-    ) -> None:
-        if charge == 0:
-            return
-        balance = await self._take(work, user_id, charge)
-        await work.execute(
-            _LEDGER,
-            tenant=work.tenant,
-            user=user_id,
-            kind="Reserve",
-            delta=-charge,
-            reserved=charge,
-            balance=balance,
-            reference=f"reserve:{job_id}",
-            job=job_id,
-            reason="",
-        )
 
     async def _take(self, work: UnitOfWork, user_id: UUID, charge: int) -> int:
         """Move charge from the balance to what is reserved; returns the balance after it."""
@@ -474,7 +364,7 @@ class EntitlementService:
             user=row.user_id,
         )
         await work.execute(
-            _LEDGER,
+            LEDGER,
             tenant=work.tenant,
             user=row.user_id,
             kind=kind,

@@ -3,6 +3,7 @@
 No worker runs here: what nodes do is done by hand, between two calls.
 """
 
+import asyncio
 import secrets
 from importlib import import_module
 from typing import Any
@@ -360,17 +361,21 @@ class _Killed(Exception):
 
 
 def _dying(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
-    """Let the ``after``-th statement of cross-tenant transactions be the last that arrives."""
-    left = [after]
+    """Let this task's ``after``-th cross-tenant statement be the last that arrives.
+
+    What other tasks of the process do meanwhile (the relay, the worker) does not count.
+    """
+    left, ours = [after], asyncio.current_task()
 
     def wrap(name: str) -> None:
         real = getattr(SystemTransaction, name)
 
         async def call(self: Any, sql: str, *args: object) -> Any:
             found = await real(self, sql, *args)
-            left[0] -= 1
-            if left[0] == 0:
-                raise _Killed
+            if asyncio.current_task() is ours:
+                left[0] -= 1
+                if left[0] == 0:
+                    raise _Killed
             return found
 
         monkeypatch.setattr(SystemTransaction, name, call)

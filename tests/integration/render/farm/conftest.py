@@ -87,12 +87,6 @@ class Farm:
 
     async def must_claim(self, node: UUID | None = None) -> Claim:
         found = await self.claim(node)
-        if found is None:
-            # Another platform's sweep may put a lane to sleep just as it gets work; the next sweep
-            # wakes it, and this one is that sweep.
-            async with self.db.system("test") as work:
-                await claims.tidy(work)
-            found = await self.claim(node)
         assert found is not None
         async with self.db.system("test") as work:
             await claims.begin(work, found.job.id)
