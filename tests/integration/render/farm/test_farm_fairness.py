@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from flatrender.db import SystemTransaction
 from flatrender_render.farm import claims
 from flatrender_render.farm.claims import Claim
 
@@ -340,18 +341,17 @@ async def test_a_submit_wakes_a_lane_that_a_sweep_is_putting_to_sleep(queue: Que
                 f"UPDATE render.{table} SET active = false WHERE engine = $1", queue.farm.engine
             )
         late = asyncio.create_task(queue.submit(tenant, user=person))
-        await _blocked(queue, await sweep.fetchval("SELECT pg_backend_pid()"))
+        await _waited_for(sweep)
     await late
     assert await queue.take() is not None
 
 
-async def _blocked(queue: Queue, pid: int) -> None:
-    """Return once somebody waits for what the connection ``pid`` holds."""
-    async with asyncio.timeout(20):
-        while not await queue.sql(
-            "SELECT 1 FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))", pid
-        ):
-            await asyncio.sleep(0)
+async def _waited_for(work: SystemTransaction) -> None:
+    """Return once somebody waits for a lock of this transaction."""
+    asked = "SELECT 1 FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+    async with asyncio.timeout(10):
+        while not await work.fetchval(asked):
+            pass  # asking takes a round trip
 
 
 async def test_the_search_is_one_descent_whatever_waits(queue: Queue) -> None:
