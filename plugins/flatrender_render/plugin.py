@@ -20,6 +20,7 @@ from flatrender_render.controllers.exports import ExportController
 from flatrender_render.controllers.job_acts import AdminJobController, JobActController
 from flatrender_render.controllers.jobs import JobController
 from flatrender_render.controllers.node_api import NodeController
+from flatrender_render.controllers.node_claims import NodeClaimController
 from flatrender_render.controllers.scene_snapshots import (
     SceneSnapshotController,
     follow_public_snapshot,
@@ -41,7 +42,8 @@ from flatrender_render.services.fleet import FleetService
 from flatrender_render.services.history import HistoryService
 from flatrender_render.services.inspector import InspectorService
 from flatrender_render.services.jobs import JobService
-from flatrender_render.services.node_gateway import NodeGateway, NodeSignatures
+from flatrender_render.services.node_gateway import NodeGateway
+from flatrender_render.services.node_signatures import NodeSignatures
 from flatrender_render.services.nodes import NodeRegister
 from flatrender_render.services.outputs import OutputService
 from flatrender_render.services.rules import RuleService
@@ -77,6 +79,7 @@ class RenderPlugin(FlatRenderPlugin):
             BatchController,
             BatchTemplateController,
             NodeController,
+            NodeClaimController,
             AdminNodeController,
             AdminFleetController,
             AdminCrashController,

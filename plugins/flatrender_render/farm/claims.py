@@ -51,6 +51,13 @@ SELECT id, tenant_id, user_id, step, engine, package_object_key, package_sha256,
 FROM render.render_jobs WHERE id = $1
 """
 
+#: An attempt of a node's, over or not.
+_ATTEMPT = """
+SELECT f.id, f.kind, f.index, f.first_frame, f.last_frame, a.epoch, a.attempt, f.job_id
+FROM render.frame_attempts a JOIN render.frame_jobs f ON f.id = a.frame_job_id
+WHERE a.frame_job_id = $1 AND a.epoch = $2 AND a.node_id = $3
+"""
+
 _BEGIN = """
 UPDATE render.render_jobs SET step = 'Rendering', started_at = coalesce(started_at, now())
 WHERE id = $1 AND step IN ('Queued', 'Preparing')
@@ -181,6 +188,9 @@ class Claim(Struct, frozen=True, kw_only=True):
         )
 
 
+_OF_PIECE = [name for name in Claim.__struct_fields__ if name != "job"]
+
+
 async def claim(
     work: SystemTransaction,
     *,
@@ -204,20 +214,24 @@ async def take(
 
 def _claim_of(row: Any) -> Claim:
     CLAIMS.labels(row["kind"]).inc()
-    return Claim(
-        id=row["id"],
-        kind=row["kind"],
-        index=row["index"],
-        first_frame=row["first_frame"],
-        last_frame=row["last_frame"],
-        epoch=row["epoch"],
-        attempt=row["attempt"],
-        job=ClaimedJob(
-            id=row["job_id"],
-            composition=msgspec.convert(row["composition"], Composition, strict=False),
-            **{name: row[name] for name in _PLAIN},
-        ),
+    job = ClaimedJob(
+        id=row["job_id"],
+        composition=msgspec.convert(row["composition"], Composition, strict=False),
+        **{name: row[name] for name in _PLAIN},
     )
+    return _build(row, job)
+
+
+def _build(row: Any, job: ClaimedJob) -> Claim:
+    return Claim(**{name: row[name] for name in _OF_PIECE}, job=job)
+
+
+async def attempt_of(
+    work: SystemTransaction, *, frame_job_id: UUID, epoch: int, node_id: UUID
+) -> Claim | None:
+    """Return the claim that a node has or had; None when it never had it."""
+    row = await work.fetchrow(_ATTEMPT, frame_job_id, epoch, node_id)
+    return None if row is None else _build(row, await job_of(work, row["job_id"]))
 
 
 async def job_of(work: SystemTransaction, job_id: UUID) -> ClaimedJob:

@@ -17,41 +17,21 @@ from flatrender.contracts.render import NodeOnline
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import DEFAULT_TENANT_ID
 from flatrender_render.engines import available_engines
-from flatrender_render.farm import conduct, health
+from flatrender_render.farm import health, presence
+from flatrender_render.farm.presence import HEARTBEAT_SECONDS, OFFLINE_SECONDS
 
 log = structlog.get_logger(__name__)
-
-HEARTBEAT_SECONDS = 5.0
-OFFLINE_SECONDS = 30.0
 
 _REGISTER = """
 INSERT INTO render.nodes (id, name, kind, status, hostname, os, arch, cpu_cores, engines,
     engine_versions, agent_version, slots, boot_id, last_heartbeat_at, started_at)
 VALUES ($1, $2, 'Worker', 'Idle', $3, $4, $5, $6, $7, $8, $9, $10, $1, now(), now())
 """
-_BEAT = """
-UPDATE render.nodes SET last_heartbeat_at = now(), busy_slots = $2,
-    disk_free_bytes = $3, disk_total_bytes = $4,
-    status = CASE WHEN status = 'Quarantined' THEN status
-                  WHEN drain_requested_at IS NOT NULL THEN 'Draining'
-                  WHEN $2 > 0 THEN 'Busy' ELSE 'Idle' END
-WHERE id = $1
-"""
-_COMMANDS = """
-UPDATE render.node_commands SET state = 'Sent', sent_at = now()
-WHERE node_id = $1 AND state = 'Pending' AND (expires_at IS NULL OR expires_at > now())
-RETURNING id, act, arguments
-"""
-_RESULT = """
-UPDATE render.node_commands SET state = $2, result = $3, finished_at = now()
-WHERE id = $1 AND state = 'Sent'
-"""
 _LEAVE = """
 UPDATE render.nodes SET status = 'Offline', status_reason = 'stopped', status_since = now(),
     busy_slots = 0, deleted_at = now()
 WHERE id = $1
 """
-#: Worker processes come and go; what stopped without a word is set aside after a day.
 _SILENT = """
 UPDATE render.nodes SET status = 'Offline', status_reason = 'silent', status_since = now(),
     busy_slots = 0
@@ -104,7 +84,7 @@ class Node:
                     )
                     work.emit(NodeOnline(node_id=node_id, name=name), tenant_id=DEFAULT_TENANT_ID)
                 self._id = node_id
-                self._beating = asyncio.create_task(self._beat(), name="node-heartbeat")
+                self._beating = asyncio.create_task(self._beat(node_id), name="node-heartbeat")
             return self._id
 
     async def leave(self) -> None:
@@ -118,7 +98,7 @@ class Node:
                 await work.execute(_LEAVE, self._id)
             self._id = None
 
-    async def _beat(self) -> None:
+    async def _beat(self, node_id: UUID) -> None:
         scale = self._context.infra.settings.core.time_scale
         folder = Path(self._context.infra.settings.core.data_dir)
         while True:
@@ -126,32 +106,27 @@ class Node:
             try:
                 vitals = await asyncio.to_thread(health.vitals_here, folder)
                 async with self._context.db.system("node heartbeat") as work:
-                    await work.execute(
-                        _BEAT, self._id, self.busy, vitals.disk_free_bytes, vitals.disk_total_bytes
-                    )
-                    if self._id is not None:
-                        await health.sample(work, self._id, vitals)
-                    commands = await work.fetch(_COMMANDS, self._id)
+                    await presence.beat(work, node_id, vitals, busy_slots=self.busy)
+                    commands = await presence.commands(work, node_id, again=False)
                 for row in commands:  # beside the heartbeat: an act may take its time
-                    doing = asyncio.create_task(self._carry_out(row), name=f"act-{row['act']}")
+                    act = self._carry_out(node_id, row)
+                    doing = asyncio.create_task(act, name=f"act-{row['act']}")
                     self._doing.add(doing)
                     doing.add_done_callback(self._doing.discard)
             except Exception as error:  # noqa: BLE001 - the database may be away; leases decide
                 log.warning("heartbeat_failed", error=repr(error))
 
-    async def _carry_out(self, command: Any) -> None:
+    async def _carry_out(self, node_id: UUID, command: Any) -> None:
         act = self.acts.get(command["act"])
         try:
             if act is None:
                 raise LookupError(f"this node knows no act {command['act']!r}")
-            state, result = "Done", await act(command["arguments"])
+            done, result = True, await act(command["arguments"])
         except Exception as error:  # noqa: BLE001 - the operator reads what went wrong
-            state, result = "Failed", {"error": str(error) or repr(error)}
-        log.info("act", act=command["act"], state=state)
+            done, result = False, {"error": str(error) or repr(error)}
+        log.info("act", act=command["act"], done=done)
         async with self._context.db.system("node command") as work:
-            await work.execute(_RESULT, command["id"], state, result)
-            if command["act"] == "test_render" and state == "Done" and self._id is not None:
-                await conduct.recover(work, self._id)
+            await presence.settle(work, node_id, command["id"], done=done, result=result)
 
 
 async def mark_silent(context: PluginContext) -> None:

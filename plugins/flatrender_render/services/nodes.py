@@ -10,7 +10,7 @@ from flatrender.clock import uuid7
 from flatrender.errors import Conflict, NotFound
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import Principal
-from flatrender_render.services.node_gateway import secret_place
+from flatrender_render.services.node_signatures import secret_place
 
 _ENROL = """
 INSERT INTO render.nodes (id, name, kind, status, region, slots, secret_enc, enrolled_by,
@@ -99,6 +99,4 @@ class NodeRegister:
                 raise NotFound()
 
     def _seal(self, node_id: UUID, secret: str) -> bytes:
-        return self._context.infra.encryptor.encrypt(
-            secret, secret_place(node_id, "secret_enc")
-        ).encode()
+        return self._context.infra.encryptor.encrypt(secret, secret_place(node_id)).encode()

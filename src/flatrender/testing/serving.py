@@ -20,22 +20,38 @@ class _Server(DrainingServer):
         yield
 
 
+class Served:
+    """An app behind a real port. ``address`` is ``host:port``; ``running`` ends with the server."""
+
+    def __init__(self, address: str, server: DrainingServer, running: "asyncio.Task[None]") -> None:
+        self.address = address
+        self.server = server
+        self.running = running
+
+
 @contextlib.asynccontextmanager
-async def serve_app(app: Any) -> AsyncIterator[str]:
-    """Serve an app that has started already; yields ``host:port``."""
+async def serving(app: Any, drain: Drain) -> AsyncIterator[Served]:
+    """Serve an app that has started already; leaving the block stops the server."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
         config = uvicorn.Config(
             app, lifespan="off", ws="websockets-sansio", log_config=None, access_log=False
         )
-        server = _Server(config, Drain())
-        task = asyncio.create_task(server.serve(sockets=[listening]))
+        server = _Server(config, drain)
+        running = asyncio.create_task(server.serve(sockets=[listening]))
         try:
-            yield "{}:{}".format(*listening.getsockname())
+            yield Served("{}:{}".format(*listening.getsockname()), server, running)
         finally:
             server.should_exit = True
-            await task
+            await running
+
+
+@contextlib.asynccontextmanager
+async def serve_app(app: Any) -> AsyncIterator[str]:
+    """Serve an app that has started already; yields ``host:port``."""
+    async with serving(app, Drain()) as served:
+        yield served.address
 
 
 class Line:

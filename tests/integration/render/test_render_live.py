@@ -3,70 +3,35 @@
 import asyncio
 import contextlib
 import json
-import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import httpx
 import pytest
-import uvicorn
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from flatrender.http.drain import Drain, DrainingServer
+from flatrender.http.drain import Drain
 from flatrender.security import vigil
 from flatrender.testing.platform import Platform, run_platform
+from flatrender.testing.serving import Served, serving
 from flatrender_render.live import channel
 
 ORDER = ["Queued", "Rendering", "Encoding", "Uploading", "Validating", "Done"]
 
 
-class Server(DrainingServer):
-    """As in production, but signals stay with pytest."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
-        yield
+def at(served: Served, url: str) -> str:
+    """Return a public URL of ours with this server's address in it."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{served.address}{parts.path}?{parts.query}"
 
 
-class Served:
-    """The app behind a real port."""
-
-    def __init__(self, address: str, server: DrainingServer, task: "asyncio.Task[None]") -> None:
-        self.address = address
-        self.server = server
-        self.task = task
-
-    def at(self, url: str) -> str:
-        """Return a public URL of ours with this server's address in it."""
-        parts = urlsplit(url)
-        return f"{parts.scheme}://{self.address}{parts.path}?{parts.query}"
-
-    def watch(self, ticket: Any) -> Any:
-        """Open the WebSocket of a ticket."""
-        return connect(self.at(ticket["ws_url"]), subprotocols=["flatrender.v1"])  # type: ignore[list-item]  # a NewType of str
-
-
-@contextlib.asynccontextmanager
-async def serving(app: Any, drain: Drain) -> AsyncIterator[Served]:
-    """Serve an app that has started already."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()
-        config = uvicorn.Config(
-            app, lifespan="off", ws="websockets-sansio", log_config=None, access_log=False
-        )
-        server = Server(config, drain)
-        task = asyncio.create_task(server.serve(sockets=[listening]))
-        served = Served("{}:{}".format(*listening.getsockname()), server, task)
-        try:
-            yield served
-        finally:
-            server.should_exit = True
-            await task
+def watch(served: Served, ticket: Any) -> Any:
+    """Open the WebSocket of a ticket."""
+    url = at(served, ticket["ws_url"])
+    return connect(url, subprotocols=["flatrender.v1"])  # type: ignore[list-item]  # a NewType of str
 
 
 @pytest.fixture(scope="session")
@@ -130,7 +95,7 @@ async def test_a_watcher_sees_a_render_from_the_beginning_to_the_end(
     customer = await lot.customer("long")
     job = await customer.submit()
     ticket = await ticket_of(customer, job)
-    async with served.watch(ticket) as live:
+    async with watch(served, ticket) as live:
         assert live.subprotocol == "flatrender.v1"
         hello = json.loads(await live.recv())
         assert hello["type"] == "hello"
@@ -162,7 +127,7 @@ async def test_a_repair_is_told(lot: Any, platform: Platform, served: Served, fr
     job = await customer.submit()
     await customer.claimed(job["id"])
     await customer.hold(job["id"], "audio")
-    async with served.watch(await ticket_of(customer, job)) as live:
+    async with watch(served, await ticket_of(customer, job)) as live:
         frozen.thaw()
         key = await customer.drawn(job["id"], 1)
         await platform.runtime.infra.storage.delete(key)
@@ -183,7 +148,7 @@ async def test_a_repair_is_told(lot: Any, platform: Platform, served: Served, fr
 async def test_a_preview_is_a_small_picture(lot: Any, served: Served, frozen: Any) -> None:
     customer = await lot.customer("long")
     job = await customer.submit()
-    async with served.watch(await ticket_of(customer, job)) as live:
+    async with watch(served, await ticket_of(customer, job)) as live:
         frozen.thaw()
         messages = await all_of(live)
     previews = [m["preview_b64"] for m in messages if "preview_b64" in m]
@@ -198,9 +163,9 @@ async def test_who_comes_again_in_the_middle_sees_the_rest(
     customer = await lot.customer()
     job = await customer.submit()
     ticket = await ticket_of(customer, job)
-    async with served.watch(ticket) as first:
+    async with watch(served, ticket) as first:
         assert json.loads(await first.recv())["type"] == "hello"
-    async with served.watch(ticket) as second:
+    async with watch(served, ticket) as second:
         hello = json.loads(await second.recv())
         frozen.thaw()
         check_story([hello, *await all_of(second)], job["id"])
@@ -212,7 +177,7 @@ async def test_events_carry_the_same_and_latecomers_get_hello_and_the_end(
     customer = await lot.customer()
     job = await customer.submit()
     ticket = await ticket_of(customer, job)
-    watching = asyncio.create_task(events_of(served.at(ticket["sse_url"])))
+    watching = asyncio.create_task(events_of(at(served, ticket["sse_url"])))
     await customer.claimed(job["id"])
     frozen.thaw()
     events = await watching
@@ -220,8 +185,8 @@ async def test_events_carry_the_same_and_latecomers_get_hello_and_the_end(
     check_story([message for _, message in events], job["id"])
     await customer.ended(job["id"])
 
-    late = [message for _, message in await events_of(served.at(ticket["sse_url"]))]
-    async with served.watch(ticket) as live:
+    late = [message for _, message in await events_of(at(served, ticket["sse_url"]))]
+    async with watch(served, ticket) as live:
         assert said(await all_of(live)) == said(late)
         assert live.close_code == 1000
     assert [message["type"] for message in late] == ["hello", "done"]
@@ -233,12 +198,12 @@ async def test_a_cancelled_and_a_failed_job_end_their_streams(
 ) -> None:
     customer = await lot.customer()
     job = await customer.submit()
-    async with served.watch(await ticket_of(customer, job)) as live:
+    async with watch(served, await ticket_of(customer, job)) as live:
         await live.recv()
         await customer.call("POST", f"/v1/renders/{job['id']}/cancel")
         assert (await all_of(live))[-1]["type"] == "cancelled"
     other = await customer.submit()
-    async with served.watch(await ticket_of(customer, other)) as live:
+    async with watch(served, await ticket_of(customer, other)) as live:
         await live.recv()
         await platform.sql(
             "UPDATE render.render_jobs SET deadline_at = now() WHERE id = $1", other["id"]
@@ -262,14 +227,14 @@ async def test_tokens_open_one_job_only(lot: Any, served: Served, frozen: Any) -
     customer = await lot.customer()
     job, other = await customer.submit(), await customer.submit()
     ticket = await ticket_of(customer, job)
-    good = served.at(ticket["ws_url"])
+    good = at(served, ticket["ws_url"])
     assert await closed_with(good.replace(job["id"], other["id"])) == 4403
     assert await closed_with(good[:-4] + "AAAA") == 4401
     assert await closed_with(good.partition("?")[0]) == 4401
     bearer = customer.person.access_token
     assert await closed_with(f"{good.partition('?')[0]}?token={bearer}") == 4401
     async with httpx.AsyncClient() as client:
-        stream = served.at(ticket["sse_url"])
+        stream = at(served, ticket["sse_url"])
         wrong = await client.get(stream.replace(job["id"], other["id"]))
         none = await client.get(stream.partition("?")[0])
     assert (wrong.status_code, none.status_code) == (404, 401)
@@ -283,8 +248,8 @@ async def test_open_streams_end_with_their_session(
     customer = await lot.customer()
     ticket = await ticket_of(customer, await customer.submit())
     opened = asyncio.Event()
-    watching = asyncio.create_task(events_of(served.at(ticket["sse_url"]), opened))
-    async with served.watch(ticket) as live:
+    watching = asyncio.create_task(events_of(at(served, ticket["sse_url"]), opened))
+    async with watch(served, ticket) as live:
         assert json.loads(await live.recv())["type"] == "hello"
         await opened.wait()
         await customer.call("POST", "/v1/auth/logout")
@@ -310,7 +275,7 @@ async def test_a_busy_stream_ends_with_its_session_too(
         while not over.is_set():
             await platform.runtime.infra.hub.publish(channel(UUID(job["id"])), step)
 
-    async with served.watch(await ticket_of(customer, job)) as live:
+    async with watch(served, await ticket_of(customer, job)) as live:
         await live.recv()
         talking = asyncio.create_task(chatter())
         try:
@@ -338,7 +303,7 @@ async def test_a_stopping_server_tells_watchers_to_come_back(
     ticket = await ticket_of(customer, job)
     async with run_platform(server_environment, worker=False) as other:
         drain = other.runtime.infra.drain
-        async with serving(other.app, drain) as served, served.watch(ticket) as live:
+        async with serving(other.app, drain) as served, watch(served, ticket) as live:
             assert json.loads(await live.recv())["type"] == "hello"
             served.server.should_exit = True
             with contextlib.suppress(ConnectionClosed):
@@ -363,7 +328,7 @@ async def test_a_watcher_that_comes_back_goes_on_where_it_was(
     async with (
         httpx.AsyncClient(timeout=60) as client,
         client.stream(
-            "GET", served.at(ticket["sse_url"]), headers={"Last-Event-ID": left_off}
+            "GET", at(served, ticket["sse_url"]), headers={"Last-Event-ID": left_off}
         ) as answer,
     ):
         lines = answer.aiter_lines()
@@ -379,7 +344,7 @@ async def test_a_watcher_that_comes_back_goes_on_where_it_was(
     assert (seen[0]["type"], seen[0]["progress"], seen[0]["resumed"]) == ("hello", 0.42, True)
     assert (seen[1]["type"], seen[1]["corrupt_frames"]) == ("frame_repair", 60)
     assert ids == [message["id"] for message in seen]
-    async with served.watch({"ws_url": f"{ticket['ws_url']}&last_event_id={left_off}"}) as live:
+    async with watch(served, {"ws_url": f"{ticket['ws_url']}&last_event_id={left_off}"}) as live:
         hello = json.loads(await live.recv())
         assert hello["progress"] == 0.42
         assert json.loads(await live.recv())["type"] == "frame_repair"
