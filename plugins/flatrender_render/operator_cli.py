@@ -1,18 +1,22 @@
 """``flatrender farm``: the farm from the command line, for its operator.
 
-Exit codes: 0 done, 1 no such node or job, 2 misuse. Tables fit 80 columns; a pipe gets the same
-lines without colour. Owns no rule: acts go through the same service as the administrators'.
+Exit codes: 0 done, 1 no such node, job or tenant, 2 misuse. Tables fit 80 columns; a pipe gets
+the same lines without colour. Owns no rule: acts go through the administrators' own services.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 import click
 
+from flatrender.contracts.identity import TenantDirectory
 from flatrender.plugin import PluginContext
+
+if TYPE_CHECKING:
+    from flatrender_render.services.tenant_shares import TenantShareView
 
 T = TypeVar("T")
 
@@ -156,6 +160,113 @@ def crashes(everything: bool, limit: int) -> None:
         return lines or ["no crashes"]
 
     _print(_with(run))
+
+
+class _CapType(click.ParamType[int | None]):
+    """Pieces at once, or ``none`` for no cap."""
+
+    name = "number|none"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | None:
+        if value is None or str(value).lower() == "none":
+            return None
+        number: int = click.IntRange(1, 1_000_000).convert(value, param, ctx)
+        return number
+
+
+@farm.command()
+@click.argument("tenant", required=False)
+@click.option("--weight", type=click.FloatRange(0.01, 1000), help="Against the other tenants' 1.")
+@click.option("--cap", type=_CapType(), default=None, help="Pieces of the tenant at once.")
+@click.option("--user-cap", type=_CapType(), default=None, help="Pieces of one person at once.")
+@click.option("--reason", default="", help="Kept with a change.")
+@click.option("--page", type=click.IntRange(1, 10_000), default=1, show_default=True)
+@click.pass_context
+def shares(  # noqa: PLR0917 - click calls it by keyword
+    ctx: click.Context,
+    tenant: str | None,
+    weight: float | None,
+    cap: int | None,
+    user_cap: int | None,
+    reason: str,
+    page: int,
+) -> None:
+    """Show how tenants share the farm, or change the share of TENANT (slug or id).
+
+    What no option names stays as it is.
+    """
+    given = {
+        name: value
+        for name, option, value in (
+            ("weight", "weight", weight),
+            ("max_running_frames", "cap", cap),
+            ("max_running_frames_per_user", "user_cap", user_cap),
+        )
+        if ctx.get_parameter_source(option) is click.core.ParameterSource.COMMANDLINE
+    }
+    if given and tenant is None:
+        raise click.UsageError("whose share? name a tenant")
+
+    async def run(context: PluginContext) -> list[str]:
+        from flatrender.http.pages import PageParams
+        from flatrender_render.services.tenant_shares import TenantShareService
+
+        if tenant is None:
+            found = await context.get(TenantShareService).shares(PageParams(page=page))
+            lines = share_table(found.data)
+            rest = found.meta.total_pages - page
+            return lines + ([f"more with --page {page + 1}"] if rest > 0 else [])
+        return share_table([await _share(context, tenant, given, reason)])
+
+    _print(_with(run))
+
+
+async def _share(
+    context: PluginContext, tenant: str, given: dict[str, Any], reason: str
+) -> "TenantShareView":
+    """Return a tenant's share after the change, if any; the rest of it stays."""
+    from flatrender_render.services.tenant_shares import TenantShareBody, TenantShareService
+
+    directory = context.port(TenantDirectory)
+    try:
+        info = await directory.tenant(UUID(tenant))
+    except ValueError:
+        info = await directory.by_slug(tenant)
+    if info is None:
+        raise click.ClickException(f"no tenant {tenant}")
+    service = context.get(TenantShareService)
+    share = (await service.share(info.tenant_id)).share
+    if given:
+        names = ("weight", "max_running_frames", "max_running_frames_per_user")
+        kept = {name: getattr(share, name) for name in names}
+        said = f"{reason} (command line)".strip()
+        body = TenantShareBody(reason=said, **{**kept, **given})
+        share = (await service.put(info.tenant_id, body, by=None)).share
+    return share
+
+
+def share_table(shares: Sequence["TenantShareView"]) -> list[str]:
+    """Return a table of tenants' shares."""
+    if not shares:
+        return ["no tenant has a share, and none has rendered yet"]
+    lines = [_row((36, "TENANT"), (8, "WEIGHT"), (8, "CAP"), (8, "USERCAP"), (8, "RUNNING"),
+                  (5, "QUEUE"))]  # fmt: skip
+    for one in shares:
+        caps = (one.max_running_frames, one.max_running_frames_per_user)
+        total, each = ("-" if cap is None else f"{cap:,}" for cap in caps)
+        lines.append(
+            _row(
+                (36, one.slug or str(one.tenant_id)),
+                (8, f"{one.weight:g}"),
+                (8, total),
+                (8, each),
+                (8, f"{one.running_frames:,}"),
+                (5, "yes" if one.waiting else "no"),
+            )
+        )
+    return lines
 
 
 async def picture(context: PluginContext, *, everything: bool) -> list[str]:

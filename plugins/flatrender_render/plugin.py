@@ -7,7 +7,7 @@ import click
 from litestar.di import Provide
 
 from flatrender.contracts import render as contract
-from flatrender.contracts.identity import RenderEntitlements, TokenIssuer
+from flatrender.contracts.identity import RenderEntitlements, TenantDirectory, TokenIssuer
 from flatrender.contracts.studio import SavedProjects
 from flatrender.plugin import FlatRenderPlugin, Manifest
 from flatrender.security.ports import NodeAuthenticator, SessionLedger
@@ -15,6 +15,7 @@ from flatrender.security.tokens import KeySource
 from flatrender_render.controllers.admin_fleet import AdminCrashController, AdminFleetController
 from flatrender_render.controllers.admin_nodes import AdminNodeController
 from flatrender_render.controllers.admin_rules import AdminRuleController
+from flatrender_render.controllers.admin_tenant_shares import AdminTenantShareController
 from flatrender_render.controllers.batches import BatchController, BatchTemplateController
 from flatrender_render.controllers.exports import ExportController
 from flatrender_render.controllers.job_acts import AdminJobController, JobActController
@@ -52,6 +53,7 @@ from flatrender_render.services.scene_snapshots import SceneSnapshotService
 from flatrender_render.services.shares import ShareService
 from flatrender_render.services.snapshots import SnapshotService
 from flatrender_render.services.streams import StreamService
+from flatrender_render.services.tenant_shares import TenantShareService
 from flatrender_render.services.views import ViewService
 
 
@@ -83,6 +85,7 @@ class RenderPlugin(FlatRenderPlugin):
             AdminNodeController,
             AdminFleetController,
             AdminCrashController,
+            AdminTenantShareController,
         ),
         tasks=(*TASKS, *renditions.TASKS, *expiry.TASKS, *batches.TASKS),
         schedules=(
@@ -93,7 +96,14 @@ class RenderPlugin(FlatRenderPlugin):
         ),
         subscriptions=(*renditions.SUBSCRIPTIONS, *batches.SUBSCRIPTIONS),
         offers=(contract.TemplateInspector, contract.ScanJobs, NodeAuthenticator),
-        needs=(SavedProjects, RenderEntitlements, TokenIssuer, KeySource, SessionLedger),
+        needs=(
+            SavedProjects,
+            RenderEntitlements,
+            TenantDirectory,
+            TokenIssuer,
+            KeySource,
+            SessionLedger,
+        ),
         emits=(
             contract.JobQueued,
             contract.JobStarted,
@@ -130,6 +140,7 @@ class RenderPlugin(FlatRenderPlugin):
                 "gateway": NodeGateway,
                 "node_register": NodeRegister,
                 "fleet": FleetService,
+                "tenant_shares": TenantShareService,
                 "drain": lambda context: context.infra.drain,
             }
         )

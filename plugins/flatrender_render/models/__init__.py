@@ -9,10 +9,7 @@ from flatrender_render.models.jobs import (
     FrameRepairJob,
     JobEvent,
     JobNodeBlock,
-    QueueLane,
-    QueueTenant,
     RenderJob,
-    TenantShare,
 )
 from flatrender_render.models.nodes import (
     FontRequest,
@@ -31,6 +28,7 @@ from flatrender_render.models.outputs import (
     SceneSnapshotJob,
 )
 from flatrender_render.models.plumbing import DeadLetter, IdempotencyKey, Inbox, Outbox
+from flatrender_render.models.queue import QueueLane, QueueTenant, TenantShare, TenantShareChange
 from flatrender_render.models.results import Export, ExportShare, ScanJob, Snapshot
 
 __all__ = [
@@ -66,4 +64,5 @@ __all__ = [
     "SceneSnapshotJob",
     "Snapshot",
     "TenantShare",
+    "TenantShareChange",
 ]

@@ -285,3 +285,11 @@ class TenantDirectory(Protocol):
     async def tenant(self, tenant_id: UUID) -> TenantInfo | None:
         """Return the tenant, or None."""
         ...
+
+    async def tenants(self, tenant_ids: Sequence[UUID]) -> Sequence[TenantInfo]:
+        """Return those of the tenants that exist, in no order."""
+        ...
+
+    async def by_slug(self, slug: str) -> TenantInfo | None:
+        """Return the tenant with this slug, or None."""
+        ...

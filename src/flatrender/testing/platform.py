@@ -108,11 +108,11 @@ class Platform:
             tenant_key=tenant_key,
         )
 
-    async def admin(self) -> Person:
+    async def admin(self, *, tenant_key: str = "") -> Person:
         """Make an administrator with a confirmed TOTP factor, second factor done."""
         import pyotp
 
-        person = await self.person(role="admin")
+        person = await self.person(role="admin", tenant_key=tenant_key)
         enrolled = await self.client.post("/v1/me/mfa/totp", headers=person.headers)
         assert enrolled.status_code == 201, enrolled.text
         body = enrolled.json()
@@ -129,6 +129,7 @@ class Platform:
             tenant_id=person.tenant_id,
             access_token=tokens["access_token"],
             refresh_token=tokens["refresh_token"],
+            tenant_key=tenant_key,
         )
 
     async def grant(self, email: str, plan: str) -> None:

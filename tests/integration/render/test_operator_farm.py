@@ -129,3 +129,31 @@ def _read() -> dict[str, float]:
     lines = metrics.render().decode().splitlines()
     pairs = (line.rsplit(" ", 1) for line in lines if line.startswith("flatrender_farm"))
     return {name: float(value) for name, value in pairs}
+
+
+async def test_an_operator_sees_and_changes_a_share(island: Any, farm_command: Any) -> None:
+    platform = island.lot.platform
+    tenant, _ = await platform.tenant()
+    slug = (await platform.sql("SELECT slug FROM identity.tenants WHERE id = $1", tenant))[0][
+        "slug"
+    ]
+    assert (await farm_command("shares", slug))[1].splitlines()[1].split() == [
+        slug, "1", "-", "-", "0", "no",
+    ]  # fmt: skip
+    await farm_command("shares", slug, "--weight", "2.5", "--cap", "40", "--reason", "contract")
+    code, text = await farm_command("shares", str(tenant), "--cap", "none", "--user-cap", "3")
+    assert code == 0, text
+    assert text.splitlines()[1].split() == [slug, "2.5", "-", "3", "0", "no"]
+    code, text = await farm_command("shares")
+    assert slug in text
+    assert max(map(len, text.splitlines())) <= 80
+    rows = await platform.sql(
+        "SELECT weight, max_running_frames AS cap, changed_by, reason "
+        "FROM render.tenant_share_changes WHERE tenant_id = $1 ORDER BY created_at",
+        tenant,
+    )
+    assert [tuple(row) for row in rows] == [
+        (2.5, 40, None, "contract (command line)"), (2.5, None, None, "(command line)"),
+    ]  # fmt: skip
+    assert (await farm_command("shares", "no-such-tenant"))[0] == 1
+    assert (await farm_command("shares", "--weight", "2"))[0] == 2
