@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from flatrender.contracts.render import InspectionNote
 from flatrender.template.composition import Composition, ImageRef
 from flatrender.template.package import TemplatePackage
+from flatrender.template.project_scan import ProjectScan
 
 ENTRY_POINT = "flatrender.engines"
 
@@ -169,6 +170,20 @@ class SelfJudging(Protocol):
         ...
 
 
+@runtime_checkable
+class ProjectScanner(Protocol):
+    """An engine that can tell what a designer's project holds, beside drawing it."""
+
+    def scan(
+        self, package: Path, sha256: str, name: str, should_stop: Callable[[], bool]
+    ) -> ProjectScan:
+        """Return what a project or bundle holds; ``name`` is what a bare project is called.
+
+        Raises ``PackageRefused``, ``EngineError``, or ``Stopped`` once ``should_stop`` says so.
+        """
+        ...
+
+
 class FrameSource(Protocol):
     """A composition that can draw any single frame into pixels of its own size."""
 
@@ -261,6 +276,11 @@ def available_engines() -> dict[str, RenderEngine]:
     ``available``; a node claims work only for these.
     """
     return {name: one for name, one in engines().items() if getattr(one, "available", True)}
+
+
+def available_scanners() -> list[str]:
+    """Return the engines of this machine that can read a designer's project."""
+    return [name for name, one in available_engines().items() if isinstance(one, ProjectScanner)]
 
 
 def engine(name: str) -> RenderEngine:

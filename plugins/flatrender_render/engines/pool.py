@@ -27,6 +27,7 @@ from flatrender_render.engines.process import (
     WorkerHung,
     WorkFailed,
 )
+from flatrender_render.engines.scan_work import ScanAnswer, ScanProject
 from flatrender_render.engines.work import (
     Cancel,
     Done,
@@ -239,6 +240,10 @@ class RenderPool:
     async def inspect(self, engine: str, package: Path) -> list[InspectionNote]:
         """Return what an engine says of a package (``TemplateInspector``)."""
         return await self._run(Inspect(engine=engine, package=str(package)), list[InspectionNote])
+
+    async def scan(self, work: ScanProject, cancel: asyncio.Event | None = None) -> ScanAnswer:
+        """Return what an engine finds in a project. Raises as ``render_chunk`` does."""
+        return await self._run(work, ScanAnswer, cancel=cancel)
 
     async def _start(self) -> RenderProcess:
         worker = await RenderProcess.start(self.limits, dict(self._env))

@@ -26,6 +26,7 @@ from flatrender_render.engines import (
     SelfJudging,
     engine,
 )
+from flatrender_render.engines.scan_work import ScanAnswer, ScanProject, scan_project
 from flatrender_render.media.audio import AudioSource, MixedAudio, mix
 from flatrender_render.media.encode import SegmentEncoder, VideoFormat
 from flatrender_render.media.join import JoinedVideo, SegmentFile, join
@@ -147,6 +148,7 @@ Work = (
     | MakePoster
     | Transcode
     | Inspect
+    | ScanProject
 )
 
 
@@ -251,6 +253,7 @@ Result = (
     | MediaInfo
     | Transcoded
     | list[InspectionNote]
+    | ScanAnswer
     | int
 )
 
@@ -322,6 +325,8 @@ class Doer:
             case Inspect():
                 with TemplatePackage.open(Path(work.package)) as package:
                     return engine(work.engine).inspect(package)
+            case ScanProject():
+                return scan_project(work, self._should_stop)
 
     def _session(self, work: RenderChunk | DrawStill, *frames: int) -> RenderSession:
         session = self._sessions.get(work.engine, work.spec)

@@ -48,7 +48,10 @@ class ScanLayer(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class ScanComp(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A comp. ``folder`` is its place in the project panel, parts joined by ``/``."""
+    """A comp. ``folder`` is its place in the project panel, parts joined by ``/``.
+
+    ``essentials`` are the names of its essential properties; only a full scan knows them.
+    """
 
     id: int
     name: Name
@@ -60,6 +63,7 @@ class ScanComp(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     work_end: float = 0.0
     folder: str = ""
     layers: list[ScanLayer] = []
+    essentials: list[Name] = []
 
 
 class ScanFootage(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -82,11 +86,15 @@ class ScanFootage(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 
 
 class ProjectScan(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A whole project. ``project`` is the .aep's path in its bundle (its name without one)."""
+    """A whole project. ``project`` is the .aep's path in its bundle (its name without one).
+
+    ``substituted`` are fonts that the machine of a full scan lacks, by PostScript name.
+    """
 
     kind: ScanKind
     project: str = ""
     comps: list[ScanComp]
     footage: list[ScanFootage] = []
     fonts: list[str] = []
+    substituted: list[str] = []
     notes: list[ScanNote] = []

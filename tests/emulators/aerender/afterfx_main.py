@@ -1,6 +1,7 @@
 """``AfterFX -noui -r SCRIPT``: runs a script of ours as ES3 in a model of After Effects."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from aerender.behaviour import behaviour, hang
 from aerender.core import end, stay_behind
 from aerender.lines import VERSION
 
-DOM = Path(__file__).with_name("dom.js")
+DOM = [Path(__file__).with_name(name) for name in ("dom.js", "dom_read.js", "dom_es3.js")]
 
 
 class _Host:
@@ -37,8 +38,17 @@ class _Host:
         return Path(path).read_text("utf-8" if encoding == "UTF-8" else "latin-1")
 
     def write_text(self, path: str, text: str) -> bool:
-        """Write a file as text."""
-        Path(path).write_text(text, "utf-8")
+        """Write a file as text; a step of long work is where it may hang or die."""
+        name = Path(path).name
+        if name == f"step-{self._wrong.get('at', 0) + 1}.part":
+            if self._wrong.get("hang") == "frames":
+                hang()
+            if "crash" in self._wrong:
+                os.kill(os.getpid(), self._wrong["crash"])
+        data = text.encode()
+        if name == "result.json.part":
+            data = _spoiled(data, self._wrong.get("result", ""))
+        Path(path).write_bytes(data)
         return True
 
     def rename(self, path: str, target: str) -> bool:
@@ -78,12 +88,25 @@ class _Host:
         self.quit_asked = True
 
 
+def _spoiled(data: bytes, fault: str) -> bytes:
+    """Return a result as a disk that fills up or another encoding would leave it."""
+    if fault == "truncated":
+        return data[: len(data) // 2]
+    return data.decode().encode("utf-16") if fault == "utf16" else data
+
+
 def main(home: Path, _version: int) -> None:
     """Run a script."""
     wrong = behaviour("AfterFX", home)
     if wrong.get("stubborn"):
         stay_behind(home)
     if wrong.get("hang") == "launch":
+        hang()
+    for line in wrong.get("lines", []):
+        print(line, flush=True)
+    if wrong.get("refuse"):
+        print("After Effects error: Another instance of After Effects is already running.",
+              flush=True)  # fmt: skip
         hang()
     if sys.argv[1:3] != ["-noui", "-r"] or len(sys.argv) != 4:
         end(2)
@@ -97,8 +120,8 @@ def main(home: Path, _version: int) -> None:
     for name in ("settings", "read_text", "write_text", "rename", "exists", "picture_size",
                  "read_project", "write_project", "quit"):  # fmt: skip
         runtime.export_function(name, getattr(host, name))
-    runtime.evaljs(DOM.read_text() + "\n;0")
-    if "crash" in wrong:
+    runtime.evaljs("\n".join(part.read_text() for part in DOM) + "\n;0")
+    if "crash" in wrong and "at" not in wrong:
         end(9)
     try:
         runtime.evaljs(source + "\n;0")

@@ -4,7 +4,8 @@
 wrong after its end; an object is for every run. After Effects' environment is clean, so a file it
 is. The fields of an entry:
 
-- ``hang``: ``launch``, ``open``, ``frames`` or ``done``; ``at`` is the frame (counted in the run).
+- ``hang``: ``launch``, ``open`` (a dialog that no suppression covers hangs there as well),
+  ``frames`` or ``done``; ``at`` is the frame (counted in the run), in AfterFX the step of a script.
 - ``crash``: a signal's number at frame ``at``; ``exit``: a status, after what was to be done.
 - ``lines``: more lines to print before the frames, as they are; ``error``: one after them.
 - ``output``: ``none``, ``truncated``, ``black`` or ``small``, for the frames ``of`` (or all).
@@ -13,6 +14,7 @@ is. The fields of an entry:
 - ``language``: ``en``, ``de``, ``fr``, ``ja`` or ``fa``; ``garbage``: bytes of no encoding;
   ``mfr``: frames in another order; ``banner``: ``last``; ``quiet``: no frame lines;
   ``drop``: drop-frame timecodes.
+- ``result``: ``truncated`` or ``utf16``: how a script's result is left (AfterFX only).
 - ``deaf``: names of layers whose text does not change (AfterFX only); ``substitute``: fonts that
   are replaced.
 """

@@ -1,8 +1,8 @@
 /* The part of After Effects' object model that scripts of ours use, over the emulator's project.
 
    Follows the scripting guide: collections count from 1, properties are found by match name, times
-   are seconds, a TextDocument is a copy until it is set. The library is cut to ECMAScript 3 at
-   the end, so a script finds what ExtendScript has. */
+   are seconds, a TextDocument is a copy until it is set. What only reading a project needs is in
+   dom_read.js; dom_es3.js then cuts the library, so a script finds what ExtendScript has. */
 var HOST = (function (global) {
     var define = Object.defineProperty;
     var parse = JSON.parse;
@@ -10,6 +10,7 @@ var HOST = (function (global) {
     var settings = parse(call_python("settings"));
     var items = [];
     var opened = null;
+    var kinds = {}; // filled by dom_read.js
 
     function attribute(target, name, get, set) {
         define(target, name, {get: get, set: set || function () {
@@ -120,6 +121,7 @@ var HOST = (function (global) {
         var content = layer.model.t.d.k[0].s;
         var family = content.f;
         this.text = content.t;
+        this.font = family;
         this.fontObject = {
             postScriptName: family,
             isSubstitute: settings.substitute.indexOf(family) >= 0
@@ -214,6 +216,9 @@ var HOST = (function (global) {
         }
     };
     Layer.prototype.property = function (name) {
+        if (typeof name === "number") {
+            return kinds.groups(this.model)[name - 1];
+        }
         var model = this.model;
         var fps = this.comp.model.fr;
         var self = this;
@@ -280,7 +285,7 @@ var HOST = (function (global) {
                     s: {a: 0, k: [100, 100, 100]}
                 }
             });
-            return new Layer(self, model.layers[0]);
+            return kinds.layer(self, model.layers[0]);
         }};
     }
     attribute(CompItem.prototype, "name", function () {
@@ -311,7 +316,7 @@ var HOST = (function (global) {
         if (!(index >= 1 && index <= this.model.layers.length)) {
             throw new Error("no layer " + index);
         }
-        return new Layer(this, this.model.layers[index - 1]);
+        return kinds.layer(this, this.model.layers[index - 1]);
     };
     CompItem.prototype.duplicate = function () {
         var model = parse(stringify(this.model));
@@ -327,10 +332,10 @@ var HOST = (function (global) {
         this.height = model.h;
     }
     attribute(FootageItem.prototype, "file", function () {
-        return new File(absolute(this.model.file));
+        return this.model.file && !this.footageMissing ? new File(absolute(this.model.file)) : null;
     });
     attribute(FootageItem.prototype, "footageMissing", function () {
-        return !call_python("exists", absolute(this.model.file));
+        return !!this.model.file && !call_python("exists", absolute(this.model.file));
     });
 
     function absolute(path) {
@@ -365,7 +370,9 @@ var HOST = (function (global) {
             var i;
             data.items = [];
             for (i = 0; i < items.length; i += 1) {
-                data.items.push(items[i].model);
+                if (items[i].model) { // a folder is only where others are
+                    data.items.push(items[i].model);
+                }
             }
             call_python("write_project", file.fsName, stringify(data));
         };
@@ -394,7 +401,8 @@ var HOST = (function (global) {
                 items.push(data.items[i].type === "comp" ? new CompItem(data.items[i])
                     : new FootageItem(data.items[i]));
             }
-            app.project = new Project(data);
+            kinds.folders(items);
+            app.project = kinds.project(new Project(data), items);
         },
         beginSuppressDialogs: function () {},
         endSuppressDialogs: function () {},
@@ -418,41 +426,8 @@ var HOST = (function (global) {
             DIRECTION_LEFT_TO_RIGHT: 1, DIRECTION_RIGHT_TO_LEFT: 2
         };
     }
-}(this));
-
-/* From here on only what ECMAScript 3 knows. */
-(function (global) {
-    var newer = {
-        Array: ["isArray", "from", "of"],
-        Object: ["keys", "create", "defineProperties", "freeze", "seal", "getPrototypeOf",
-            "getOwnPropertyNames", "assign", "entries", "values", "is", "setPrototypeOf",
-            "isFrozen", "isSealed", "preventExtensions", "isExtensible",
-            "getOwnPropertyDescriptor"],
-        Date: ["now"],
-        Number: ["isFinite", "isNaN", "isInteger"]
+    return {
+        attribute: attribute, settings: settings, kinds: kinds, Layer: Layer, CompItem: CompItem,
+        FootageItem: FootageItem, TextDocument: TextDocument, TextProperty: TextProperty
     };
-    var kind;
-    var i;
-    for (kind in newer) {
-        for (i = 0; i < newer[kind].length; i += 1) {
-            delete global[kind][newer[kind][i]];
-        }
-    }
-    newer = {
-        Array: ["forEach", "map", "filter", "reduce", "reduceRight", "some", "every",
-            "lastIndexOf", "find", "includes"],
-        String: ["trim", "startsWith", "endsWith", "includes", "repeat", "padStart"],
-        Function: ["bind"],
-        Date: ["toISOString", "toJSON"]
-    };
-    for (kind in newer) {
-        for (i = 0; i < newer[kind].length; i += 1) {
-            delete global[kind].prototype[newer[kind][i]];
-        }
-    }
-    delete global.JSON;
-    delete global.Promise;
-    delete global.Symbol;
-    delete global.Proxy;
-    delete global.Reflect;
 }(this));

@@ -72,7 +72,7 @@ def lottie_of(project: Json, comp: Json, folder: Path) -> tuple[Json, dict[str, 
         if item["type"] == "comp":
             assets.append({"id": ref, "nm": item["name"], "fr": item["fr"],
                            "layers": item["layers"]})  # fmt: skip
-        elif (path := _file(item, folder)).is_file():
+        elif item["type"] == "footage" and (path := _file(item, folder)).is_file():
             assets.append(_picture(ref, path))
     lottie = {
         "v": "5.9.0", "nm": comp["name"], "ddd": 0, "w": comp["w"], "h": comp["h"],

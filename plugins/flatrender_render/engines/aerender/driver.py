@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from flatrender_render.engines.aerender.failures import AerenderFailed, Outcome
+from flatrender_render.engines.aerender.failures import AerenderFailed, Outcome, classify
 from flatrender_render.engines.aerender.loglines import (
     Banner,
     Errored,
@@ -140,4 +140,21 @@ class _Run:
             done=self._done,
             version=self._version,
             tail=tuple(self.parser.tail),
+        )
+
+
+def judge(ended: Ended) -> None:
+    """Raise ``AerenderFailed`` for a run that failed; the exit watchdog alone condemns nothing.
+
+    Then the work was seen finished, and what it made is proven as ever.
+    """
+    outcome = ended.outcome
+    if outcome.expired == "exit" and not outcome.errors and ended.done:
+        return
+    failure = classify(outcome)
+    if failure is not None:
+        code, message = failure
+        last = f" | {' | '.join(ended.tail[-4:])}" if ended.tail else ""
+        raise AerenderFailed(
+            code, f"{message}{last}"[:2000], exit_code=outcome.status, log=ended.tail
         )

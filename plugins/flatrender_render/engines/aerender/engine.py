@@ -5,14 +5,12 @@ in After Effects itself, render ranges to pictures, take them in order. How a pr
 log read and its failures named lies beside it.
 """
 
-import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -21,27 +19,24 @@ from flatrender.contracts.render import InspectionNote
 from flatrender.template.after_effects import AepSlot
 from flatrender.template.composition import ImageRef
 from flatrender.template.package import TemplatePackage
+from flatrender.template.project_scan import ProjectScan
 from flatrender.template.timing import total_frames
 from flatrender_render.engines import FrameSink, InputBroken, Motion, Pixels, RenderSpec
 from flatrender_render.engines.aerender import bundle as bundles
-from flatrender_render.engines.aerender import fonts, sidecar
-from flatrender_render.engines.aerender.command import (
-    RenderOrder,
-    render_command,
-    script_command,
-)
-from flatrender_render.engines.aerender.driver import Ended, Signs, drive
-from flatrender_render.engines.aerender.failures import AerenderFailed, classify
+from flatrender_render.engines.aerender import fonts, scanning, sidecar
+from flatrender_render.engines.aerender.command import RenderOrder, render_command
+from flatrender_render.engines.aerender.driver import Signs, drive, judge
+from flatrender_render.engines.aerender.failures import AerenderFailed
 from flatrender_render.engines.aerender.frames import FrameTaker, Rendition, in_ranges
 from flatrender_render.engines.aerender.installs import (
     Install,
     clean_environment,
     find_installs,
 )
+from flatrender_render.engines.aerender.scripts import Desk
 from flatrender_render.engines.aerender.settings import AerenderSettings, from_environment
 from flatrender_render.media.errors import ProofFailed
 
-SCRIPT = Path(__file__).with_name("bind.jsx")
 # Raised whenever the same input may give other pixels.
 _REVISION = "1"
 
@@ -85,15 +80,30 @@ class AerenderEngine:
 
     def open(self, spec: RenderSpec) -> "AerenderSession":
         """See ``RenderEngine``: unpack, and say what is missing before anything is started."""
-        scratch = self.settings.scratch_folder
-        sweep(scratch)
-        scratch.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=scratch)).resolve()
+        folder = self._folder()
         try:
             return AerenderSession(self, spec, folder)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
+
+    def scan(
+        self, package: Path, sha256: str, name: str, should_stop: Callable[[], bool]
+    ) -> ProjectScan:
+        """See ``ProjectScanner``: After Effects itself tells."""
+        folder = self._folder()
+        try:
+            return scanning.scan(
+                self.choose(0),
+                package,
+                sha256,
+                folder,
+                name=name,
+                patience=self.settings.patience,
+                should_stop=should_stop,
+            )
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def motion(self, spec: RenderSpec, first: int, last: int) -> Motion:
         """See ``SelfJudging``: what the scan's own render showed in this range.
@@ -108,6 +118,13 @@ class AerenderEngine:
             visible=bool(in_ranges(frames, reference.visible)),
             moves=len(in_ranges(frames, reference.moving)) > 1,
         )
+
+    def _folder(self) -> Path:
+        """Make a folder for one piece of work, and remove what dead processes left."""
+        scratch = self.settings.scratch_folder
+        sweep(scratch)
+        scratch.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=scratch)).resolve()
 
     def choose(self, oldest: int) -> Install:
         """Return the newest installation that opens the project. Raises ``AerenderFailed``."""
@@ -192,8 +209,15 @@ class AerenderSession:
             mfr=self._settings.mfr,
         )
         try:
-            ended = self._drive(render_command(self._install, order), look, should_stop)
-            _judge(ended)
+            ended = drive(
+                render_command(self._install, order),
+                environment=self._environment,
+                folder=self._folder,
+                patience=self.patience,
+                look=look,
+                should_stop=should_stop,
+            )
+            judge(ended)
             taker.take_rest()
         finally:
             shutil.rmtree(pictures, ignore_errors=True)
@@ -217,48 +241,26 @@ class AerenderSession:
         """
         if self._bound is not None:
             return self._bound
-        desk = self._folder / f"bind-{random_token(4)}"
-        desk.mkdir()
-        script = desk / SCRIPT.name
-        shutil.copyfile(SCRIPT, script)
-        # ASCII: whatever a machine takes for its encoding, these bytes mean the same.
-        order = json.dumps(msgspec.to_builtins(self._order))
-        (desk / "sidecar.json").write_text(order, encoding="ascii")
-        result = desk / "result.json"
-
-        def look() -> Signs:
-            return Signs(
-                started=(desk / "started").exists(),
-                opened=(desk / "opened").exists(),
-                done=result.exists(),
-            )
-
-        ended = self._drive(script_command(self._install, script), look, should_stop)
-        if not result.exists():
-            _judge(ended)
+        desk = Desk(self._folder, "bind", self._order)
+        ended = desk.run(
+            self._install,
+            environment=self._environment,
+            patience=self.patience,
+            should_stop=should_stop,
+        )
+        if not desk.result.exists():
+            judge(ended)
             raise AerenderFailed("binding_failed", "the script left no result", log=ended.tail)
-        found = sidecar.read_result(result, self._order)
+        found = desk.read(sidecar.Result, self._order.nonce, "binding_failed")
         composition = self._spec.composition
         sidecar.check_result(self._order, found, (composition.width, composition.height))
-        _judge(ended)
+        judge(ended)
         bound = Path(self._order.bound)
         if not bundles.is_project(bound):
             raise AerenderFailed("binding_failed", "the bound project was not saved")
         self._comp = found.comp
         self._bound = bound
         return bound
-
-    def _drive(
-        self, command: list[str], look: Callable[[], Signs], should_stop: Callable[[], bool]
-    ) -> Ended:
-        return drive(
-            command,
-            environment=self._environment,
-            folder=self._folder,
-            patience=self.patience,
-            look=look,
-            should_stop=should_stop,
-        )
 
     def _refuse_black(self, black: list[int], first: int) -> None:
         reference = self._bundle.manifest.reference
@@ -314,23 +316,6 @@ def cut(picture: Image.Image, ref: ImageRef, width: int, height: int) -> Image.I
     return picture.resize(
         (width, height), Image.Resampling.LANCZOS, (left, top, left + across, top + down)
     )
-
-
-def _judge(ended: Ended) -> None:
-    """Raise ``AerenderFailed`` for a run that failed; the exit watchdog alone condemns nothing.
-
-    Then the work was seen finished, and what it made is proven as ever.
-    """
-    outcome = ended.outcome
-    if outcome.expired == "exit" and not outcome.errors and ended.done:
-        return
-    failure = classify(outcome)
-    if failure is not None:
-        code, message = failure
-        last = f" | {' | '.join(ended.tail[-4:])}" if ended.tail else ""
-        raise AerenderFailed(
-            code, f"{message}{last}"[:2000], exit_code=outcome.status, log=ended.tail
-        )
 
 
 def sweep(scratch: Path) -> None:

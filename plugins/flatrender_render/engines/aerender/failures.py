@@ -51,8 +51,10 @@ _LINES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
     )
 )
 
+#: An error that says nothing we know.
+UNTOLD: Final = "ae_error_line"
 #: Lines that only say that something went wrong.
-_ECHOES: Final = frozenset({"ae_error_line", "ae_runtime"})
+_ECHOES: Final = frozenset({UNTOLD, "ae_runtime"})
 
 #: What an engine of this kind may report, for rules, docs and tests.
 CODES: Final[frozenset[str]] = frozenset(
@@ -60,13 +62,14 @@ CODES: Final[frozenset[str]] = frozenset(
         *EXIT_CODES.values(),
         *(code for code, _ in _LINES),
         "node_ae_missing",  # no After Effects on this machine, or too old for the project
-        "ae_error_line",  # an error line that says nothing we know
+        UNTOLD,
         "process_died",
         "launch_timeout",
         "open_timeout",
         "frame_timeout",
         "exit_timeout",
         "binding_failed",
+        "scan_failed",
         "package_broken",
     }
 )
@@ -97,7 +100,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
 def code_of_line(text: str) -> str:
     """Return the failure that an error line tells of."""
-    return next((code for code, shape in _LINES if shape.search(text)), "ae_error_line")
+    return next((code for code, shape in _LINES if shape.search(text)), UNTOLD)
 
 
 def classify(outcome: Outcome) -> tuple[str, str] | None:

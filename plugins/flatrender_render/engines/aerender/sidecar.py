@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
-import msgspec
 from msgspec import Struct
 
 from flatrender.template.after_effects import AepColor, AepManifest, AepScene, AepSlot
@@ -286,19 +285,6 @@ def rgba_text(color: str, scale: int = 1) -> str:
 def number_text(value: float) -> str:
     """Return a number as expressions read it: no exponent, no needless zeros."""
     return f"{value:.6f}".rstrip("0").rstrip(".") or "0"
-
-
-def read_result(path: Path, order: Order) -> Result:
-    """Return the script's result. Raises ``AerenderFailed`` when it is none, or another's."""
-    try:
-        found = msgspec.json.decode(path.read_bytes(), type=Result)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise AerenderFailed("binding_failed", f"no result of the script: {error}") from error
-    if found.state != "done":
-        raise AerenderFailed("binding_failed", found.message or "the script failed")
-    if found.nonce != order.nonce:
-        raise AerenderFailed("binding_failed", "the result is of another run")
-    return found
 
 
 def check_result(order: Order, found: Result, size: tuple[int, int]) -> None:

@@ -1,6 +1,7 @@
 """Edits bound in After Effects: each where it belongs, each proven, and no video without."""
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from aerender import es3
 
 from flatrender.template.manifest import Transition
 from flatrender_render.engines import InputBroken, TemplateBroken
-from flatrender_render.engines.aerender.engine import SCRIPT
+from flatrender_render.engines.aerender import scripts
 from flatrender_render.engines.aerender.watchdog import Patience
 
 FRAMES = 12
@@ -33,8 +34,10 @@ def title(desk: Any, number: int, words: str, **changes: Any) -> Any:
     return desk.scene(**given)
 
 
-def test_the_script_is_ecmascript_3() -> None:
-    assert es3.problems(SCRIPT.read_text("utf-8")) == []
+@pytest.mark.parametrize("name", ["bind", "scan"])
+def test_the_scripts_are_ecmascript_3(name: str) -> None:
+    script = Path(scripts.__file__).with_name(f"{name}.jsx")
+    assert es3.problems(scripts.script_source(script)) == []
 
 
 @pytest.mark.parametrize(
