@@ -16,12 +16,20 @@ FULL = os.environ.get("FLATRENDER_FAULTS") == "full"
 AGAIN = 5 if FULL else 1
 
 # Customers, films and render processes that stand still: the render tests' own fixtures.
-_FIXTURES = Path(__file__).parents[1] / "integration" / "render" / "conftest.py"
-_spec = importlib.util.spec_from_file_location("render_fixtures", _FIXTURES)
-assert _spec is not None
-assert _spec.loader is not None
-_render = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_render)
+_FIXTURES = Path(__file__).parents[1] / "integration" / "render"
+
+
+def _module(name: str, path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_render = _module("render_fixtures", _FIXTURES / "conftest.py")
+_farm = _module("farm_fixtures", _FIXTURES / "farm" / "conftest.py")
 lot, island, frozen, freezer = _render.lot, _render.island, _render.frozen, _render.freezer
 
 
@@ -29,6 +37,12 @@ lot, island, frozen, freezer = _render.lot, _render.island, _render.frozen, _ren
 def films() -> Any:
     """Return the function that brings the films to a platform."""
     return _render._films
+
+
+@pytest.fixture(scope="session")
+def farm_of() -> Any:
+    """Return the class of farms without workers: claims and reports by hand."""
+    return _farm.Farm
 
 
 @pytest.fixture(scope="session")
