@@ -1,15 +1,15 @@
-"""Everybody who watches one job in this process: one subscription, one pace, one encoding.
+"""Everybody who watches one thing in this process: one subscription, one pace, one encoding.
 
 A message is decoded, paced and encoded once, however many watch; what a watcher costs is a place
 in a short queue. Whoever is slow loses progress, which is told again, and holds nobody up. Reads
-no row: how a job ended is asked of whoever made the audience.
+no row: how a job ended is asked of whoever made the audience. Batches are in ``batch_audience``.
 """
 
 import asyncio
 import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -19,6 +19,7 @@ from msgspec import Struct
 from flatrender.clock import Clock
 from flatrender.http.sse import Event, encode_event
 from flatrender.realtime import Hub
+from flatrender.security.vigil import Vigil
 from flatrender_render.live import PREVIEW_SECONDS, PROGRESS_SECONDS, channel
 
 log = structlog.get_logger(__name__)
@@ -167,16 +168,20 @@ class Seat:
         return self._queue.popleft()
 
 
-class _Room:
-    """One job's audience."""
+class Room:
+    """Who watches one thing, and what they are told. It ends with its last watcher, or with the
+    last message."""
 
-    def __init__(self, hub: Hub, clock: Clock, job_id: UUID, ending: Ending) -> None:
+    def __init__(self, hub: Hub, clock: Clock, key: UUID) -> None:
         self.seats: set[Seat] = set()
-        self.pace = Pace({"progress": 0.0, "step": "Queued"})
         self.ready = asyncio.Event()
         self.last: Told | None = None
-        self._hub, self._clock, self._job_id, self._ending = hub, clock, job_id, ending
-        self.task = asyncio.create_task(self._run(), name=f"audience-{job_id}")
+        self._hub, self._clock, self._key = hub, clock, key
+        self.task = asyncio.create_task(self._run(), name=f"audience-{key}")
+
+    async def _run(self) -> None:
+        """Set ``ready`` once nothing can be missed any more, then tell until the last message."""
+        raise NotImplementedError
 
     def _tell(self, message: dict[str, Any]) -> None:
         one = told(message, int(self._clock.now().timestamp() * 1000))
@@ -185,9 +190,18 @@ class _Room:
         for seat in self.seats:
             seat.offer(one)
 
+
+class _JobRoom(Room):
+    """One job's audience."""
+
+    def __init__(self, hub: Hub, clock: Clock, job_id: UUID, ending: Ending) -> None:
+        self.pace = Pace({"progress": 0.0, "step": "Queued"})
+        self._ending = ending
+        super().__init__(hub, clock, job_id)
+
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        async with self._hub.listen(channel(self._job_id), limit=256) as listener:
+        async with self._hub.listen(channel(self._key), limit=256) as listener:
             self.ready.set()
             while self.last is None:
                 wait = self.pace.wait(loop.time())
@@ -207,38 +221,74 @@ class _Room:
         try:
             message = await self._ending()
         except Exception as error:  # noqa: BLE001 - the database may be away; asked again soon
-            log.warning("ending_not_read", job_id=str(self._job_id), error=repr(error))
+            log.warning("ending_not_read", job_id=str(self._key), error=repr(error))
             return
         if message is not None:
             self._tell(message)
 
 
-class Audience:
-    """The rooms of this process: a job has one while somebody watches it."""
+R = TypeVar("R", bound=Room)
 
-    def __init__(self, hub: Hub, clock: Clock) -> None:
-        self._hub, self._clock = hub, clock
-        self._rooms: dict[UUID, _Room] = {}
+
+class Rooms(Generic[R]):
+    """The rooms of this process: a thing has one while somebody watches it."""
+
+    def __init__(self) -> None:
+        self._rooms: dict[UUID, R] = {}
 
     @contextlib.asynccontextmanager
-    async def seat(self, job_id: UUID, ending: Ending) -> AsyncIterator[tuple[Seat, Pace]]:
-        """Watch a job while the block lasts. Subscribed before the block starts, so that a state
-        read inside it misses nothing."""
-        room = self._rooms.get(job_id)
+    async def enter(self, key: UUID, make: Callable[[], R]) -> AsyncIterator[tuple[Seat, R]]:
+        """Watch while the block lasts. The room listens before the block starts, so that a state
+        read inside it misses nothing. ``make`` is called for who comes first."""
+        room = self._rooms.get(key)
         if room is None or room.task.done():
-            room = self._rooms[job_id] = _Room(self._hub, self._clock, job_id, ending)
+            room = self._rooms[key] = make()
         seat = Seat()
         room.seats.add(seat)
         try:
             await room.ready.wait()
             if room.last is not None:  # it ended while somebody came in
                 seat.offer(room.last)
-            yield seat, room.pace
+            yield seat, room
         finally:
             room.seats.discard(seat)
             if not room.seats:
-                if self._rooms.get(job_id) is room:
-                    del self._rooms[job_id]
+                if self._rooms.get(key) is room:
+                    del self._rooms[key]
                 room.task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await room.task
+
+
+class Audience:
+    """Everybody who watches jobs in this process."""
+
+    def __init__(self, hub: Hub, clock: Clock) -> None:
+        self._hub, self._clock = hub, clock
+        self._rooms: Rooms[_JobRoom] = Rooms()
+
+    @contextlib.asynccontextmanager
+    async def seat(self, job_id: UUID, ending: Ending) -> AsyncIterator[tuple[Seat, Pace]]:
+        """Watch a job while the block lasts (see :meth:`Rooms.enter`)."""
+
+        def make() -> _JobRoom:
+            return _JobRoom(self._hub, self._clock, job_id, ending)
+
+        async with self._rooms.enter(job_id, make) as (seat, room):
+            yield seat, room.pace
+
+
+async def follow(seat: Seat, vigil: Vigil, floor: float) -> AsyncIterator[Told]:
+    """Yield what is told from now on, but no progress below ``floor``, until the last message.
+
+    Raises ``Unauthorized`` when the session ends meanwhile; ``Unavailable``.
+    """
+    while True:
+        one = await seat.next_message(vigil.wait())
+        # Before anything is told: a busy stream is looked at as often as a silent one.
+        await vigil.look()
+        if one is None or (one.progress is not None and one.progress < floor):
+            continue  # said before this watcher came
+        yield one
+        if one.last:
+            return

@@ -16,6 +16,7 @@ from flatrender_render.controllers.admin_fleet import AdminCrashController, Admi
 from flatrender_render.controllers.admin_nodes import AdminNodeController
 from flatrender_render.controllers.admin_rules import AdminRuleController
 from flatrender_render.controllers.admin_tenant_shares import AdminTenantShareController
+from flatrender_render.controllers.batch_streams import BatchStreamController, watch_batch
 from flatrender_render.controllers.batches import BatchController, BatchTemplateController
 from flatrender_render.controllers.exports import ExportController
 from flatrender_render.controllers.job_acts import AdminJobController, JobActController
@@ -30,7 +31,7 @@ from flatrender_render.controllers.schemas import SchemaController
 from flatrender_render.controllers.shares import PublicShareController, ShareController
 from flatrender_render.controllers.snapshots import SnapshotController
 from flatrender_render.controllers.streams import StreamController, watch_render
-from flatrender_render.farm import expiry, renditions
+from flatrender_render.farm import expiry, renditions, scan_wake
 from flatrender_render.farm.gauges import METRICS
 from flatrender_render.farm.node import Node
 from flatrender_render.farm.runner import Runner
@@ -38,6 +39,7 @@ from flatrender_render.farm.wake import SCHEDULES, TASKS
 from flatrender_render.models import Base
 from flatrender_render.services import batches
 from flatrender_render.services.acts import ActService
+from flatrender_render.services.batch_streams import BatchStreamService
 from flatrender_render.services.batch_views import BatchViews
 from flatrender_render.services.fleet import FleetService
 from flatrender_render.services.history import HistoryService
@@ -48,6 +50,7 @@ from flatrender_render.services.node_signatures import NodeSignatures
 from flatrender_render.services.nodes import NodeRegister
 from flatrender_render.services.outputs import OutputService
 from flatrender_render.services.rules import RuleService
+from flatrender_render.services.scan_gateway import ScanGateway
 from flatrender_render.services.scans import ScanService
 from flatrender_render.services.scene_snapshots import SceneSnapshotService
 from flatrender_render.services.shares import ShareService
@@ -80,6 +83,8 @@ class RenderPlugin(FlatRenderPlugin):
             follow_public_snapshot,
             BatchController,
             BatchTemplateController,
+            BatchStreamController,
+            watch_batch,
             NodeController,
             NodeClaimController,
             AdminNodeController,
@@ -87,9 +92,10 @@ class RenderPlugin(FlatRenderPlugin):
             AdminCrashController,
             AdminTenantShareController,
         ),
-        tasks=(*TASKS, *renditions.TASKS, *expiry.TASKS, *batches.TASKS),
+        tasks=(*TASKS, *scan_wake.TASKS, *renditions.TASKS, *expiry.TASKS, *batches.TASKS),
         schedules=(
             *SCHEDULES,
+            *scan_wake.SCHEDULES,
             *renditions.SCHEDULES,
             *expiry.SCHEDULES,
             *batches.SCHEDULES,
@@ -137,7 +143,9 @@ class RenderPlugin(FlatRenderPlugin):
                 "shares": ShareService,
                 "batches": batches.BatchService,
                 "batch_views": BatchViews,
+                "batch_streams": BatchStreamService,
                 "gateway": NodeGateway,
+                "scan_gateway": ScanGateway,
                 "node_register": NodeRegister,
                 "fleet": FleetService,
                 "tenant_shares": TenantShareService,

@@ -66,7 +66,7 @@ class JobDetail(Job, frozen=True, kw_only=True):
 
 
 class WatchTicket(Struct, frozen=True, kw_only=True):
-    """A short token for the live streams of one job, and where they are."""
+    """A short token for the live streams of one job or batch, and where they are."""
 
     token: str
     expires_in: int

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from litestar import Controller, Response, get
 
+from flatrender_render.batch_stream_schema import batch_stream_schema
 from flatrender_render.stream_schema import failure_rules_schema, render_stream_schema
 
 _MEDIA = "application/schema+json"
@@ -30,6 +31,17 @@ class SchemaController(Controller):
         return _answer(_stream())
 
     @get(
+        "/batch-stream.json",
+        operation_id="get_batch_stream_schema",
+        summary="Messages of a batch's live stream",
+        media_type=_MEDIA,
+        sync_to_thread=False,
+    )
+    def batch_stream(self) -> Response[bytes]:
+        """Return the schema of a batch's messages, with examples."""
+        return _answer(_batch_stream())
+
+    @get(
         "/failure-rules.json",
         operation_id="get_failure_rules_schema",
         summary="Failure rules",
@@ -44,6 +56,11 @@ class SchemaController(Controller):
 @cache
 def _stream() -> bytes:
     return _encoded(render_stream_schema())
+
+
+@cache
+def _batch_stream() -> bytes:
+    return _encoded(batch_stream_schema())
 
 
 @cache

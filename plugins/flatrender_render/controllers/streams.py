@@ -1,6 +1,6 @@
 """Live progress: the WebSocket /ws/v1/render/{job_id} and the same as server-sent events."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -21,6 +21,8 @@ from flatrender.http.websocket import (
     refuse,
     token_of,
 )
+from flatrender.security.tokens import WatchClaims
+from flatrender_render.audience import Told
 from flatrender_render.services.streams import StreamService
 
 WatchToken = Annotated[
@@ -47,26 +49,45 @@ async def watch_render(
     Closes with 4401 for a bad token and when its session ends, 4403 for another's job, 1013 when
     nobody can be asked.
     """
+    await carry(
+        socket,
+        lambda token: streams.open_ticket(token, job_id),
+        streams.messages,
+        drain=drain,
+        stranger="not your job",
+    )
+
+
+async def carry(
+    socket: WebSocket[Any, Any, Any],
+    open_ticket: Callable[[str | None], Awaitable[WatchClaims | None]],
+    messages: Callable[[WatchClaims, str | None], AsyncIterator[Told]],
+    *,
+    drain: Drain,
+    stranger: str,
+) -> None:
+    """Carry a stream over a socket, from its ticket to its close code; ``stranger`` is the
+    reason given to whoever may not see it."""
     try:
-        claims = await streams.open_ticket(token_of(socket), job_id)
+        claims = await open_ticket(token_of(socket))
     except Unauthorized:
         await refuse(socket, CLOSE_BAD_TOKEN, "bad token")
         return
     if claims is None:
-        await refuse(socket, CLOSE_NOT_YOURS, "not your job")
+        await refuse(socket, CLOSE_NOT_YOURS, stranger)
         return
     if not await accept(socket):
         return
     live = LiveSocket(socket, drain=drain, ping_seconds=20.0)
 
     async def produce(out: LiveSocket) -> None:
-        async for message in streams.messages(claims, socket.query_params.get("last_event_id")):
+        async for message in messages(claims, socket.query_params.get("last_event_id")):
             out.send(message.text, droppable=message.droppable)
 
     try:
         await live.run(produce)
     except NotFound:
-        await refuse(socket, CLOSE_NOT_YOURS, "not your job")
+        await refuse(socket, CLOSE_NOT_YOURS, stranger)
     except Unauthorized as error:
         await refuse(socket, CLOSE_BAD_TOKEN, error.code)
     except Unavailable as error:
@@ -103,8 +124,14 @@ class StreamController(Controller):
         if claims is None:
             raise NotFound()
 
-        async def events() -> AsyncIterator[bytes]:
-            async for message in streams.messages(claims, seen):
-                yield message.sse
+        return event_stream(streams.messages(claims, seen), drain)
 
-        return EventStream(events(), drain=drain)
+
+def event_stream(messages: AsyncIterator[Told], drain: Drain) -> EventStream:
+    """Return messages as an answer of server-sent events."""
+
+    async def events() -> AsyncIterator[bytes]:
+        async for message in messages:
+            yield message.sse
+
+    return EventStream(events(), drain=drain)

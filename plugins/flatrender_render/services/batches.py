@@ -28,6 +28,7 @@ from flatrender.security.principal import Principal
 from flatrender.tasks.task import Nothing, Schedule, Task
 from flatrender.template.composition import SlotValue
 from flatrender.template.timing import total_frames
+from flatrender_render.batch_audience import nudge
 from flatrender_render.batch_schemas import BatchBody, BatchCheck
 from flatrender_render.batch_table import KEY, check_columns
 from flatrender_render.errors import BatchEmpty, BatchTooLarge, JobFinished, VideoTooManyFrames
@@ -224,6 +225,7 @@ class BatchService:
             await work.execute(_STOP_ROWS, **own)
             await work.execute(_RECOUNT, **own)
             work.enqueue(STOP, BatchWake(tenant_id=work.tenant, batch_id=batch_id))
+        await nudge(self._context, batch_id)
 
     async def retry(self, principal: Principal, batch_id: UUID) -> int:
         """Render the failed rows again, set aside anew; returns how many.
@@ -266,7 +268,8 @@ class BatchService:
     async def expand(self, wake: BatchWake) -> None:
         """Make jobs of the rows that wait, a portion in each transaction."""
         while await self._portion(wake):
-            pass
+            await nudge(self._context, wake.batch_id)
+        await nudge(self._context, wake.batch_id)
 
     async def stop_jobs(self, wake: BatchWake) -> None:
         """Stop the jobs of a cancelled batch, and release what never became one."""
@@ -432,6 +435,8 @@ async def _end_row(work: UnitOfWork, job_id: UUID, state: str, **facts: object) 
     ended = await work.execute(_ENDED, tenant=work.tenant, job=job_id, state=state, **told)
     if ended.first() is not None:
         await work.execute(_RECOUNT, tenant=work.tenant, batch=row[0])
+        # As a task: who watches is told after this is committed, and only then.
+        work.enqueue(TOLD, BatchWake(tenant_id=work.tenant, batch_id=row[0]))
 
 
 async def row_done(context: PluginContext, work: UnitOfWork, told: Delivered) -> None:
@@ -472,6 +477,11 @@ async def stop(context: PluginContext, wake: BatchWake) -> None:
     await context.get(BatchService).stop_jobs(wake)
 
 
+async def tell(context: PluginContext, wake: BatchWake) -> None:
+    """Tell watchers that a row ended."""
+    await nudge(context, wake.batch_id)
+
+
 async def sweep(context: PluginContext, _payload: Nothing) -> None:
     """Wake workers for rows that still wait: nothing depends on a wake-up having arrived."""
     for row in await context.db.system_fetch("rows that wait", _LATE):
@@ -489,8 +499,11 @@ EXPAND = Task(
 STOP = Task(
     name="render.batch_stop", queue="default", handler=stop, payload=BatchWake, timeout=900.0
 )
+TOLD = Task(
+    name="render.batch_told", queue="default", handler=tell, payload=BatchWake, max_attempts=1
+)
 SWEEP = Task(name="render.batch_sweep", queue="cleanup", handler=sweep, max_attempts=1)
-TASKS = (EXPAND, STOP, SWEEP)
+TASKS = (EXPAND, STOP, TOLD, SWEEP)
 SCHEDULES = (Schedule(task=SWEEP, every=30.0),)
 SUBSCRIPTIONS = (
     Subscription(event=JobCompleted, handler=row_done),

@@ -9,7 +9,7 @@ from flatrender.plugin import PluginContext
 from flatrender.security.ports import SessionLedger
 from flatrender.security.tokens import KeySource, WatchClaims
 from flatrender_render import queries
-from flatrender_render.audience import Audience, Mark, Told, mark_of, told
+from flatrender_render.audience import Audience, Mark, Told, follow, mark_of, told
 from flatrender_render.domain import TERMINAL, Step, overall_progress
 from flatrender_render.farm.tempo import Tempo, eta_seconds
 
@@ -71,16 +71,8 @@ class StreamService:
             if mark is not None:
                 for missed in await self._missed(claims, mark):
                     yield self._told(missed)
-            floor = float(hello["progress"])
-            while True:
-                one = await seat.next_message(vigil.wait())
-                # Before anything is told: a busy stream is looked at as often as a silent one.
-                await vigil.look()
-                if one is None or (one.progress is not None and one.progress < floor):
-                    continue  # said before this watcher came
+            async for one in follow(seat, vigil, float(hello["progress"])):
                 yield one
-                if one.last:
-                    return
 
     def _told(self, message: dict[str, Any]) -> Told:
         return told(message, int(self._context.clock.now().timestamp() * 1000))

@@ -25,6 +25,26 @@ WATCH_SECONDS = 300
 LINK_LIFE = timedelta(minutes=10)
 
 
+async def watch_ticket(
+    context: PluginContext, principal: Principal, key: UUID, *, socket: str, stream: str
+) -> WatchTicket:
+    """Return a token for the live streams of a job or batch that the caller may see."""
+    token = await context.port(TokenIssuer).watch(
+        tenant_id=principal.tenant_id,
+        user_id=principal.user_id or key,
+        job_id=key,
+        seconds=WATCH_SECONDS,
+        session_id=principal.session_id,
+    )
+    base = context.infra.settings.http.public_url.rstrip("/")
+    return WatchTicket(
+        token=token,
+        expires_in=WATCH_SECONDS,
+        ws_url=f"{base.replace('http', 'ws', 1)}{socket}?token={token}",
+        sse_url=f"{base}{stream}?token={token}",
+    )
+
+
 class ViewService:
     """Reads of the render context, scoped to the caller."""
 
@@ -72,20 +92,13 @@ class ViewService:
 
     async def ticket(self, principal: Principal, job_id: UUID) -> WatchTicket:
         """Return a token for the live streams of a job. Raises ``NotFound``."""
-        view = await self._job(principal, job_id)
-        token = await self._context.port(TokenIssuer).watch(
-            tenant_id=principal.tenant_id,
-            user_id=principal.user_id or view.id,
-            job_id=job_id,
-            seconds=WATCH_SECONDS,
-            session_id=principal.session_id,
-        )
-        socket = self._base.replace("http", "ws", 1)
-        return WatchTicket(
-            token=token,
-            expires_in=WATCH_SECONDS,
-            ws_url=f"{socket}/ws/v1/render/{job_id}?token={token}",
-            sse_url=f"{self._base}/v1/renders/{job_id}/stream?token={token}",
+        await self._job(principal, job_id)
+        return await watch_ticket(
+            self._context,
+            principal,
+            job_id,
+            socket=f"/ws/v1/render/{job_id}",
+            stream=f"/v1/renders/{job_id}/stream",
         )
 
     async def export(self, principal: Principal, export_id: UUID) -> Export:
