@@ -31,7 +31,7 @@ from flatrender_render.controllers.schemas import SchemaController
 from flatrender_render.controllers.shares import PublicShareController, ShareController
 from flatrender_render.controllers.snapshots import SnapshotController
 from flatrender_render.controllers.streams import StreamController, watch_render
-from flatrender_render.farm import expiry, renditions, scan_wake
+from flatrender_render.farm import expiry, renditions
 from flatrender_render.farm.gauges import METRICS
 from flatrender_render.farm.node import Node
 from flatrender_render.farm.runner import Runner
@@ -50,7 +50,6 @@ from flatrender_render.services.node_signatures import NodeSignatures
 from flatrender_render.services.nodes import NodeRegister
 from flatrender_render.services.outputs import OutputService
 from flatrender_render.services.rules import RuleService
-from flatrender_render.services.scan_gateway import ScanGateway
 from flatrender_render.services.scans import ScanService
 from flatrender_render.services.scene_snapshots import SceneSnapshotService
 from flatrender_render.services.shares import ShareService
@@ -92,10 +91,9 @@ class RenderPlugin(FlatRenderPlugin):
             AdminCrashController,
             AdminTenantShareController,
         ),
-        tasks=(*TASKS, *scan_wake.TASKS, *renditions.TASKS, *expiry.TASKS, *batches.TASKS),
+        tasks=(*TASKS, *renditions.TASKS, *expiry.TASKS, *batches.TASKS),
         schedules=(
             *SCHEDULES,
-            *scan_wake.SCHEDULES,
             *renditions.SCHEDULES,
             *expiry.SCHEDULES,
             *batches.SCHEDULES,
@@ -145,7 +143,6 @@ class RenderPlugin(FlatRenderPlugin):
                 "batch_views": BatchViews,
                 "batch_streams": BatchStreamService,
                 "gateway": NodeGateway,
-                "scan_gateway": ScanGateway,
                 "node_register": NodeRegister,
                 "fleet": FleetService,
                 "tenant_shares": TenantShareService,
