@@ -107,10 +107,14 @@ class ObservabilitySettings(Struct, frozen=True, kw_only=True):
 
 
 class WorkerSettings(Struct, frozen=True, kw_only=True):
-    """The task pool. ``render_slots`` 0 means one per processor core."""
+    """The task pool. ``render_slots`` 0 means one per processor core.
+
+    ``cache_budget_bytes`` bounds a worker's local copies of templates and media.
+    """
 
     queues: list[str] = []
     render_slots: Annotated[int, Meta(ge=0, le=512)] = 0
+    cache_budget_bytes: Annotated[int, Meta(ge=0)] = 4 * 2**30
     concurrency: Annotated[int, Meta(ge=1, le=1000)] = 20
     shutdown_grace: float = 20.0
 

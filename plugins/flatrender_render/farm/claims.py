@@ -18,6 +18,7 @@ from flatrender.observability.metrics import REGISTRY
 from flatrender.template.composition import Composition
 
 LEASE_SECONDS = 30.0
+KEPT_SECONDS = 2.0  # a fresh piece is kept so long for an idle node that has its template
 
 CLAIMS = Counter(
     "flatrender_farm_claims_total", "Claimed frame jobs by kind.", ("kind",), registry=REGISTRY
@@ -56,6 +57,17 @@ _ATTEMPT = """
 SELECT f.id, f.kind, f.index, f.first_frame, f.last_frame, a.epoch, a.attempt, f.job_id
 FROM render.frame_attempts a JOIN render.frame_jobs f ON f.id = a.frame_job_id
 WHERE a.frame_job_id = $1 AND a.epoch = $2 AND a.node_id = $3
+"""
+
+#: Asked only when there was nothing to claim, so few rows are looked at.
+_KEPT = """
+SELECT EXISTS (
+    SELECT FROM render.queue_tenants q CROSS JOIN LATERAL (
+        SELECT f.not_before FROM render.frame_jobs f
+        WHERE f.tenant_id = q.tenant_id AND f.engine = q.engine AND f.state = 'Waiting'
+          AND NOT f.held AND f.kind = 'video' LIMIT 64) w
+    WHERE q.engine = $1 AND q.active
+      AND w.not_before BETWEEN now() - make_interval(secs => $2) AND now()) AS kept
 """
 
 _BEGIN = """
@@ -232,6 +244,12 @@ async def attempt_of(
     """Return the claim that a node has or had; None when it never had it."""
     row = await work.fetchrow(_ATTEMPT, frame_job_id, epoch, node_id)
     return None if row is None else _build(row, await job_of(work, row["job_id"]))
+
+
+async def kept(database: ContextDatabase, engine: str) -> bool:
+    """Whether fresh pieces wait that may be kept for a node which has their template."""
+    rows = await database.system_fetch("kept pieces", _KEPT, engine, KEPT_SECONDS)
+    return bool(rows[0]["kept"])
 
 
 async def job_of(work: SystemTransaction, job_id: UUID) -> ClaimedJob:

@@ -17,26 +17,32 @@ from flatrender.contracts.render import NodeOnline
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import DEFAULT_TENANT_ID
 from flatrender_render.engines import available_engines
-from flatrender_render.farm import health, presence
+from flatrender_render.farm import health, holdings, presence
+from flatrender_render.farm.cache import ContentCache
 from flatrender_render.farm.presence import HEARTBEAT_SECONDS, OFFLINE_SECONDS
 
 log = structlog.get_logger(__name__)
 
 _REGISTER = """
 INSERT INTO render.nodes (id, name, kind, status, hostname, os, arch, cpu_cores, engines,
-    engine_versions, agent_version, slots, boot_id, last_heartbeat_at, started_at)
-VALUES ($1, $2, 'Worker', 'Idle', $3, $4, $5, $6, $7, $8, $9, $10, $1, now(), now())
+    engine_versions, agent_version, slots, cache_budget_bytes, boot_id, last_heartbeat_at,
+    started_at)
+VALUES ($1, $2, 'Worker', 'Idle', $3, $4, $5, $6, $7, $8, $9, $10, $11, $1, now(), now())
 """
 _LEAVE = """
 UPDATE render.nodes SET status = 'Offline', status_reason = 'stopped', status_since = now(),
     busy_slots = 0, deleted_at = now()
 WHERE id = $1
 """
+#: What lay on a node that went silent may be gone with it; one that comes back tells it again.
 _SILENT = """
-UPDATE render.nodes SET status = 'Offline', status_reason = 'silent', status_since = now(),
-    busy_slots = 0
-WHERE status NOT IN ('Offline', 'Quarantined') AND deleted_at IS NULL
-  AND last_heartbeat_at < now() - make_interval(secs => $1)
+WITH silent AS (
+    UPDATE render.nodes SET status = 'Offline', status_reason = 'silent', status_since = now(),
+        busy_slots = 0
+    WHERE status NOT IN ('Offline', 'Quarantined') AND deleted_at IS NULL
+      AND last_heartbeat_at < now() - make_interval(secs => $1)
+    RETURNING id)
+DELETE FROM render.node_template_cache c USING silent s WHERE c.node_id = s.id
 """
 
 
@@ -54,6 +60,7 @@ class Node:
         self._beating: asyncio.Task[None] | None = None
         self.busy = 0
         self.acts: dict[str, Act] = {}
+        self.cache: ContentCache | None = None  # the runner's, once there is one
         self._doing: set[asyncio.Task[None]] = set()
 
     @property
@@ -81,6 +88,7 @@ class Node:
                         {key: found.version for key, found in installed.items()},
                         __version__,
                         self.slots,
+                        self._context.infra.settings.worker.cache_budget_bytes,
                     )
                     work.emit(NodeOnline(node_id=node_id, name=name), tenant_id=DEFAULT_TENANT_ID)
                 self._id = node_id
@@ -96,17 +104,26 @@ class Node:
         if self._id is not None:
             async with self._context.db.system("node leaves") as work:
                 await work.execute(_LEAVE, self._id)
+                await holdings.forget(work, self._id)
             self._id = None
 
     async def _beat(self, node_id: UUID) -> None:
         scale = self._context.infra.settings.core.time_scale
         folder = Path(self._context.infra.settings.core.data_dir)
         while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS * scale)
+            cache = self.cache
+            if cache is None:
+                await asyncio.sleep(HEARTBEAT_SECONDS * scale)
+            else:
+                await cache.until_changed(HEARTBEAT_SECONDS * scale)
+            packages = None
             try:
+                packages = await cache.news() if cache else None
                 vitals = await asyncio.to_thread(health.vitals_here, folder)
                 async with self._context.db.system("node heartbeat") as work:
-                    await presence.beat(work, node_id, vitals, busy_slots=self.busy)
+                    await presence.beat(
+                        work, node_id, vitals, busy_slots=self.busy, packages=packages
+                    )
                     commands = await presence.commands(work, node_id, again=False)
                 for row in commands:  # beside the heartbeat: an act may take its time
                     act = self._carry_out(node_id, row)
@@ -115,6 +132,8 @@ class Node:
                     doing.add_done_callback(self._doing.discard)
             except Exception as error:  # noqa: BLE001 - the database may be away; leases decide
                 log.warning("heartbeat_failed", error=repr(error))
+                if cache is not None and packages is not None:
+                    cache.unheard()
 
     async def _carry_out(self, node_id: UUID, command: Any) -> None:
         act = self.acts.get(command["act"])

@@ -20,7 +20,7 @@ from flatrender_render.domain import Step
 from flatrender_render.engines.pool import PoolError, PoolLimits, RenderPool, WorkFailed
 from flatrender_render.engines.work import Progress
 from flatrender_render.farm import pieces
-from flatrender_render.farm.cache import ContentCache, ContentLost
+from flatrender_render.farm.cache import DEFAULT_BUDGET, ContentCache, ContentLost
 from flatrender_render.farm.claims import Claim, StaleEpoch
 from flatrender_render.farm.link import Failure, FarmLink
 from flatrender_render.farm.repairs import Damaged
@@ -32,10 +32,13 @@ BEAT_SECONDS = 0.5
 
 
 class Performer:
-    """Does frame jobs in this process's render pool. ``folder`` holds its cache and scratch."""
+    """Does frame jobs in this process's render pool. ``folder`` holds its cache and scratch.
 
-    def __init__(self, folder: Path, slots: int) -> None:
-        self.cache = ContentCache(folder / "cache")
+    ``budget`` bounds the cache, in bytes.
+    """
+
+    def __init__(self, folder: Path, slots: int, *, budget: int = DEFAULT_BUDGET) -> None:
+        self.cache = ContentCache(folder / "cache", budget=budget)
         self._scratch = folder / "scratch"
         self.pool = RenderPool(slots)
         # Snapshots are waited for: they do not stand in line behind videos.

@@ -80,7 +80,9 @@ async def video(desk: Desk, claim: Claim, on_progress: OnProgress) -> Piece:
     """Draw and encode a range of frames, prove the segment, upload it."""
     job = claim.job
     output = desk.folder / "segment.mp4"
-    async with desk.cache.hold(needed_files(claim), desk.files) as files:
+    async with desk.cache.hold(
+        needed_files(claim), desk.files, package=job.package_sha256
+    ) as files:
         work = RenderChunk(
             engine=job.engine,
             spec=spec_of(claim, files),
@@ -120,7 +122,7 @@ async def audio(desk: Desk, claim: Claim) -> Piece:
     }
     begun = time.monotonic()
     wanted = {job.package_sha256: job.package_object_key, **objects}
-    async with desk.cache.hold(wanted, desk.files) as files:
+    async with desk.cache.hold(wanted, desk.files, package=job.package_sha256) as files:
         inside = [
             c.source.removeprefix("package:") for c in clips if c.source.startswith("package:")
         ]

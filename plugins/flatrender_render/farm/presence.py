@@ -4,11 +4,13 @@ One place for both kinds of node: a worker of the pool calls it directly, one ou
 node API. Owns the node's row between its start and its end; decides nothing about work.
 """
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from flatrender.db import SystemTransaction
-from flatrender_render.farm import conduct, health
+from flatrender_render.farm import conduct, health, holdings
+from flatrender_render.farm.cache import CachedPackage
 
 HEARTBEAT_SECONDS = 5.0
 OFFLINE_SECONDS = 30.0
@@ -45,12 +47,18 @@ async def beat(
     *,
     busy_slots: int,
     draining: bool = False,
+    packages: Sequence[CachedPackage] | None = None,
 ) -> str:
-    """Note that a node lives and how it is; returns its status."""
+    """Note that a node lives and how it is; returns its status.
+
+    ``packages``: every template package that lies there; None: as it said before.
+    """
     status: str = await work.fetchval(
         _BEAT, node_id, busy_slots, vitals.disk_free_bytes, vitals.disk_total_bytes, draining
     )
     await health.sample(work, node_id, vitals)
+    if packages is not None:
+        await holdings.note(work, node_id, packages)
     return status
 
 

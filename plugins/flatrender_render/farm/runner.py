@@ -1,10 +1,12 @@
 """A worker of the pool as a node: claims by SQL what the performer does."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 from flatrender.plugin import PluginContext
 from flatrender_render.engines import available_engines
+from flatrender_render.farm import claims
 from flatrender_render.farm.local import LocalLink
 from flatrender_render.farm.node import Node
 from flatrender_render.farm.performer import Performer
@@ -18,9 +20,11 @@ class Runner(Performer):
         self._context = context
         self._node = context.get(Node)
         folder = Path(context.infra.settings.core.data_dir).resolve() / "node"
-        super().__init__(folder, self._node.slots)
+        budget = context.infra.settings.worker.cache_budget_bytes
+        super().__init__(folder, self._node.slots, budget=budget)
         self._tests = folder / "tests"
         self._node.acts["test_render"] = self._test_render
+        self._node.cache = self.cache
 
     async def _test_render(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         return await prove_machine(self.pool, self._tests)
@@ -36,7 +40,12 @@ class Runner(Performer):
         while not self.leaving:
             claim = await link.claim(engine)
             if claim is None:
-                return
+                if await claims.kept(self._context.db, engine):
+                    # For a node that has the template. The wake was ours, so look once more.
+                    await asyncio.sleep(claims.KEPT_SECONDS)
+                    claim = await link.claim(engine)
+                if claim is None:
+                    return
             self._node.busy += 1
             try:
                 await self.do(link, claim)

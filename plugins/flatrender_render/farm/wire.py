@@ -13,6 +13,7 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 from flatrender_render.domain import Step
+from flatrender_render.farm.cache import MOST_TOLD, CachedPackage
 from flatrender_render.farm.link import Failure, Part
 from flatrender_render.farm.repairs import Damage
 from flatrender_render.farm.reports import FinishedExport, Piece
@@ -26,6 +27,7 @@ PART_BYTES = 8 * 1024 * 1024  # of a resumable upload
 Seconds = Annotated[float, Meta(ge=0, le=MAX_WAIT)]
 Text = Annotated[str, Meta(max_length=200)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
+Packages = Annotated[list[CachedPackage], Meta(max_length=MOST_TOLD)]
 Key = Annotated[str, Meta(min_length=1, max_length=500)]
 
 
@@ -44,6 +46,7 @@ class Hello(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     slots: Annotated[int, Meta(ge=1, le=512)]
     engines: Annotated[dict[str, str], Meta(max_length=20)]
     region: Text = ""
+    packages: Packages = []
 
 
 class Welcome(Struct, frozen=True, kw_only=True):
@@ -57,7 +60,7 @@ class Welcome(Struct, frozen=True, kw_only=True):
 
 
 class Pulse(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a node is, every few seconds."""
+    """How a node is, every few seconds. ``packages``: all that lie there, None: as told before."""
 
     busy_slots: Annotated[int, Meta(ge=0, le=512)]
     disk_free_bytes: Count
@@ -65,6 +68,7 @@ class Pulse(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     memory_used_bytes: Count = 0
     load_average: float | None = None
     draining: bool = False
+    packages: Packages | None = None
 
 
 class Command(Struct, frozen=True, kw_only=True):

@@ -105,6 +105,7 @@ class NodeAgent:
             slots=self._settings.places,
             engines={name: installed[name].version for name in self.names},
             region=self._settings.region,
+            packages=await self.performer.cache.packages(),
         )
         welcome = await self._patiently(
             lambda: self._client.call(f"{wire.API}/hello", hello, wire.Welcome)
@@ -134,19 +135,23 @@ class NodeAgent:
 
     async def _pulse(self) -> None:
         while True:
-            await asyncio.sleep(self._heartbeat)
+            await self.performer.cache.until_changed(self._heartbeat)
             disk = await asyncio.to_thread(self._disk)
+            packages = await self.performer.cache.news()
             pulse = wire.Pulse(
                 busy_slots=self.performer.busy,
                 disk_free_bytes=disk.free,
                 disk_total_bytes=disk.total,
                 load_average=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
                 draining=self._draining,
+                packages=packages,
             )
             try:
                 answer = await self._client.call(f"{wire.API}/pulse", pulse, wire.PulseAnswer)
             except (FarmAway, FarmRefused) as error:
                 log.warning("pulse_lost", error=str(error))
+                if packages is not None:
+                    self.performer.cache.unheard()
                 continue
             for command in answer.commands if answer else []:
                 await self._carry_out(command)
@@ -182,7 +187,7 @@ class NodeAgent:
 
     async def _clean_disk(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         """Remove every copy that nothing uses now."""
-        return {"freed_bytes": await asyncio.to_thread(self.performer.cache.clean)}
+        return {"freed_bytes": await self.performer.cache.clean()}
 
     async def _test_render(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         """Draw and prove the built-in composition; passing lifts a quarantine of the farm's."""

@@ -11,7 +11,7 @@ from flatrender.contracts.render import NodeOnline
 from flatrender.errors import NotFound
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import DEFAULT_TENANT_ID
-from flatrender_render.farm import claims, health, presence
+from flatrender_render.farm import claims, health, holdings, presence
 from flatrender_render.farm.claims import LEASE_SECONDS, Claim
 from flatrender_render.farm.local import LocalLink
 from flatrender_render.farm.presence import HEARTBEAT_SECONDS
@@ -84,6 +84,7 @@ class NodeGateway:
                 hello.region,
                 address,
             )
+            await holdings.note(work, node_id, hello.packages)
             work.emit(NodeOnline(node_id=node_id, name=row["name"]), tenant_id=DEFAULT_TENANT_ID)
         scale = self._context.infra.settings.core.time_scale
         return Welcome(
@@ -104,7 +105,12 @@ class NodeGateway:
         )
         async with self._db.system("node pulse") as work:
             status = await presence.beat(
-                work, node_id, vitals, busy_slots=pulse.busy_slots, draining=pulse.draining
+                work,
+                node_id,
+                vitals,
+                busy_slots=pulse.busy_slots,
+                draining=pulse.draining,
+                packages=pulse.packages,
             )
             rows = await presence.commands(work, node_id, again=True)
         commands = [Command(id=r["id"], act=r["act"], arguments=r["arguments"]) for r in rows]
@@ -124,6 +130,7 @@ class NodeGateway:
         async with self._db.system("node leaves") as work:
             await work.execute(_ORPHANS, node_id)
             await work.execute(_BYE, node_id)
+            await holdings.forget(work, node_id)
             await claims.reap(work)
 
     async def claim(self, node_id: UUID, ask: Ask, gone: asyncio.Event) -> Claim | None:

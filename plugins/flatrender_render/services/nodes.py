@@ -10,6 +10,7 @@ from flatrender.clock import uuid7
 from flatrender.errors import Conflict, NotFound
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import Principal
+from flatrender_render.farm import holdings
 from flatrender_render.services.node_signatures import secret_place
 
 _ENROL = """
@@ -97,6 +98,7 @@ class NodeRegister:
         async with self._context.db.system("node removed") as work:
             if await work.fetchval(_REMOVE, node_id) is None:
                 raise NotFound()
+            await holdings.forget(work, node_id)
 
     def _seal(self, node_id: UUID, secret: str) -> bytes:
         return self._context.infra.encryptor.encrypt(secret, secret_place(node_id)).encode()

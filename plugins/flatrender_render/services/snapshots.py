@@ -234,7 +234,7 @@ class SnapshotService:
         with contextlib.suppress(ObjectMissing):
             return key, await storage.get(key)
         runner = self._context.get(Runner)
-        async with runner.cache.hold(_files(task), storage) as files:
+        async with runner.cache.hold(_files(task), storage, package=task.package_sha256) as files:
             spec = RenderSpec(
                 package=str(files[task.package_sha256]),
                 package_sha256=task.package_sha256,

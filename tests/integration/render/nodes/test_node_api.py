@@ -6,105 +6,27 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
-from flatrender.clock import uuid7
-from flatrender.security.secrets import Secret
 from flatrender.security.signatures import sign_request
 from flatrender.testing.platform import FAST, Person
-from flatrender.testing.serving import Line, serve_app
+from flatrender.testing.serving import Line
 from flatrender_render.farm import wire
 from flatrender_render.farm.claims import StaleEpoch
 from flatrender_render.farm.remote import FarmClient, FarmRefused, HttpLink
 from flatrender_render.farm.reports import Piece
 from flatrender_render.farm.wake import WORK_CHANNEL
-from flatrender_render.node.agent import NodeAgent
-from flatrender_render.node.settings import NodeSettings
-
-
-@pytest.fixture(scope="module")
-async def farm(island: Any) -> AsyncIterator[Any]:
-    """The island's app on a port, with no worker of its own, and its administrator."""
-    platform = island.lot.platform
-    async with serve_app(platform.app) as address:
-        yield SimpleNamespace(
-            lot=island.lot, platform=platform, address=address, admin=await platform.admin()
-        )
-
-
-class Enrolled:
-    """A node's credentials and a client that speaks with them."""
-
-    def __init__(self, farm: Any, body: Any) -> None:
-        self.farm = farm
-        self.id = UUID(body["id"])
-        self.name = body["name"]
-        self.secret = Secret(body["secret"])
-
-    def client(self, address: str | None = None) -> FarmClient:
-        """Return a client of this node's."""
-        return FarmClient(f"http://{address or self.farm.address}", self.id, self.secret)
-
-    async def hello(self, client: FarmClient) -> None:
-        """Join the farm."""
-        hello = wire.Hello(
-            boot_id=uuid7(),
-            agent_version="1",
-            hostname="test",
-            os="Linux",
-            arch="x86_64",
-            cpu_cores=2,
-            memory_bytes=1,
-            disk_total_bytes=1,
-            disk_free_bytes=1,
-            slots=1,
-            engines={"lottie": "1"},
-        )
-        await client.call(f"{wire.API}/hello", hello, wire.Welcome)
-
-
-async def enrol(farm: Any, **more: Any) -> Enrolled:
-    """Enrol a node as an administrator does."""
-    answer = await farm.platform.client.post(
-        "/v1/admin/nodes",
-        json={"name": f"outside-{uuid4().hex[:8]}", **more},
-        headers={**farm.admin.headers, "Idempotency-Key": uuid4().hex},
-    )
-    assert answer.status_code == 201, answer.text
-    return Enrolled(farm, answer.json())
-
-
-@contextlib.asynccontextmanager
-async def at_work(node: Enrolled, folder: Path, address: str | None = None) -> AsyncIterator[Any]:
-    """Run a node while the block lasts."""
-    settings = NodeSettings(
-        url=f"http://{address or node.farm.address}",
-        node_id=node.id,
-        secret=node.secret,
-        folder=folder,
-        slots=1,
-        wait=1.0,
-    )
-    agent = NodeAgent(settings)
-    running = asyncio.create_task(agent.run())
-    try:
-        yield agent
-    finally:
-        agent.stop()
-        await running
 
 
 async def test_a_node_outside_makes_a_whole_video(farm: Any, tmp_path: Path) -> None:
     customer = await farm.lot.customer("long")
-    node = await enrol(farm)
-    async with at_work(node, tmp_path):
+    node = await farm.enrol()
+    async with node.at_work(tmp_path):
         job = await customer.submit()
         ended = await customer.ended(job["id"])
     assert ended["step"] == "Done"
@@ -120,7 +42,7 @@ async def test_the_command_runs_a_node_and_gives_back_what_it_holds(
     farm: Any, tmp_path: Path
 ) -> None:
     customer = await farm.lot.customer("long")
-    node = await enrol(farm)
+    node = await farm.enrol()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "flatrender", "node", "--folder", str(tmp_path), "--slots", "1",
         env={
@@ -142,14 +64,14 @@ async def test_the_command_runs_a_node_and_gives_back_what_it_holds(
         "SELECT state FROM render.frame_jobs WHERE id = $1", piece["id"]
     )
     assert row["state"] in {"Waiting", "Done"}
-    async with at_work(node, tmp_path):
+    async with node.at_work(tmp_path):
         assert (await customer.ended(job["id"]))["step"] == "Done"
 
 
 async def test_a_node_that_was_cut_off_goes_on_by_itself(farm: Any, tmp_path: Path) -> None:
     customer = await farm.lot.customer("long")
-    node = await enrol(farm)
-    async with Line(farm.address) as line, at_work(node, tmp_path, line.address):
+    node = await farm.enrol()
+    async with Line(farm.address) as line, node.at_work(tmp_path, line.address):
         job = await customer.submit()
         piece = await customer.claimed(job["id"])
         line.cut()
@@ -157,7 +79,7 @@ async def test_a_node_that_was_cut_off_goes_on_by_itself(farm: Any, tmp_path: Pa
         await farm.platform.sql(
             "UPDATE render.frame_jobs SET lease_until = now() WHERE id = $1", piece["id"]
         )
-        await _sweep(farm)
+        await farm.sweep()
         line.heal()
         assert (await customer.ended(job["id"]))["step"] == "Done"
     outcomes = await farm.platform.sql(
@@ -171,41 +93,12 @@ async def test_a_node_that_was_cut_off_goes_on_by_itself(farm: Any, tmp_path: Pa
     assert exports[0]["n"] == 1
 
 
-async def _sweep(farm: Any) -> None:
-    from flatrender.tasks.task import Nothing
-    from flatrender_render.farm.wake import sweep
-
-    await sweep(farm.platform.runtime.plugins["render"].context, Nothing())
-
-
-@contextlib.asynccontextmanager
-async def holding(farm: Any, film: str = "short") -> AsyncIterator[Any]:
-    """A node that has claimed the first piece of a job, spoken by hand."""
-    customer = await farm.lot.customer(film)
-    node = await enrol(farm)
-    client = node.client()
-    await node.hello(client)
-    job = await customer.submit()
-    await customer.hold(job["id"], "audio")
-    link = HttpLink(client, wait=5.0)
-    claim = await link.claim("lottie")
-    assert claim is not None
-    assert str(claim.job.id) == job["id"]
-    try:
-        yield SimpleNamespace(
-            customer=customer, node=node, client=client, link=link, claim=claim, job=job
-        )
-    finally:
-        await client.close()
-        await customer.call("POST", f"/v1/renders/{job['id']}/cancel")
-
-
 def _piece(key: str, size: int = 3) -> Piece:
     return Piece(object_key=key, sha256="0" * 64, frames=60, packets=60, bytes=size)
 
 
 async def test_a_late_report_answers_409_is_counted_and_changes_nothing(farm: Any) -> None:
-    async with holding(farm) as held:
+    async with farm.holding() as held:
         claim = held.claim
         await held.link.files(claim).put(claim.object_key("mp4"), b"abc")
         await farm.platform.sql(
@@ -228,7 +121,7 @@ async def test_a_late_report_answers_409_is_counted_and_changes_nothing(farm: An
 
 
 async def test_the_same_report_again_is_fine(farm: Any) -> None:
-    async with holding(farm) as held:
+    async with farm.holding() as held:
         key = held.claim.object_key("mp4")
         await held.link.files(held.claim).put(key, b"abc")
         await held.link.complete(held.claim, _piece(key), None)
@@ -236,7 +129,7 @@ async def test_the_same_report_again_is_fine(farm: Any) -> None:
 
 
 async def test_a_node_reaches_nothing_but_its_claim(farm: Any) -> None:
-    async with holding(farm) as held, holding(farm) as other:
+    async with farm.holding() as held, farm.holding() as other:
         claim, files = held.claim, held.link.files(held.claim)
         own = claim.object_key("mp4")
         foreign = other.claim.object_key("mp4")
@@ -254,7 +147,7 @@ async def test_a_node_reaches_nothing_but_its_claim(farm: Any) -> None:
 
 
 async def test_a_piece_must_be_in_the_store_as_told(farm: Any) -> None:
-    async with holding(farm) as held:
+    async with farm.holding() as held:
         key = held.claim.object_key("mp4")
         with pytest.raises(FarmRefused) as refused:
             await held.link.complete(held.claim, _piece(key), None)
@@ -268,7 +161,7 @@ async def test_a_piece_must_be_in_the_store_as_told(farm: Any) -> None:
 async def test_a_large_file_goes_in_parts_and_only_what_was_cut_off_goes_again(
     farm: Any, tmp_path: Path
 ) -> None:
-    async with holding(farm) as held:
+    async with farm.holding() as held:
         data = os.urandom(1024) * (2 * wire.PART_BYTES // 1024 + 500)
         source, back = tmp_path / "in", tmp_path / "out"
         source.write_bytes(data)
@@ -288,7 +181,7 @@ async def test_a_large_file_goes_in_parts_and_only_what_was_cut_off_goes_again(
 
 
 async def test_bandwidth_is_capped(farm: Any) -> None:
-    async with holding(farm) as held:
+    async with farm.holding() as held:
         held.client.bandwidth.limit = 8 * 400_000
         begun = time.monotonic()
         for _ in range(2):  # the second waits until the line is free again
@@ -311,7 +204,7 @@ async def _send(farm: Any, node: Any, *, headers: dict[str, str] | None = None) 
 
 
 async def test_signatures_hold_once_and_only_as_sent(farm: Any) -> None:
-    node, stranger = await enrol(farm), await enrol(farm)
+    node, stranger = await farm.enrol(), await farm.enrol()
     assert (await _send(farm, node)).status_code == 200
     again = await _send(farm, node)
     old = str(int(time.time()) - 400)
@@ -327,7 +220,7 @@ async def test_signatures_hold_once_and_only_as_sent(farm: Any) -> None:
 
 
 async def test_a_node_whose_clock_is_off_learns_the_farms(farm: Any) -> None:
-    node = await enrol(farm)
+    node = await farm.enrol()
     client = FarmClient(
         f"http://{farm.address}", node.id, node.secret, now=lambda: time.time() - 1_000
     )
@@ -338,11 +231,11 @@ async def test_a_node_whose_clock_is_off_learns_the_farms(farm: Any) -> None:
 
 
 async def test_a_rotated_secret_and_the_former_one_hold_a_removed_node_does_not(farm: Any) -> None:
-    node = await enrol(farm)
+    node = await farm.enrol()
     url = f"/v1/admin/nodes/{node.id}"
     rotated = await farm.platform.client.post(f"{url}/secret", headers=farm.admin.headers)
     assert rotated.status_code == 201
-    fresh = Enrolled(farm, rotated.json())
+    fresh = farm.known(rotated.json())
     assert (await _send(farm, node)).status_code == 200
     assert (await _send(farm, fresh)).status_code == 200
     await farm.platform.sql(
@@ -361,7 +254,7 @@ async def test_only_administrators_of_the_farm_enrol_nodes(farm: Any) -> None:
             "/v1/admin/nodes", json={"name": "x"}, headers=headers
         )
         assert answer.status_code == status
-    node = await enrol(farm)
+    node = await farm.enrol()
     taken = await farm.platform.client.post(
         "/v1/admin/nodes", json={"name": node.name.upper()}, headers=farm.admin.headers
     )
@@ -371,9 +264,9 @@ async def test_only_administrators_of_the_farm_enrol_nodes(farm: Any) -> None:
 
 
 async def test_a_starting_node_gives_back_what_its_last_run_held(farm: Any) -> None:
-    async with holding(farm) as held:
+    async with farm.holding() as held:
         await held.node.hello(held.client)
-        await _sweep(farm)
+        await farm.sweep()
         (row,) = await farm.platform.sql(
             "SELECT state FROM render.frame_jobs WHERE id = $1", held.claim.id
         )
@@ -383,12 +276,12 @@ async def test_a_starting_node_gives_back_what_its_last_run_held(farm: Any) -> N
 async def test_a_draining_node_gets_no_work_and_carries_out_commands(
     farm: Any, tmp_path: Path
 ) -> None:
-    node = await enrol(farm)
+    node = await farm.enrol()
     await farm.platform.sql(
         "INSERT INTO render.node_commands (node_id, act) VALUES ($1, 'drain'), ($1, 'update')",
         node.id,
     )
-    async with at_work(node, tmp_path):
+    async with node.at_work(tmp_path):
 
         async def carried_out() -> Any:
             rows = await farm.platform.sql(
@@ -413,7 +306,7 @@ async def test_a_draining_node_gets_no_work_and_carries_out_commands(
 
 
 async def test_who_has_hung_up_is_given_no_work(farm: Any) -> None:
-    gone, there = await enrol(farm), await enrol(farm)
+    gone, there = await farm.enrol(), await farm.enrol()
     leaving, staying = gone.client(), there.client()
     await gone.hello(leaving)
     await there.hello(staying)
