@@ -7,7 +7,9 @@ formula are written with an apostrophe before them, and read back without it.
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec.structs import replace
 
 from flatrender.errors import FieldError, Invalid
 from flatrender.template.decode import escape
@@ -103,6 +105,41 @@ def check_columns(columns: Sequence[str]) -> list[FieldError]:
             )
         seen.add(name)
     return errors
+
+
+def columns_of(rows: Sequence[Mapping[str, object]]) -> list[str]:
+    """Return the columns of rows in the order in which they come."""
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def keys_of(rows: Sequence[Mapping[str, object]]) -> tuple[list[str], list[FieldError]]:
+    """Return a name for every row: what it says itself, or its number."""
+    keys: list[str] = []
+    errors: list[FieldError] = []
+    seen: dict[str, int] = {}
+    for number, row in enumerate(rows, 1):
+        key = str(row.get(KEY) or "").strip()[:200] or str(number)
+        if key in seen:
+            errors.append(
+                FieldError(
+                    pointer=f"/rows/{number - 1}/{KEY}",
+                    code="key_twice",
+                    message_fa=f"سطر {number}: همان کلید سطر {seen[key]} است",
+                    message_en=f"Row {number}: row {seen[key]} has the same key",
+                )
+            )
+        seen.setdefault(key, number)
+        keys.append(key)
+    return keys, errors[:200]
+
+
+def numbered(error: FieldError, number: int) -> FieldError:
+    """Return an error of a cell that says which row it is in."""
+    return replace(
+        error,
+        message_fa=f"سطر {number}: {error.message_fa}",
+        message_en=f"Row {number}: {error.message_en}",
+    )
 
 
 def write_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:

@@ -13,16 +13,18 @@ from flatrender.security.principal import Principal
 from flatrender_content.errors import CategoryCycle, CategoryInUse, SlugTaken
 from flatrender_content.guards import curates
 from flatrender_content.schemas import (
-    AdminCategory,
     AdminFont,
+    FontChange,
+)
+from flatrender_content.services.taxonomy import TaxonomyService
+from flatrender_content.taxonomy_schemas import (
+    AdminCategory,
     AdminTag,
     CategoryBody,
     CategoryChange,
-    FontChange,
     TagBody,
     TagChange,
 )
-from flatrender_content.services.taxonomy import TaxonomyService
 
 
 class AdminCategoryController(Controller):

@@ -6,11 +6,13 @@ from flatrender.db import ReadPool
 from flatrender.http.pages import Page, PageParams
 from flatrender_content.queries.listing import DESCRIPTION, NAME, PAGE, read_page
 from flatrender_content.schemas import (
-    AdminCategory,
     AdminFont,
-    AdminTag,
     AdminTemplate,
     AdminTrack,
+)
+from flatrender_content.taxonomy_schemas import (
+    AdminCategory,
+    AdminTag,
 )
 
 _OWN = "WHERE x.tenant_id = $1 AND x.deleted_at IS NULL"

@@ -20,15 +20,17 @@ from flatrender_content.errors import CategoryCycle, CategoryInUse, SlugTaken
 from flatrender_content.models import Category, Font, Tag
 from flatrender_content.queries import admin
 from flatrender_content.schemas import (
-    AdminCategory,
     AdminFont,
+    Words,
+    columns_of,
+)
+from flatrender_content.taxonomy_schemas import (
+    AdminCategory,
     AdminTag,
     CategoryBody,
     CategoryChange,
     TagBody,
     TagChange,
-    Words,
-    columns_of,
 )
 
 R = TypeVar("R", Category, Tag, Font)

@@ -24,6 +24,7 @@ from flatrender.plugin import PluginContext
 from flatrender.security.principal import Principal
 from flatrender.security.secrets import Place
 from flatrender_identity.errors import FactorExists, InvalidMfaCode, InvalidMfaToken, MfaLocked
+from flatrender_identity.services import mfa_sql as sql
 from flatrender_identity.services.codes import ascii_digits, plain, recovery_code
 from flatrender_identity.services.keys import KeyService
 from flatrender_identity.services.sessions import MFA_TOKEN, SessionService, Tokens, role_named
@@ -33,57 +34,6 @@ CHALLENGE_WRONG = 5
 ACCOUNT_WRONG = 10
 LOCK = timedelta(minutes=15)
 RECOVERY_CODES = 10
-
-_FACTORS = """
-SELECT id, secret_enc FROM identity.mfa_factors
-WHERE tenant_id = :tenant AND user_id = :user AND kind = 'totp' AND confirmed_at IS NOT NULL
-"""
-_LOCK_USER = "SELECT 1 FROM identity.users WHERE tenant_id = :tenant AND id = :user FOR UPDATE"
-_USE_STEP = """
-UPDATE identity.mfa_factors SET last_used_step = :step, last_used_at = now()
-WHERE tenant_id = :tenant AND id = :id AND coalesce(last_used_step, -1) < :step RETURNING id
-"""
-_BURN = """
-UPDATE identity.mfa_recovery_codes SET used_at = now()
-WHERE tenant_id = :tenant AND user_id = :user AND code_hash = :hash AND used_at IS NULL
-RETURNING id
-"""
-_TRY_CHALLENGE = """
-UPDATE identity.mfa_challenges SET wrong_attempts = wrong_attempts + 1
-WHERE tenant_id = :tenant AND id = :id AND consumed_at IS NULL AND expires_at > now()
-  AND wrong_attempts < :wrong RETURNING id
-"""
-# The tenth try locks until it proves right.
-_TRY_ACCOUNT = """
-UPDATE identity.users SET mfa_failed_attempts = CASE WHEN mfa_failed_attempts + 1 >= :limit
-        THEN 0 ELSE mfa_failed_attempts + 1 END,
-    mfa_locked_until = CASE WHEN mfa_failed_attempts + 1 >= :limit
-        THEN now() + CAST(:lock AS interval) END
-WHERE tenant_id = :tenant AND id = :user
-  AND (mfa_locked_until IS NULL OR mfa_locked_until <= now())
-RETURNING id
-"""
-_TRIES_BACK = """
-UPDATE identity.users SET mfa_failed_attempts = 0, mfa_locked_until = NULL
-WHERE tenant_id = :tenant AND id = :user
-"""
-
-
-_REMOVE_TOTP = """
-DELETE FROM identity.mfa_factors
-WHERE tenant_id = :tenant AND user_id = :user AND kind = 'totp' AND confirmed_at IS NOT NULL
-RETURNING id
-"""
-_NO_MFA = """
-UPDATE identity.users u SET mfa_enabled = EXISTS (
-    SELECT FROM identity.mfa_factors f
-    WHERE f.tenant_id = u.tenant_id AND f.user_id = u.id AND f.confirmed_at IS NOT NULL)
-WHERE u.tenant_id = :tenant AND u.id = :user
-"""
-_END_SESSIONS = """
-UPDATE identity.sessions SET revoked_at = now(), revoked_reason = 'second factor removed'
-WHERE tenant_id = :tenant AND user_id = :user AND revoked_at IS NULL RETURNING id
-"""
 
 
 class Enrolment(Struct, frozen=True, kw_only=True):
@@ -116,7 +66,7 @@ class MfaService:
         factor_id, secret = uuid7(), pyotp.random_base32()
         sealed = self._context.infra.encryptor.encrypt(secret, _place(factor_id))
         async with self._db.unit_of_work(principal.tenant_id) as work:
-            await work.execute(_LOCK_USER, tenant=principal.tenant_id, user=principal.user_id)
+            await work.execute(sql.LOCK_USER, tenant=principal.tenant_id, user=principal.user_id)
             if await self._has_factor(work, principal):
                 raise FactorExists()
             await work.execute(
@@ -152,7 +102,7 @@ class MfaService:
         await self._limit(principal.user_id)
         codes = [recovery_code() for _ in range(RECOVERY_CODES)]
         async with self._db.unit_of_work(principal.tenant_id) as work:
-            await work.execute(_LOCK_USER, tenant=principal.tenant_id, user=principal.user_id)
+            await work.execute(sql.LOCK_USER, tenant=principal.tenant_id, user=principal.user_id)
             if await self._has_factor(work, principal):
                 raise FactorExists()
             found = await work.execute(
@@ -242,13 +192,13 @@ class MfaService:
         if user_id is None:
             raise NotFound()
         async with self._db.unit_of_work(tenant_id) as work:
-            await work.execute(_LOCK_USER, tenant=tenant_id, user=user_id)
-            removed = await work.execute(_REMOVE_TOTP, tenant=tenant_id, user=user_id)
+            await work.execute(sql.LOCK_USER, tenant=tenant_id, user=user_id)
+            removed = await work.execute(sql.REMOVE_TOTP, tenant=tenant_id, user=user_id)
             if removed.first() is None:
                 raise NotFound()
             await self._replace_codes(work, user_id, [])
-            await work.execute(_NO_MFA, tenant=tenant_id, user=user_id)
-            ended = await work.execute(_END_SESSIONS, tenant=tenant_id, user=user_id)
+            await work.execute(sql.NO_MFA, tenant=tenant_id, user=user_id)
+            ended = await work.execute(sql.END_SESSIONS, tenant=tenant_id, user=user_id)
             dead = [row.id for row in ended]
             await self._tell(work, user_id, "mfa_disabled")
         await self._context.infra.security.gate.revoke(*dead)
@@ -260,7 +210,7 @@ class MfaService:
             raise NotFound()
         codes = [recovery_code() for _ in range(RECOVERY_CODES)]
         async with self._db.unit_of_work(principal.tenant_id) as work:
-            await work.execute(_LOCK_USER, tenant=principal.tenant_id, user=principal.user_id)
+            await work.execute(sql.LOCK_USER, tenant=principal.tenant_id, user=principal.user_id)
             if not await self._has_factor(work, principal):
                 raise NotFound()
             await self._replace_codes(work, principal.user_id, codes)
@@ -273,26 +223,26 @@ class MfaService:
         """Use up a TOTP step or a recovery code, and the challenge with it."""
         await self._pay_try(tenant_id, user_id, challenge_id)
         async with self._db.unit_of_work(tenant_id) as work:
-            found = await work.execute(_FACTORS, tenant=tenant_id, user=user_id)
+            found = await work.execute(sql.FACTORS, tenant=tenant_id, user=user_id)
             method = await self._use(work, user_id, found.first(), code)
             if method is None:
                 raise InvalidMfaCode()
             if challenge_id and not await self._consume(work, challenge_id):
                 raise InvalidMfaToken()
-            await work.execute(_TRIES_BACK, tenant=tenant_id, user=user_id)
+            await work.execute(sql.TRIES_BACK, tenant=tenant_id, user=user_id)
         return method
 
     async def _pay_try(self, tenant_id: UUID, user_id: UUID, challenge_id: UUID | None) -> None:
         """Count one try of the account and of the challenge, or refuse it uncounted."""
         async with self._db.unit_of_work(tenant_id) as work:
             paid = await work.execute(
-                _TRY_ACCOUNT, limit=ACCOUNT_WRONG, lock=LOCK, tenant=tenant_id, user=user_id
+                sql.TRY_ACCOUNT, limit=ACCOUNT_WRONG, lock=LOCK, tenant=tenant_id, user=user_id
             )
             if paid.first() is None:
                 raise await self._locked(work, user_id)
             if challenge_id is not None:
                 taken = await work.execute(
-                    _TRY_CHALLENGE, tenant=tenant_id, id=challenge_id, wrong=CHALLENGE_WRONG
+                    sql.TRY_CHALLENGE, tenant=tenant_id, id=challenge_id, wrong=CHALLENGE_WRONG
                 )
                 if taken.first() is None:
                     raise InvalidMfaToken()
@@ -305,10 +255,10 @@ class MfaService:
             step = self._matching_step(factor_id, sealed, text)
             if step is None:
                 return None
-            used = await work.execute(_USE_STEP, step=step, tenant=work.tenant, id=factor_id)
+            used = await work.execute(sql.USE_STEP, step=step, tenant=work.tenant, id=factor_id)
             return "otp" if used.first() is not None else None
         burned = await work.execute(
-            _BURN, tenant=work.tenant, user=user_id, hash=self._code_hash(user_id, text)
+            sql.BURN, tenant=work.tenant, user=user_id, hash=self._code_hash(user_id, text)
         )
         return "recovery_code" if burned.first() is not None else None
 

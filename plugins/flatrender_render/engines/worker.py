@@ -22,11 +22,11 @@ import msgspec
 
 from flatrender.template.package import PackageRefused
 from flatrender_render.engines import EngineError, engines
+from flatrender_render.engines.doer import Doer
 from flatrender_render.engines.work import (
     Alive,
     Answer,
     Cancel,
-    Doer,
     Done,
     Failed,
     Halted,

@@ -21,7 +21,7 @@ from flatrender.contracts.identity import RenderEntitlements, RenderReservation
 from flatrender.contracts.render import JobCancelled, JobCompleted, JobFailed
 from flatrender.contracts.studio import FilledRows, RenderSource, SavedProjects
 from flatrender.db import UnitOfWork
-from flatrender.errors import FieldError, Invalid, NotFound
+from flatrender.errors import Invalid, NotFound
 from flatrender.events.subscriptions import Delivered, Subscription
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import Principal
@@ -30,107 +30,12 @@ from flatrender.template.composition import SlotValue
 from flatrender.template.timing import total_frames
 from flatrender_render.batch_audience import nudge
 from flatrender_render.batch_schemas import BatchBody, BatchCheck
-from flatrender_render.batch_table import KEY, check_columns
+from flatrender_render.batch_table import KEY, check_columns, columns_of, keys_of, numbered
 from flatrender_render.errors import BatchEmpty, BatchTooLarge, JobFinished, VideoTooManyFrames
+from flatrender_render.services import batch_sql as sql
 from flatrender_render.services.jobs import MAX_FRAMES, JobService
 
 PORTION = 25
-
-_INSERT = """
-INSERT INTO render.batches (id, tenant_id, user_id, saved_project_id, name, resolution, total,
-    source, terms, columns, formats, charge_minor, currency)
-VALUES (:id, :tenant, :user, :saved, :name, :resolution, :total, CAST(:source AS jsonb),
-    CAST(:terms AS jsonb), CAST(:columns AS text[]), CAST(:formats AS text[]), :charge, :currency)
-"""
-_INSERT_ROWS = """
-INSERT INTO render.batch_rows (tenant_id, batch_id, row, key, cells, "values", job_id, charge_minor)
-SELECT :tenant, :batch, r.row, r.key, r.cells, r.filled, r.job_id, :charge
-FROM jsonb_to_recordset(CAST(:rows AS jsonb))
-     AS r(row int, key text, cells jsonb, filled jsonb, job_id uuid)
-"""
-_LOCK = """
-SELECT id, user_id, state, resolution, formats, source, terms,
-       cancel_requested_at IS NOT NULL AS stop
-FROM render.batches WHERE tenant_id = :tenant AND id = :batch FOR UPDATE
-"""
-_LOOK = """
-SELECT user_id, resolution, source FROM render.batches WHERE tenant_id = $1 AND id = $2
-"""
-_TAKE = """
-SELECT row, job_id, retry_of, "values" FROM render.batch_rows
-WHERE tenant_id = :tenant AND batch_id = :batch AND state = 'Waiting' ORDER BY row LIMIT :portion
-"""
-_SUBMITTED = """
-WITH marked AS (
-    UPDATE render.batch_rows SET state = 'Submitted'
-    WHERE tenant_id = :tenant AND batch_id = :batch AND job_id = ANY (CAST(:jobs AS uuid[]))
-    RETURNING row, job_id, batch_id, retry_of)
-UPDATE render.render_jobs j SET batch_id = m.batch_id, batch_row = m.row, retry_of = m.retry_of
-FROM marked m WHERE j.tenant_id = :tenant AND j.id = m.job_id
-"""
-_RECOUNT = """
-UPDATE render.batches b SET done = s.done, failed = s.failed, cancelled = s.cancelled,
-    state = CASE WHEN s.open > 0 THEN 'Running'
-                 WHEN b.cancel_requested_at IS NOT NULL THEN 'Cancelled'
-                 WHEN s.done = 0 THEN 'Failed' ELSE 'Done' END,
-    finished_at = CASE WHEN s.open > 0 THEN NULL ELSE coalesce(b.finished_at, now()) END
-FROM (SELECT count(*) FILTER (WHERE state = 'Done')::int AS done,
-             count(*) FILTER (WHERE state = 'Failed')::int AS failed,
-             count(*) FILTER (WHERE state = 'Cancelled')::int AS cancelled,
-             count(*) FILTER (WHERE state IN ('Waiting', 'Submitted'))::int AS open
-      FROM render.batch_rows WHERE tenant_id = :tenant AND batch_id = :batch) s
-WHERE b.tenant_id = :tenant AND b.id = :batch
-"""
-_BATCH_OF = """
-SELECT batch_id FROM render.batch_rows WHERE tenant_id = :tenant AND job_id = :job
-"""
-_ENDED = """
-UPDATE render.batch_rows SET state = :state, export_id = :export, error_code = :code,
-    error_fa = :fa, error_en = :en
-WHERE tenant_id = :tenant AND job_id = :job AND state IN ('Submitted', 'Failed')
-RETURNING batch_id
-"""
-_STOP_ROWS = """
-UPDATE render.batch_rows SET state = 'Cancelled'
-WHERE tenant_id = :tenant AND batch_id = :batch AND state = 'Waiting'
-"""
-_STOP = """
-UPDATE render.batches SET cancel_requested_at = coalesce(cancel_requested_at, now())
-WHERE tenant_id = :tenant AND id = :batch
-"""
-_NEVER_MADE = """
-SELECT r.job_id FROM render.batch_rows r
-WHERE r.tenant_id = $1 AND r.batch_id = $2 AND r.state = 'Cancelled'
-  AND NOT EXISTS (SELECT FROM render.render_jobs j WHERE j.id = r.job_id)
-ORDER BY r.row
-"""
-_STILL_GOING = """
-SELECT r.job_id FROM render.batch_rows r
-JOIN render.render_jobs j ON j.tenant_id = r.tenant_id AND j.id = r.job_id
-WHERE r.tenant_id = $1 AND r.batch_id = $2 AND j.step NOT IN ('Done', 'Failed', 'Cancelled')
-ORDER BY r.row
-"""
-_FAILED = """
-SELECT row, job_id FROM render.batch_rows
-WHERE tenant_id = $1 AND batch_id = $2 AND state = 'Failed' ORDER BY row
-"""
-_AGAIN = """
-UPDATE render.batch_rows b SET job_id = r.job_id, retry_of = r.old, attempt = b.attempt + 1,
-    state = 'Waiting', error_code = NULL, error_fa = NULL, error_en = NULL, charge_minor = :charge
-FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(row int, old uuid, job_id uuid)
-WHERE b.tenant_id = :tenant AND b.batch_id = :batch AND b.row = r.row AND b.job_id = r.old
-  AND b.state = 'Failed'
-RETURNING b.job_id
-"""
-_CHARGED = """
-UPDATE render.batches SET charge_minor = charge_minor + :charge, terms = CAST(:terms AS jsonb),
-    cancel_requested_at = NULL
-WHERE tenant_id = :tenant AND id = :batch
-"""
-_LATE = """
-SELECT DISTINCT r.tenant_id, r.batch_id FROM render.batch_rows r
-WHERE r.state = 'Waiting' AND r.updated_at < now() - interval '20 seconds' LIMIT 50
-"""
 
 
 class BatchWake(Struct, frozen=True):
@@ -154,7 +59,7 @@ class BatchService:
         return BatchCheck(
             rows=len(body.rows),
             seconds_each=round(frames / filled.source.composition.fps, 3),
-            columns=_columns(body.rows),
+            columns=columns_of(body.rows),
         )
 
     async def submit(self, principal: Principal, body: BatchBody) -> UUID:
@@ -184,7 +89,7 @@ class BatchService:
         try:
             async with self._db.unit_of_work(principal.tenant_id) as work:
                 await work.execute(
-                    _INSERT,
+                    sql.INSERT,
                     id=batch_id,
                     tenant=work.tenant,
                     user=principal.user_id,
@@ -194,13 +99,13 @@ class BatchService:
                     total=len(rows),
                     source=_json(filled.source),
                     terms=_json(terms),
-                    columns=_columns(body.rows),
+                    columns=columns_of(body.rows),
                     formats=["mp4", *sorted(set(body.extras))],
                     charge=terms.charge_minor * len(rows),
                     currency=terms.currency,
                 )
                 await work.execute(
-                    _INSERT_ROWS,
+                    sql.INSERT_ROWS,
                     tenant=work.tenant,
                     batch=batch_id,
                     charge=terms.charge_minor,
@@ -221,9 +126,9 @@ class BatchService:
             if batch.state != "Running":
                 raise JobFinished(step=batch.state)
             own = {"tenant": work.tenant, "batch": batch_id}
-            await work.execute(_STOP, **own)
-            await work.execute(_STOP_ROWS, **own)
-            await work.execute(_RECOUNT, **own)
+            await work.execute(sql.STOP, **own)
+            await work.execute(sql.STOP_ROWS, **own)
+            await work.execute(sql.RECOUNT, **own)
             work.enqueue(STOP, BatchWake(tenant_id=work.tenant, batch_id=batch_id))
         await nudge(self._context, batch_id)
 
@@ -234,7 +139,7 @@ class BatchService:
         """
         source, resolution = await self._source(principal, batch_id)
         found = await self._db.reads.records(
-            principal.tenant_id, _FAILED, principal.tenant_id, batch_id
+            principal.tenant_id, sql.FAILED, principal.tenant_id, batch_id
         )
         if not found:
             raise BatchEmpty()
@@ -251,12 +156,12 @@ class BatchService:
                 await _locked(work, batch_id)
                 own = {"tenant": work.tenant, "batch": batch_id}
                 again = await work.execute(
-                    _AGAIN, **own, rows=_json(rows), charge=terms.charge_minor
+                    sql.AGAIN, **own, rows=_json(rows), charge=terms.charge_minor
                 )
                 taken = {row[0] for row in again}
                 charge = terms.charge_minor * len(taken)
-                await work.execute(_CHARGED, **own, charge=charge, terms=_json(terms))
-                await work.execute(_RECOUNT, **own)
+                await work.execute(sql.CHARGED, **own, charge=charge, terms=_json(terms))
+                await work.execute(sql.RECOUNT, **own)
                 work.enqueue(EXPAND, BatchWake(tenant_id=work.tenant, batch_id=batch_id))
         except BaseException:
             await self._release(principal.tenant_id, jobs)
@@ -274,7 +179,7 @@ class BatchService:
     async def stop_jobs(self, wake: BatchWake) -> None:
         """Stop the jobs of a cancelled batch, and release what never became one."""
         reads, own = self._db.reads, (wake.tenant_id, wake.batch_id)
-        never = await reads.records(wake.tenant_id, _NEVER_MADE, *own)
+        never = await reads.records(wake.tenant_id, sql.NEVER_MADE, *own)
         await self._release(wake.tenant_id, [row["job_id"] for row in never], quiet=False)
         async with self._db.unit_of_work(wake.tenant_id) as work:
             batch = await _locked(work, wake.batch_id)
@@ -282,7 +187,7 @@ class BatchService:
             return
         owner = Principal(kind="user", tenant_id=wake.tenant_id, user_id=batch.user_id)
         jobs = self._context.get(JobService)
-        for row in await reads.records(wake.tenant_id, _STILL_GOING, *own):
+        for row in await reads.records(wake.tenant_id, sql.STILL_GOING, *own):
             with contextlib.suppress(JobFinished, NotFound):  # it ended by itself
                 await jobs.cancel(owner, row["job_id"])
 
@@ -292,7 +197,7 @@ class BatchService:
             if batch is None or batch.state != "Running" or batch.stop:
                 return False
             own = {"tenant": work.tenant, "batch": wake.batch_id}
-            found = (await work.execute(_TAKE, **own, portion=PORTION)).all()
+            found = (await work.execute(sql.TAKE, **own, portion=PORTION)).all()
             if not found:
                 return False
             source = msgspec.convert(batch.source, RenderSource, strict=False)
@@ -311,7 +216,7 @@ class BatchService:
                     reservation=replace(terms, job_id=row.job_id),
                     extras=[form for form in batch.formats if form != "mp4"],
                 )
-            await work.execute(_SUBMITTED, **own, jobs=[row.job_id for row in found])
+            await work.execute(sql.SUBMITTED, **own, jobs=[row.job_id for row in found])
             return len(found) == PORTION
 
     async def _filled(self, principal: Principal, body: BatchBody) -> tuple[FilledRows, list[str]]:
@@ -322,8 +227,8 @@ class BatchService:
         limits = await self._context.port(RenderEntitlements).limits(tenant_id, user_id)
         if len(body.rows) > limits.max_batch_rows:
             raise BatchTooLarge(limit=limits.max_batch_rows, rows=len(body.rows))
-        keys, errors = _keys(body.rows)
-        errors += check_columns(_columns(body.rows))
+        keys, errors = keys_of(body.rows)
+        errors += check_columns(columns_of(body.rows))
         cells = [{k: v for k, v in row.items() if k != KEY} for row in body.rows]
         filled = await self._context.port(SavedProjects).fill_rows(
             tenant_id, user_id, body.saved_project_id, cells
@@ -332,7 +237,7 @@ class BatchService:
             raise NotFound()
         errors += filled.errors
         for number, row in enumerate(filled.rows, 1):
-            errors += [_numbered(error, number) for error in row.errors]
+            errors += [numbered(error, number) for error in row.errors]
         if errors:
             raise Invalid(errors=errors)
         frames = total_frames(filled.source.composition)
@@ -343,7 +248,7 @@ class BatchService:
     async def _source(self, principal: Principal, batch_id: UUID) -> tuple[RenderSource, str]:
         # A read: the first unit of work that commits is what the request's key stands for.
         found = await self._db.reads.records(
-            principal.tenant_id, _LOOK, principal.tenant_id, batch_id
+            principal.tenant_id, sql.LOOK, principal.tenant_id, batch_id
         )
         if not found or found[0]["user_id"] != principal.user_id:
             raise NotFound()
@@ -374,7 +279,7 @@ class BatchService:
 
 
 async def _locked(work: UnitOfWork, batch_id: UUID) -> Any:
-    found = await work.execute(_LOCK, tenant=work.tenant, batch=batch_id)
+    found = await work.execute(sql.LOCK, tenant=work.tenant, batch=batch_id)
     return found.first()
 
 
@@ -388,53 +293,20 @@ def _over(source: RenderSource, filled: Mapping[str, Any]) -> RenderSource:
     return replace(source, composition=replace(source.composition, scenes=scenes))
 
 
-def _columns(rows: Sequence[Mapping[str, object]]) -> list[str]:
-    return list(dict.fromkeys(name for row in rows for name in row))
-
-
-def _keys(rows: Sequence[Mapping[str, object]]) -> tuple[list[str], list[FieldError]]:
-    """Return a name for every row: what it says itself, or its number."""
-    keys: list[str] = []
-    errors: list[FieldError] = []
-    seen: dict[str, int] = {}
-    for number, row in enumerate(rows, 1):
-        key = str(row.get(KEY) or "").strip()[:200] or str(number)
-        if key in seen:
-            errors.append(
-                FieldError(
-                    pointer=f"/rows/{number - 1}/{KEY}",
-                    code="key_twice",
-                    message_fa=f"سطر {number}: همان کلید سطر {seen[key]} است",
-                    message_en=f"Row {number}: row {seen[key]} has the same key",
-                )
-            )
-        seen.setdefault(key, number)
-        keys.append(key)
-    return keys, errors[:200]
-
-
-def _numbered(error: FieldError, number: int) -> FieldError:
-    return replace(
-        error,
-        message_fa=f"سطر {number}: {error.message_fa}",
-        message_en=f"Row {number}: {error.message_en}",
-    )
-
-
 def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
 async def _end_row(work: UnitOfWork, job_id: UUID, state: str, **facts: object) -> None:
-    found = await work.execute(_BATCH_OF, tenant=work.tenant, job=job_id)
+    found = await work.execute(sql.BATCH_OF, tenant=work.tenant, job=job_id)
     row = found.first()
     if row is None:
         return
     await _locked(work, row[0])  # the batch first: two rows that end at once count each other
     told: dict[str, object] = {"export": None, "code": None, "fa": None, "en": None, **facts}
-    ended = await work.execute(_ENDED, tenant=work.tenant, job=job_id, state=state, **told)
+    ended = await work.execute(sql.ENDED, tenant=work.tenant, job=job_id, state=state, **told)
     if ended.first() is not None:
-        await work.execute(_RECOUNT, tenant=work.tenant, batch=row[0])
+        await work.execute(sql.RECOUNT, tenant=work.tenant, batch=row[0])
         # As a task: who watches is told after this is committed, and only then.
         work.enqueue(TOLD, BatchWake(tenant_id=work.tenant, batch_id=row[0]))
 
@@ -484,7 +356,7 @@ async def tell(context: PluginContext, wake: BatchWake) -> None:
 
 async def sweep(context: PluginContext, _payload: Nothing) -> None:
     """Wake workers for rows that still wait: nothing depends on a wake-up having arrived."""
-    for row in await context.db.system_fetch("rows that wait", _LATE):
+    for row in await context.db.system_fetch("rows that wait", sql.LATE):
         await context.infra.queue.enqueue_task(
             "render",
             EXPAND.queue,

@@ -182,6 +182,9 @@ async def test_a_watcher_that_comes_back_does_not_go_back(
     async with watch(served, ticket, "1600000000000-4200") as live:
         hello = json.loads(await live.recv())
         assert (hello["progress"], hello["resumed"]) == (0.42, True)
+        # The counts are told all the same; the bar waits until the rows have come that far.
+        held = json.loads(await live.recv())
+        assert (held["type"], held["progress"]) == ("progress", 0.42)
         frozen.thaw()
         rest = await rest_of(live)
     assert min(m["progress"] for m in rest) >= 0.42

@@ -18,7 +18,13 @@ from flatrender.template.manifest import (
 )
 from flatrender.testing import packages as build
 from flatrender_content.domain import names_of, rows_of, running_time, slot_of
-from flatrender_content.schemas import CategoryChange, LongWords, columns_of
+from flatrender_content.schemas import (
+    LongWords,
+    columns_of,
+)
+from flatrender_content.taxonomy_schemas import (
+    CategoryChange,
+)
 
 keys = st.from_regex(r"[a-z][a-z0-9_]{0,20}", fullmatch=True)
 words = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
