@@ -28,6 +28,7 @@ STEP = 32  # rows; parts are whole steps, so that few different sizes exist
 COLUMNS = 64  # the same across
 KEPT = 64  # sizes prepared for
 SPLIT = 64  # rows between two parts that are worth converting them apart
+WORTH = 0.85  # above this share of the picture, converting all of it is cheaper
 
 
 def to_video(reformatter: VideoReformatter, source: av.VideoFrame) -> av.VideoFrame:
@@ -74,28 +75,47 @@ def parts(boxes: Iterable[Box], width: int, height: int) -> Iterator[Box]:
         yield left, top, right, bottom
 
 
-class Parts:
-    """Converts parts of one buffer into a converted picture of it."""
+class Converter:
+    """Converts one BGRA buffer again and again, whole or only where it changed."""
 
     def __init__(self, buffer: NDArray[np.uint8]) -> None:
+        self.source = av.VideoFrame.from_numpy_buffer(buffer, format="bgra")
         self._buffer = buffer
+        self._picture: av.VideoFrame | None = None
         # A reformatter keeps what it prepared for one size.
         self._reformatters: OrderedDict[tuple[int, ...], VideoReformatter] = OrderedDict()
 
-    def update(self, picture: av.VideoFrame, changed: Iterable[Box]) -> None:
-        """Bring ``picture`` up to date with the buffer within boxes. Raises ``av.FFmpegError``."""
+    def convert(self, changed: Iterable[Box] | None = None) -> av.VideoFrame:
+        """Return the buffer converted; the same picture as before where only boxes changed.
+
+        The picture is good until the next call. Raises ``av.FFmpegError``.
+        """
         height, width = self._buffer.shape[:2]
-        for left, top, right, bottom in parts(changed, width, height):
-            x, y = max(left - MARGIN, 0), max(top - MARGIN, 0)
-            area = self._buffer[y : bottom + MARGIN, x : right + MARGIN]
-            source = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(area), format="bgra")
-            fresh = to_video(self._reformatter(area.shape), source)
-            for number, share in ((0, 1), (1, 2), (2, 2)):
-                into, out = plane_of(picture, number), plane_of(fresh, number)
-                into[top // share : bottom // share, left // share : right // share] = out[
-                    (top - y) // share : (bottom - y) // share,
-                    (left - x) // share : (right - x) // share,
-                ]
+        some = None if changed is None else list(parts(changed, width, height))
+        if (
+            self._picture is None
+            or some is None
+            or sum((r - x) * (b - y) for x, y, r, b in some) > WORTH * width * height
+        ):
+            self._picture = to_video(self._reformatter((height, width)), self.source)
+        else:
+            for part in some:
+                self._update(self._picture, part)
+        return self._picture
+
+    def _update(self, picture: av.VideoFrame, part: Box) -> None:
+        left, top, right, bottom = part
+        x, y = max(left - MARGIN, 0), max(top - MARGIN, 0)
+        # The rows stay where they lie: only the distance from one to the next is the buffer's.
+        area = self._buffer[y : bottom + MARGIN, x : right + MARGIN]
+        source = av.VideoFrame.from_numpy_buffer(area, format="bgra")
+        fresh = to_video(self._reformatter(area.shape[:2]), source)
+        for number, share in ((0, 1), (1, 2), (2, 2)):
+            into, out = plane_of(picture, number), plane_of(fresh, number)
+            into[top // share : bottom // share, left // share : right // share] = out[
+                (top - y) // share : (bottom - y) // share,
+                (left - x) // share : (right - x) // share,
+            ]
 
     def _reformatter(self, size: tuple[int, ...]) -> VideoReformatter:
         found = self._reformatters.get(size)

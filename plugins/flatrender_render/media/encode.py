@@ -25,12 +25,11 @@ from av.video.reformatter import (
     ColorRange,
     Colorspace,
     ColorTrc,
-    VideoReformatter,
 )
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from flatrender_render.media.colors import Box, Parts, plane_of, to_video
+from flatrender_render.media.colors import Box, Converter, plane_of
 from flatrender_render.media.errors import EncodeFailed
 
 GOP = 60  # frames; chunks are whole multiples but for the last
@@ -93,10 +92,7 @@ class SegmentEncoder:
         self._packets = 0
         self._convert = 0.0
         self._encode = 0.0
-        self._source = av.VideoFrame.from_numpy_buffer(self.buffer, format="bgra")
-        self._reformatter = VideoReformatter()
-        self._parts = Parts(self.buffer)
-        self._held: av.VideoFrame | None = None
+        self._converter = Converter(self.buffer)
         self._container = av.open(
             str(path),
             "w",
@@ -139,11 +135,7 @@ class SegmentEncoder:
         """
         started = time.perf_counter()
         try:
-            if changed is None or self._held is None:
-                self._held = to_video(self._reformatter, self._source)
-            else:
-                self._parts.update(self._held, changed)
-            picture = self._held
+            picture = self._converter.convert(changed)
             picture.pts = self._frames
             picture.time_base = self._stream.codec_context.time_base
             converted = time.perf_counter()

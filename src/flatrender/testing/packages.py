@@ -80,9 +80,9 @@ def animation(
 
 
 def picture(width: int = 128, height: int = 128, color: str = "#3366cc") -> bytes:
-    """Return a plain PNG."""
+    """Return a plain PNG, see-through where the colour is (``#rrggbbaa``)."""
     buffer = io.BytesIO()
-    Image.new("RGB", (width, height), color).save(buffer, "PNG")
+    Image.new("RGBA" if len(color) == 9 else "RGB", (width, height), color).save(buffer, "PNG")
     return buffer.getvalue()
 
 

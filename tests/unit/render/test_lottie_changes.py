@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+import skia
 from numpy.typing import NDArray
 
 from flatrender.template.composition import Composition, SceneInstance
@@ -44,10 +45,17 @@ def timeline(
 
 
 def alone(made: Timeline, frame: int) -> Frame:
-    """Return a frame drawn wholly."""
-    pixels = np.zeros((made.height, made.width, 4), np.uint8)
+    """Return a frame drawn wholly, over pixels that are not its own."""
+    pixels = np.full((made.height, made.width, 4), 0xA5, np.uint8)
     made.draw(pixels, frame)
     return pixels
+
+
+def entire(made: Timeline, frame: int) -> Frame:
+    """Return a frame of which everything is drawn, what is hidden as well."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Timeline, "_hidden", lambda *_: -1)
+        return alone(made, frame)
 
 
 def inside(boxes: list[Box] | None, shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -68,7 +76,7 @@ def walk(followed: Timeline, reference: Timeline, frames: list[int]) -> float:
     for held, frame in itertools.pairwise(frames):
         before = buffer.copy()
         boxes = followed.redraw(buffer, frame, held)
-        expected = alone(reference, frame)
+        expected = entire(reference, frame)
         wrong = np.argwhere((buffer != expected).any(axis=2))
         assert not len(wrong), f"frame {frame} after {held}: {len(wrong)} at {wrong[:3].tolist()}"
         mask = inside(boxes, buffer.shape)
@@ -269,7 +277,112 @@ class Maker:
         return found
 
 
-PHOTO = MappingAssets({"photo.png": picture(90, 60, "#3399cc")})
+class CoverMaker(Maker):
+    """Makes compositions of layers that hide all below them, or very nearly do."""
+
+    SPOILERS = (
+        "faded", "cut", "inverted", "subtracted", "cancelled", "feathered", "veiled", "wiped",
+        "blended", "softened", "matted", "inset", "turned", "short", "glass", "small",
+        "drifting",
+    )  # fmt: skip
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.assets.append({"id": "glass", "w": 90, "h": 60, "p": "glass.png", "u": "", "e": 0})
+
+    def stack(self, kind: int, spoiler: str) -> bytes:
+        """Return an animation: a cover of this kind, with this spoiler, between two layers."""
+        layers = [self.layer(1, 0)]
+        layers += self.cover(2, 2, kind, spoiler)
+        layers.append(self.layer(5, 0))
+        head = {"v": "5.12.0", "fr": 25, "ip": 0, "op": FRAMES, "w": SIZE, "h": SIZE}
+        return msgspec.json.encode(head | {"layers": layers, "assets": self.assets})
+
+    def outline(self, *corners: tuple[float, float], moving: bool = False) -> Json:
+        """Return a closed path of straight lines; a moving one opens from nothing."""
+        flat = [[0, 0]] * len(corners)
+        shape = {"v": corners, "i": flat, "o": flat, "c": True}
+        if not moving:
+            return self.still(shape)
+        closed = shape | {"v": [(x, 0) for x, _ in corners]}
+        ease = {"i": {"x": [0.5], "y": [1]}, "o": {"x": [0.5], "y": [0]}}
+        return {"a": 1, "k": [{"t": 4, "s": [closed], **ease}, {"t": 14, "s": [shape]}]}
+
+    def cover(
+        self, index: int, depth: int, kind: int | None = None, spoiler: str = ""
+    ) -> list[Json]:
+        """Return a layer as large as all, and the matte it may have above it."""
+        if kind is None:
+            kind = self.rng.choice([1, 2, 0] if depth else [1, 2])
+        width, height, scale = (90, 60, 420.0) if kind == 2 else (SIZE, SIZE, 100.0)
+        place = self.place(moving=False, whole=True)
+        place["s"] = self.still([scale, scale])
+        if kind == 2 and self.chance(0.3) and spoiler != "drifting":
+            place["p"] = self.still([-10.5, -3])
+        elif kind == 2:
+            place["p"] = {"a": 1, "k": [
+                {"t": 0, "s": [-10, -6], "i": {"x": [0.5], "y": [1]}, "o": {"x": [0.5], "y": [0]}},
+                {"t": FRAMES, "s": [0.2 if spoiler == "drifting" else -31.5, -10.2]},
+            ]}  # fmt: skip
+        made: Json = {"ind": index, "nm": f"cover {spoiler}", "ip": 0, "op": FRAMES, "st": 0,
+                      "sr": 1, "ty": kind, "ks": place}  # fmt: skip
+        if kind == 1:
+            made |= {"sw": SIZE, "sh": SIZE, "sc": self.rng.choice(["#225577", "#996633"])}
+        elif kind == 2:
+            made |= {"refId": "glass" if spoiler == "glass" else "photo"}
+        else:
+            name = f"k{index}-{len(self.assets)}"
+            asset: Json = {"id": name, "w": SIZE, "h": SIZE}
+            self.assets.append(asset)
+            asset["layers"] = [*self.cover(1, depth - 1), *self.cover(3, depth - 1)]
+            made |= {"refId": name, "w": SIZE, "h": SIZE}
+        return self.spoiled(made, spoiler, width, height)
+
+    def spoiled(self, made: Json, spoiler: str, width: float, height: float) -> list[Json]:
+        """Return the layer with something that may let show what is below."""
+        place = made["ks"]
+        full = [(0.0, 0.0), (width, 0.0), (width, height), (0.0, height)]
+        mask = {"mode": "a", "inv": False, "o": self.still(100), "x": self.still(0),
+                "f": self.still([0, 0]), "pt": self.outline(*full)}  # fmt: skip
+        masks: dict[str, list[Json]] = {
+            "cut": [mask | {"pt": self.outline((0, 0), (width, 0), (width, height / 2))}],
+            "inverted": [mask | {"inv": True}],
+            "subtracted": [mask | {"mode": "s"}],
+            "cancelled": [mask, mask | {"mode": "f"}],
+            "feathered": [mask | {"f": self.still([20, 20])}],
+            "veiled": [mask | {"o": self.still(60)}],
+            "wiped": [mask | {"pt": self.outline(*full, moving=True)}],
+        }
+        if spoiler in masks:
+            made["masksProperties"] = masks[spoiler]
+        elif spoiler == "faded":
+            place["o"] = self.still(70)
+        elif spoiler == "blended":
+            made["bm"] = 1
+        elif spoiler == "softened":
+            made["ef"] = [self.effect(False)]
+        elif spoiler == "inset":
+            place["p"] = self.still([0.5, 0])
+        elif spoiler == "small":
+            made |= {"w": SIZE - 30, "sw": SIZE - 30}  # what is no picture
+            if made["ty"] == 2:
+                place |= {"s": self.still([250, 250]), "p": self.still([0, 0])}
+        elif spoiler == "turned":
+            place["r"] = self.still(2)
+        elif spoiler == "short":
+            made["op"] = FRAMES // 2
+        elif spoiler == "matted":
+            above = self.common(made["ind"] + 1) | {"ty": 1, "sw": 90, "sh": 90, "sc": "#ffffff"}
+            return [
+                above | {"td": 1, "ks": self.place(moving=False, whole=True)},
+                made | {"tt": self.rng.randint(1, 4)},
+            ]
+        return [made]
+
+
+PHOTO = MappingAssets(
+    {"photo.png": picture(90, 60, "#3399cc"), "glass.png": picture(90, 60, "#cc339988")}
+)
 
 
 @pytest.mark.parametrize("seed", range(32))
@@ -284,6 +397,29 @@ def test_what_changed_is_all_that_has_to_be_drawn(seed: int) -> None:
     frames = list(range(0, total, 1 + seed % 2))
     frames += [maker.rng.randrange(total) for _ in range(10)]  # and any after any other
     walk(followed, reference, frames)
+
+
+@pytest.mark.parametrize("spoiler", ["", *CoverMaker.SPOILERS])
+@pytest.mark.parametrize("kind", [0, 1, 2])
+def test_only_what_is_hidden_is_left_out(kind: int, spoiler: str) -> None:
+    for seed in range(3):
+        data = CoverMaker(seed).stack(kind, spoiler)
+        followed, reference = (timeline(data, PHOTO, (SIZE, SIZE)) for _ in range(2))
+        frames = list(range(0, followed.total_frames, 3))
+        walk(followed, reference, frames)
+        hidden = [followed._hidden(0, frame) >= 0 for frame in frames]
+        if not spoiler:
+            assert all(hidden)
+        elif spoiler not in {"glass", "drifting"} or kind == 2:
+            # A layer with a shadow hides once its picture is seen to be opaque.
+            assert not all(hidden) or spoiler == "softened"
+
+
+def test_nothing_is_hidden_outside_of_the_animation() -> None:
+    parsed = Animation.parse(CoverMaker(0).stack(1, ""), assets=PHOTO)
+    surface = skia.IRect.MakeWH(SIZE, SIZE)
+    assert parsed.ground(3, skia.Matrix(), surface) >= 0
+    assert parsed.ground(3, skia.Matrix.Translate(2, 0), surface) == -1
 
 
 def cases() -> list[str]:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from flatrender_render.media.colors import Box, Parts, parts, plane_of, to_video
+from flatrender_render.media.colors import Box, Converter, parts, plane_of, to_video
 from flatrender_render.media.encode import SegmentEncoder, VideoFormat
 
 Frame = NDArray[np.uint8]
@@ -33,8 +33,8 @@ def test_planes_of_changed_boxes_equal_those_of_all(size: tuple[int, int], seed:
     rng = np.random.default_rng(seed)
     buffer = rng.integers(0, 256, (height, width, 4), dtype=np.uint8)
     source = av.VideoFrame.from_numpy_buffer(buffer, format="bgra")
-    picture = to_video(VideoReformatter(), source)
-    converter = Parts(buffer)
+    converter = Converter(buffer)
+    converter.convert()
     for _ in range(6):
         boxes: list[Box] = []
         for _ in range(rng.integers(0, 4)):
@@ -44,7 +44,7 @@ def test_planes_of_changed_boxes_equal_those_of_all(size: tuple[int, int], seed:
             noise = rng.integers(0, 256, (bottom - top, right - left, 4), dtype=np.uint8)
             buffer[top:bottom, left:right] = noise
             boxes.append((left, top, right, bottom))
-        converter.update(picture, boxes)
+        picture = converter.convert(boxes)
         expected = planes(to_video(VideoReformatter(), source))
         for ours, all_of_it in zip(planes(picture), expected, strict=True):
             assert np.array_equal(ours, all_of_it), boxes

@@ -11,6 +11,7 @@ from .changes import Region, compare, settle
 from .composition import Composition
 from .errors import InvalidLottieError, LottieLimitError, Unsupported
 from .limits import Deadline, Limits
+from .raster import covers
 from .reader import Document, Obj, check_bounds, decode
 from .slots import (
     SlotInfo,
@@ -120,20 +121,35 @@ class Animation:
         made.unsupported = list(dict.fromkeys([*self.unsupported, *made.unsupported]))
         return made
 
-    def draw(self, canvas: skia.Canvas, frame: float) -> None:
+    def draw(self, canvas: skia.Canvas, frame: float, first: int = 0) -> None:
         """Draw a frame at the animation's own size; scale the canvas for another.
 
-        Raises ``LottieLimitError`` for a frame that takes longer than the limits allow.
+        ``first`` is where ``ground`` says that drawing may begin. Raises ``LottieLimitError`` for
+        a frame that takes longer than the limits allow.
         """
-        self._draw(canvas, frame, None)
+        self._draw(canvas, frame, first, None)
 
-    def redraw(self, canvas: skia.Canvas, frame: float, region: Region) -> None:
+    def redraw(self, canvas: skia.Canvas, frame: float, region: Region, first: int = 0) -> None:
         """Draw the pixels of ``region``, which ``changes`` gave for this frame and this matrix.
 
         Others may be drawn on as well where the region is ``crossed``. Raises
         ``LottieLimitError``.
         """
-        self._draw(canvas, frame, region.skia)
+        self._draw(canvas, frame, first, region.skia)
+
+    def ground(self, frame: float, matrix: skia.Matrix, surface: skia.IRect) -> int:
+        """Return what hides everything below it, for ``draw``, or -1 if something may show.
+
+        ``matrix`` leads from the animation to the surface, which must be the canvas itself: a
+        layer in between would have to begin empty. Raises ``LottieLimitError``.
+        """
+        self._deadline.start()
+        if not covers(matrix, self._clip, surface):
+            return -1
+        try:
+            return self._composition.ground(_on_grid(frame), matrix, surface)
+        except RecursionError:
+            raise LottieLimitError("nested too deep") from None
 
     def changes(self, before: float, after: float, matrix: skia.Matrix, region: Region) -> None:
         """Add to ``region`` all pixels that may differ between two frames.
@@ -148,13 +164,15 @@ class Animation:
         except RecursionError:
             raise LottieLimitError("nested too deep") from None
 
-    def _draw(self, canvas: skia.Canvas, frame: float, region: skia.Region | None) -> None:
+    def _draw(
+        self, canvas: skia.Canvas, frame: float, first: int, region: skia.Region | None
+    ) -> None:
         frame = _on_grid(frame)
         self._deadline.start()
         count = canvas.save()
         try:
             canvas.clipRect(self._clip)
-            self._composition.draw(canvas, frame, region=region)
+            self._composition.draw(canvas, frame, region=region, first=first)
         except RecursionError:
             raise LottieLimitError("nested too deep") from None
         finally:

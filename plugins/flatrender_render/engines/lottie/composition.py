@@ -88,14 +88,16 @@ class Composition:
         *,
         cut: bool = True,
         region: skia.Region | None = None,
+        first: int = 0,
     ) -> None:
         """Draw all visible layers at a frame of this composition.
 
         Neighbouring layers that stand still for a while are drawn by one remembered picture.
         ``cut`` tells that the canvas shows nothing outside of the composition's rectangle;
         ``region``, that only these pixels of the surface matter. Others may be drawn on.
+        ``first`` parts are left out: they are hidden (see ``ground``).
         """
-        for part in self.parts(frame):
+        for part in self.parts(frame)[first:]:
             self._deadline.check()
             if region is None:
                 self._draw_part(canvas, part, cut)
@@ -125,6 +127,24 @@ class Composition:
                 del self._parts[next(iter(self._parts))]
             found = self._parts[frame] = self._split(frame)
         return found
+
+    def ground(self, frame: float, matrix: skia.Matrix, surface: skia.IRect) -> int:
+        """Return the uppermost part that hides all below it, or -1.
+
+        ``matrix`` leads to the surface. Leaving out what is hidden changes no byte, so it does not
+        matter that a remembered picture is only known to hide once it is there.
+        """
+        parts = self.parts(frame)
+        for index in range(len(parts) - 1, -1, -1):
+            part = parts[index]
+            if part.variant is None:
+                hidden = part.layers[0].hides(frame, matrix, surface)
+            else:
+                box = self._run_box(part, cut=True)
+                hidden = box is not None and self._stills.hides(part.variant, box, matrix, surface)
+            if hidden:
+                return index
+        return -1
 
     def _split(self, frame: float) -> list[Part]:
         parts: list[Part] = []

@@ -10,6 +10,7 @@ import skia
 
 from .assets import Picture
 from .properties import Property, hex_color
+from .raster import covers
 from .reader import Obj
 from .stillness import STILL, Stillness
 from .text import TextLayer
@@ -69,6 +70,11 @@ class SolidContent:
         del frame
         return self.rect
 
+    def hides(self, frame: float, matrix: skia.Matrix, surface: skia.IRect) -> bool:
+        """Whether it is opaque all over the surface, to which ``matrix`` leads from the layer."""
+        del frame
+        return covers(matrix, self.rect, surface)
+
 
 class ImageContent:
     """A picture (Lottie "Image Layer", "Image" asset)."""
@@ -112,6 +118,16 @@ class ImageContent:
         """Return the asset's box."""
         del frame
         return self.rect
+
+    def hides(self, frame: float, matrix: skia.Matrix, surface: skia.IRect) -> bool:
+        """See ``SolidContent.hides``."""
+        del frame
+        image = self.picture.image
+        return (
+            image is not None
+            and image.isOpaque()
+            and covers(matrix, self.picture.target, surface.makeOutset(1, 1))  # edges are soft
+        )
 
 
 class TextContent:
@@ -204,3 +220,9 @@ class PrecompContent:
         if not self.collapsed and not box.intersect(self.rect):
             return skia.Rect.MakeEmpty()
         return box
+
+    def hides(self, frame: float, matrix: skia.Matrix, surface: skia.IRect) -> bool:
+        """See ``SolidContent.hides``."""
+        if not (self.collapsed or covers(matrix, self.rect, surface)):
+            return False
+        return self.inside.ground(self.inner_frame(frame), matrix, surface) >= 0

@@ -8,7 +8,7 @@ the transform: a blur does not grow with the layer.
 import skia
 
 from .blend import NORMAL
-from .content import Content, PrecompContent, SolidContent
+from .content import Content, ImageContent, PrecompContent, SolidContent
 from .effects import Effects
 from .effects.base import SoftEffect
 from .geometry import (
@@ -220,17 +220,36 @@ class Layer:
             or (self.content is not None and self.content.heavy)
         )
 
-    def clear(self, frame: float) -> bool:
-        """Whether this is a composition that is drawn as if its layers lay in the outer one."""
+    def _plain(self, frame: float) -> bool:
+        """Whether the content, as masks cut it, is drawn as it is over what lies below."""
         return (
-            isinstance(self.content, PrecompContent)
-            and self.effects is None
+            self.effects is None
             and self.styles is None
-            and self.masks is None
             and self.matte is None
             and self.blend == NORMAL
-            and self.content.clear
             and self.transform.alpha(frame) >= 1.0
+        )
+
+    def clear(self, frame: float) -> bool:
+        """Whether this is a composition that is drawn as if its layers lay in the outer one."""
+        content = self.content
+        return (
+            isinstance(content, PrecompContent)
+            and content.clear
+            and self.masks is None
+            and self._plain(frame)
+        )
+
+    def hides(self, frame: float, matrix: skia.Matrix, surface: skia.IRect) -> bool:
+        """Whether nothing below shows; ``matrix`` leads from the composition to the surface."""
+        content = self.content
+        if not isinstance(content, SolidContent | ImageContent | PrecompContent):
+            return False
+        if not self._plain(frame):
+            return False
+        inner = skia.Matrix.Concat(matrix, to_skia(self.world(frame)))
+        return (self.masks is None or self.masks.keeps(frame, inner, surface)) and content.hides(
+            frame, inner, surface
         )
 
     def fills(self, frame: float) -> bool:
@@ -238,12 +257,8 @@ class Layer:
         a, b, c, d = self.world(frame)[:4]
         return (
             isinstance(self.content, SolidContent)
-            and self.effects is None
-            and self.styles is None
             and self.masks is None
-            and self.matte is None
-            and self.blend == NORMAL
-            and self.transform.alpha(frame) >= 1.0
+            and self._plain(frame)
             and ((b == 0 and c == 0) or (a == 0 and d == 0))
         )
 

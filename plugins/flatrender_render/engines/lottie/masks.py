@@ -10,6 +10,7 @@ import skia
 from .modifiers.offset import grow
 from .outline import Outline
 from .properties import bezier, scalar, vector
+from .raster import covers
 from .reader import Obj
 
 # After Effects' blur sizes are full widths; this share is the Gaussian's sigma.
@@ -120,6 +121,21 @@ class Masks:
         for path, operation in steps:
             canvas.clipPath(path, operation, True)
         return True
+
+    def keeps(self, frame: float, matrix: skia.Matrix, surface: skia.IRect) -> bool:
+        """Whether nothing of the surface is cut, as where a wipe has come to its end.
+
+        ``matrix`` leads from the layer to the surface. Only rectangles are looked at.
+        """
+        box = skia.Rect()
+        return all(
+            mask.mode in {"a", "i", "d", "l"}
+            and not mask.inverted
+            and mask.hard(frame)
+            and mask.path(frame).isRect(box)
+            and covers(matrix, box, surface)
+            for mask in self.masks
+        )
 
     def apply(self, canvas: skia.Canvas, frame: float, bounds: skia.Rect) -> None:
         """Multiply the alpha of the layer being drawn by the masks."""

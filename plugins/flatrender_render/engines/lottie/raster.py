@@ -111,16 +111,10 @@ class Stills:
         if not has_pixels(canvas) or matrix.hasPerspective():
             drawer(canvas, 0)
             return
-        dx, dy = math.floor(matrix.getTranslateX()), math.floor(matrix.getTranslateY())
-        near = skia.Matrix.Concat(skia.Matrix.Translate(-dx, -dy), matrix)
-        area = near.mapRect(box)
-        if area.width() * area.height() > 2 * size.width() * size.height():
-            # Far larger than the canvas: only what shows, and only for this place.
-            dx = dy = 0
-            near = matrix
-            area = near.mapRect(box)
-            if not area.intersect(skia.Rect.MakeWH(size.width(), size.height())):
-                return
+        place = _place(box, matrix, size)
+        if place is None:
+            return
+        area, near, dx, dy = place
         key = (variant, matrix_key(near), size.width(), size.height())
         kept = self._kept.get(key)
         if kept is None:
@@ -133,6 +127,23 @@ class Stills:
             canvas.resetMatrix()
             canvas.drawImage(image, x + dx, y + dy)
             canvas.restore()
+
+    def hides(
+        self, variant: Variant, box: skia.Rect, matrix: skia.Matrix, surface: skia.IRect
+    ) -> bool:
+        """Whether the picture ``draw`` would use is there, opaque, and as large as the surface."""
+        size = surface.size()
+        place = None if matrix.hasPerspective() else _place(box, matrix, size)
+        if place is None:
+            return False
+        _, near, dx, dy = place
+        kept = self._kept.get((variant, matrix_key(near), size.width(), size.height()))
+        image, x, y = kept or (None, 0, 0)
+        return (
+            image is not None
+            and image.isOpaque()
+            and bool(image.bounds().makeOffset(x + dx, y + dy).contains(surface))
+        )
 
     def _ground(
         self, variant: Variant, place: tuple[object, ...], area: skia.IRect
@@ -158,6 +169,23 @@ class Stills:
         while self._pixels > KEPT_PIXELS and len(self._kept) > 1:
             oldest = next(iter(self._kept))
             self._pixels -= _area(self._kept.pop(oldest)[0])
+
+
+def _place(
+    box: skia.Rect, matrix: skia.Matrix, size: skia.ISize
+) -> tuple[skia.Rect, skia.Matrix, int, int] | None:
+    """Return where a picture is made: its pixels, the matrix to them, and the whole pixels it is
+    moved by when it is drawn. ``None`` if it does not show."""
+    dx, dy = math.floor(matrix.getTranslateX()), math.floor(matrix.getTranslateY())
+    near = skia.Matrix.Concat(skia.Matrix.Translate(-dx, -dy), matrix)
+    area = near.mapRect(box)
+    if area.width() * area.height() <= 2 * size.width() * size.height():
+        return area, near, dx, dy
+    # Far larger than the canvas: only what shows, and only for this place.
+    area = matrix.mapRect(box)
+    if not area.intersect(skia.Rect.MakeWH(size.width(), size.height())):
+        return None
+    return area, matrix, 0, 0
 
 
 def _area(image: skia.Image | None) -> int:

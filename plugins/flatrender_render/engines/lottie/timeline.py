@@ -37,12 +37,16 @@ class Drawable(Protocol):
     in_frame: float
     out_frame: float
 
-    def draw(self, canvas: skia.Canvas, frame: float) -> None:
-        """Draw a frame at the animation's own size."""
+    def draw(self, canvas: skia.Canvas, frame: float, first: int = 0) -> None:
+        """Draw a frame at the animation's own size, from its part ``first`` on."""
         ...
 
-    def redraw(self, canvas: skia.Canvas, frame: float, region: Region) -> None:
+    def redraw(self, canvas: skia.Canvas, frame: float, region: Region, first: int = 0) -> None:
         """Draw only what lies in a region that ``changes`` gave for this frame."""
+        ...
+
+    def ground(self, frame: float, matrix: skia.Matrix, surface: skia.IRect) -> int:
+        """Return the part that hides the whole surface and all parts before it, or -1."""
         ...
 
     def changes(self, before: float, after: float, matrix: skia.Matrix, region: Region) -> None:
@@ -100,8 +104,11 @@ class Timeline:
     def draw(self, pixels: Pixels, frame: int) -> None:
         """See ``FrameSource``."""
         canvas = self._canvas(pixels)
-        canvas.clear(self._ground | 0xFF000000)
-        self.paint(canvas, frame)
+        scene = self._alone(frame)
+        ground = -1 if scene is None else self._hidden(scene, frame)
+        if ground < 0:
+            canvas.clear(self._ground | 0xFF000000)
+        self.paint(canvas, frame, max(ground, 0))
 
     def redraw(self, pixels: Pixels, frame: int, held: int) -> list[Box] | None:
         """See ``ChangingSource``."""
@@ -119,25 +126,34 @@ class Timeline:
         elif not region.skia.isEmpty():
             # Aside, where drawing touches more than the region, which ``pixels`` hold already.
             target = self._aside() if region.crossed else pixels
-            self._redraw(self._canvas(target), drawable, at, region)
+            ground = self._hidden(scene, frame)
+            self._redraw(self._canvas(target), drawable, at, region, ground)
             if target is not pixels:
                 for left, top, right, bottom in region.boxes():
                     pixels[top:bottom, left:right] = target[top:bottom, left:right]
         return region.boxes()
 
     def _redraw(
-        self, canvas: skia.Canvas, drawable: Drawable, frame: float, region: Region
+        self, canvas: skia.Canvas, drawable: Drawable, frame: float, region: Region, ground: int
     ) -> None:
-        canvas.save()
-        canvas.clipRegion(region.skia)
-        canvas.clear(self._ground | 0xFF000000)
-        canvas.restore()
+        if ground < 0:
+            canvas.save()
+            canvas.clipRegion(region.skia)
+            canvas.clear(self._ground | 0xFF000000)
+            canvas.restore()
         canvas.save()
         canvas.concat(self._framing(drawable))
-        drawable.redraw(canvas, frame, region)
+        drawable.redraw(canvas, frame, region, max(ground, 0))
         canvas.restore()
         canvas.clipRegion(region.skia)
         self._mark(canvas)
+
+    def _hidden(self, scene: int, frame: int) -> int:
+        """Return the part of a scene that shows alone, below which nothing shows, or -1."""
+        drawable = self._drawable(scene)
+        surface = skia.IRect.MakeWH(self.width, self.height)
+        at = self._frame_of(scene, drawable, frame / self.fps)
+        return drawable.ground(at, self._framing(drawable), surface)
 
     def _aside(self) -> Pixels:
         if self._scratch is None:
@@ -162,8 +178,11 @@ class Timeline:
         place = self._placements[index]
         return None if index and at < place.start + place.overlap else index
 
-    def paint(self, canvas: skia.Canvas, frame: int) -> None:
-        """Draw ``frame`` on a canvas of the output's size."""
+    def paint(self, canvas: skia.Canvas, frame: int, first: int = 0) -> None:
+        """Draw ``frame`` on a canvas of the output's size.
+
+        ``first`` parts of a scene that shows alone are left out: they are hidden.
+        """
         at = frame / self.fps
         index = self.scene_at(at)
         place = self._placements[index]
@@ -183,7 +202,7 @@ class Timeline:
             progress = (at - place.start) / place.overlap
             draw_transition(stage, transition.kind, progress)
         else:
-            self._scene(canvas, index, at)
+            self._scene(canvas, index, at, first)
         canvas.restoreToCount(count)
         self._mark(canvas)
 
@@ -211,13 +230,13 @@ class Timeline:
             self._loaded.move_to_end(index)
         return found
 
-    def _scene(self, canvas: skia.Canvas, index: int, at: float) -> None:
+    def _scene(self, canvas: skia.Canvas, index: int, at: float, first: int = 0) -> None:
         """Draw one scene whole, whatever else shows; its time is where the video stands."""
         drawable = self._drawable(index)
         canvas.save()
         canvas.clipRect(skia.Rect.MakeWH(self.width, self.height))
         canvas.concat(self._framing(drawable))
-        drawable.draw(canvas, self._frame_of(index, drawable, at))
+        drawable.draw(canvas, self._frame_of(index, drawable, at), first)
         canvas.restore()
 
     def _frame_of(self, index: int, drawable: Drawable, at: float) -> float:
