@@ -19,6 +19,7 @@ import msgspec
 from flatrender.contracts.render import InspectionNote
 from flatrender_render.engines import RenderSpec
 from flatrender_render.engines.process import (
+    Interrupted,
     PoolError,
     PoolLimits,
     RenderProcess,
@@ -58,6 +59,7 @@ from flatrender_render.media.proof import Expectation, Proof
 from flatrender_render.media.transcode import Format, Transcoded
 
 __all__ = [
+    "Interrupted",
     "OnProgress",
     "PoolError",
     "PoolLimits",
@@ -90,6 +92,7 @@ class RenderPool:
         self._workers: set[RenderProcess] = set()
         self._ids = count(1)
         self._closed = False
+        self._doing: set[_Doing] = set()
 
     async def __aenter__(self) -> Self:
         """Return self; processes start when they are first needed."""
@@ -124,6 +127,18 @@ class RenderPool:
         self._closed = True
         await asyncio.gather(*(worker.kill() for worker in list(self._workers)))
         self._workers.clear()
+
+    async def interrupt(self, engine: str) -> int:
+        """End what is being done for an engine, with every program that it started.
+
+        Returns how much that was; whoever waits for it gets ``Interrupted``. What does not stop
+        by itself within ``grace`` dies with its process. What only waits its turn is left alone.
+        """
+        doing = [one for one in self._doing if one.engine == engine]
+        for one in doing:
+            one.recall.set()
+        await asyncio.gather(*(one.over.wait() for one in doing))
+        return len(doing)
 
     async def render_chunk(
         self,
@@ -261,6 +276,7 @@ class RenderPool:
             raise PoolError("the pool is closed")
         worker = await self._slots.get()
         healthy = False
+        doing: _Doing | None = None
         try:
             if cancel is not None and cancel.is_set():
                 healthy = True
@@ -273,7 +289,9 @@ class RenderPool:
             if worker is None:
                 worker = await self._start()
             worker.works += 1
-            answer = await self._converse(worker, work, on_progress, cancel)
+            doing = _Doing(getattr(work, "engine", ""))
+            self._doing.add(doing)
+            answer = await self._converse(worker, work, on_progress, (cancel, doing.recall))
             healthy = True
         finally:
             if worker is not None and not healthy:
@@ -281,6 +299,12 @@ class RenderPool:
                 await asyncio.shield(self._drop(worker))
                 worker = None
             self._slots.put_nowait(worker)
+            if doing is not None:
+                self._doing.discard(doing)
+                doing.over.set()
+        stopped = isinstance(answer, Halted)
+        if stopped and doing.recall.is_set() and not (cancel is not None and cancel.is_set()):
+            raise Interrupted(f"{doing.engine} was closed on this machine")
         return _result(answer, kind)
 
     async def _drop(self, worker: RenderProcess) -> None:
@@ -292,25 +316,25 @@ class RenderPool:
         worker: RenderProcess,
         work: Work,
         on_progress: OnProgress | None,
-        cancel: asyncio.Event | None,
+        cancels: tuple[asyncio.Event | None, ...],
     ) -> Done | Failed | Halted:
-        """Send the work and wait for its end, with the watchdogs on."""
+        """Send the work and wait for its end, with the watchdogs on; any of ``cancels`` ends it."""
         number = next(self._ids)
         watch = Watch(self.limits)
         await worker.send(Task(number, work))
-        stopper = asyncio.create_task(cancel.wait()) if cancel is not None else None
+        stoppers = {asyncio.create_task(one.wait()) for one in cancels if one is not None}
         deadline: float | None = None  # set once cancelled
         loop = asyncio.get_running_loop()
         incoming = asyncio.create_task(worker.receive())
         try:
             while True:
-                waits = {incoming} | ({stopper} if stopper is not None else set())
                 left = watch.seconds if deadline is None else max(0.0, deadline - loop.time())
                 done, _ = await asyncio.wait(
-                    waits, timeout=left, return_when=asyncio.FIRST_COMPLETED
+                    {incoming, *stoppers}, timeout=left, return_when=asyncio.FIRST_COMPLETED
                 )
-                if stopper is not None and stopper in done:
-                    stopper = None
+                if done & stoppers:
+                    while stoppers:
+                        stoppers.pop().cancel()
                     deadline = loop.time() + self.limits.grace
                     await worker.send(Cancel(number))
                 if incoming in done:
@@ -328,12 +352,21 @@ class RenderPool:
                     await worker.kill()
                     raise WorkerHung(watch.phase, left, worker.log)
         finally:
-            if stopper is not None:
+            for stopper in stoppers:
                 stopper.cancel()
             incoming.cancel()
             # Awaited also when it is done: what a killed process leaves there is nobody's news.
             with contextlib.suppress(asyncio.CancelledError, PoolError):
                 await incoming
+
+
+class _Doing:
+    """A piece of work in a process: ``recall`` ends it, ``over`` is set once it has ended."""
+
+    def __init__(self, engine: str) -> None:
+        self.engine = engine
+        self.recall = asyncio.Event()
+        self.over = asyncio.Event()
 
 
 def _result(answer: Done | Failed | Halted, kind: type[T]) -> T:

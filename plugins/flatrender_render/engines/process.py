@@ -60,6 +60,12 @@ class WorkFailed(PoolError):
         self.frame = frame
 
 
+class Interrupted(PoolError):
+    """The work was ended by an operator's act: nothing is wrong with it or with its engine."""
+
+    code = "interrupted"
+
+
 class WorkerCrashed(PoolError):
     """The process died. ``status`` is its exit code (negative: the signal); ``log`` its end."""
 

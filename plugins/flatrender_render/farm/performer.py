@@ -17,7 +17,13 @@ import structlog
 from flatrender.clock import random_token
 from flatrender.storage import StoreError
 from flatrender_render.domain import Step
-from flatrender_render.engines.pool import PoolError, PoolLimits, RenderPool, WorkFailed
+from flatrender_render.engines.pool import (
+    Interrupted,
+    PoolError,
+    PoolLimits,
+    RenderPool,
+    WorkFailed,
+)
 from flatrender_render.engines.work import Progress
 from flatrender_render.farm import pieces
 from flatrender_render.farm.cache import DEFAULT_BUDGET, ContentCache, ContentLost
@@ -54,6 +60,14 @@ class Performer:
         """End the render processes."""
         await asyncio.gather(self.pool.close(), self.stills.close())
 
+    async def close_after_effects(self) -> dict[str, int]:
+        """End every After Effects that this node started, with all its processes.
+
+        Pieces that were being drawn go back to the farm unharmed; returns how many ended.
+        """
+        pools = (self.pool, self.stills)
+        return {"ended": sum(await asyncio.gather(*(p.interrupt("aerender") for p in pools)))}
+
     async def do(self, link: FarmLink, claim: Claim) -> None:
         """Do one claimed frame job to its end, whatever that is."""
         bound = structlog.contextvars.bound_contextvars(
@@ -77,6 +91,9 @@ class Performer:
         except (StaleEpoch, Stopped):
             log.info("attempt_fenced_off")
             await link.late(claim)
+        except Interrupted:
+            log.info("attempt_interrupted")
+            await _give_back(link, claim)
         except asyncio.CancelledError:
             await asyncio.shield(_give_back(link, claim))
             raise

@@ -24,10 +24,14 @@ class Runner(Performer):
         super().__init__(folder, self._node.slots, budget=budget)
         self._tests = folder / "tests"
         self._node.acts["test_render"] = self._test_render
+        self._node.acts["close_ae"] = self._close_ae
         self._node.cache = self.cache
 
     async def _test_render(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         return await prove_machine(self.pool, self._tests)
+
+    async def _close_ae(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        return await self.close_after_effects()
 
     async def work(self, engine: str) -> None:
         """Claim and do frame jobs of ``engine`` until none is left for this node.

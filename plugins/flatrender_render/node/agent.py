@@ -15,6 +15,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import UUID
 
 import structlog
 
@@ -47,6 +48,8 @@ class NodeAgent:
         self._boot = uuid7()
         self._heartbeat = 5.0
         self.restart = False
+        self._orders: asyncio.Queue[wire.Command] = asyncio.Queue()
+        self._ordered: set[UUID] = set()
         self._acts: dict[str, Act] = {
             "drain": self._drain,
             "quarantine": self._drain,
@@ -54,6 +57,7 @@ class NodeAgent:
             "restart": self._restart,
             "clean_disk": self._clean_disk,
             "test_render": self._test_render,
+            "close_ae": self._close_ae,
         }
 
     def stop(self) -> None:
@@ -65,7 +69,10 @@ class NodeAgent:
         """Work until told to stop. Raises ``FarmRefused`` when the farm does not know us."""
         try:
             await self._hello()
-            tasks = [asyncio.create_task(self._pulse(), name="pulse")]
+            tasks = [
+                asyncio.create_task(self._pulse(), name="pulse"),
+                asyncio.create_task(self._obey(), name="acts"),
+            ]
             tasks += [
                 asyncio.create_task(self._slot(), name=f"slot-{number}")
                 for number in range(self._settings.places)
@@ -154,7 +161,17 @@ class NodeAgent:
                     self.performer.cache.unheard()
                 continue
             for command in answer.commands if answer else []:
-                await self._carry_out(command)
+                # Told again after a minute without an answer, which an act may well take.
+                if command.id not in self._ordered:
+                    self._ordered.add(command.id)
+                    self._orders.put_nowait(command)
+
+    async def _obey(self) -> None:
+        """Carry out what the farm asks, in its order and beside the pulses: it may take a while."""
+        while True:
+            command = await self._orders.get()
+            await self._carry_out(command)
+            self._ordered.discard(command.id)
 
     async def _carry_out(self, command: wire.Command) -> None:
         act = self._acts.get(command.act)
@@ -192,6 +209,10 @@ class NodeAgent:
     async def _test_render(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         """Draw and prove the built-in composition; passing lifts a quarantine of the farm's."""
         return await prove_machine(self.performer.pool, self._settings.folder / "tests")
+
+    async def _close_ae(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        """End every After Effects that this node started."""
+        return await self.performer.close_after_effects()
 
     async def _patiently(self, call: Callable[[], Awaitable[Any]]) -> Any:
         """Repeat a call until the farm answers it."""

@@ -24,7 +24,9 @@ Act = Literal["drain", "release", "restart", "close_ae", "quarantine", "test_ren
 _THERE = "SELECT FROM render.nodes WHERE id = $1 AND deleted_at IS NULL"
 _HELD = "SELECT kind, engines FROM render.nodes WHERE id = $1 AND deleted_at IS NULL FOR UPDATE"
 #: Acts that are a matter of the machine's own service where it is a worker of the pool.
-_OUTSIDE_ONLY = frozenset({"restart", "close_ae"})
+_OUTSIDE_ONLY = frozenset({"restart"})
+#: Acts that a worker of the pool carries out as well; the others are done by what is written here.
+_TOLD = frozenset({"test_render", "close_ae"})
 
 
 class ActNotForNode(Conflict):
@@ -107,7 +109,7 @@ class FleetService:
                 await work.execute(sql.RELEASE, node_id)
             elif act == "quarantine":
                 await work.execute(sql.QUARANTINE, node_id, reason, by)
-            told = outside or act == "test_render"
+            told = outside or act in _TOLD
             await work.execute(sql.COMMAND, uuid7(), node_id, act, {}, by, reason, told)
         return await self.node(node_id)
 

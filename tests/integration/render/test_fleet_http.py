@@ -106,6 +106,8 @@ async def test_a_quarantine_says_why(fleet: Any) -> None:
 async def test_a_node_outside_is_told_and_a_worker_is_not_restarted(fleet: Any) -> None:
     outside = await machine(fleet, kind="Remote", engines=["aerender"])
     worker = await machine(fleet, engines=["lottie"])
+    drawing = await machine(fleet, engines=["aerender"])
+    assert (await drawing.act("close-ae")).status_code == 200, "it has an After Effects"
     for act in ("restart", "close-ae"):
         assert (await outside.act(act)).status_code == 200
         refused = await worker.act(act)

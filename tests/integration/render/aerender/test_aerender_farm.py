@@ -182,3 +182,39 @@ async def test_the_exit_status_reaches_the_failure_rules(studio: Studio) -> None
     first = (await attempts(studio, job["id"]))[0]
     # Only the rule for status 5 blames the template.
     assert (first["error_class"], first["error_code"]) == ("template", "ae_script")
+
+
+async def test_after_effects_is_closed_where_it_hangs_and_the_piece_is_drawn_again(
+    studio: Studio, tmp_path: Path
+) -> None:
+    studio.ae.behave(aerender=[{"hang": "frames", "at": 3}])
+    platform = studio.lot.platform
+    customer = await studio.lot.customer("ae")
+    job = await customer.submit()
+    piece = await customer.claimed(job["id"])
+
+    async def hanging() -> bool:
+        return bool(studio.ae.runs("aerender") == 1)
+
+    await platform.until(hanging, within=60)
+    admin = await platform.admin()
+    url = f"/v1/admin/nodes/{piece['node_id']}"
+    asked = await platform.client.post(
+        f"{url}/close-ae",
+        json={"reason": "it hangs"},
+        headers={**admin.headers, "Idempotency-Key": "close-ae"},
+    )
+    assert asked.status_code == 200, asked.text
+
+    async def answered() -> Any:
+        body = (await platform.client.get(url, headers=admin.headers)).json()
+        (act,) = [one for one in body["acts"] if one["act"] == "close_ae"]
+        return act if act["state"] in {"Done", "Failed"} else None
+
+    act = await platform.until(answered, within=60)
+    assert (act["state"], act["result"]) == ("Done", {"ended": 1})
+    ended = await customer.ended(job["id"], within=120)
+    assert ended["step"] == "Done", ended
+    first, *_ = await attempts(studio, job["id"])
+    assert first["outcome"] == "Lost", "given back, and nobody's fault"
+    await video(studio, job["id"], tmp_path)
