@@ -31,6 +31,8 @@ class SecuritySettings(Struct, frozen=True, kw_only=True):
     proxy, because the networks that need one often lie about it; ``*`` is resolved and checked
     here and only dialled through the proxy.
 
+    ``device_token_days`` is how long after a login its device keeps tries of its own.
+
     ``password_memory_kib`` and ``password_passes`` are argon2id's m and t (the defaults follow
     OWASP's password storage advice); ``password_threads`` bounds how many hashes run at once.
     """
@@ -42,6 +44,7 @@ class SecuritySettings(Struct, frozen=True, kw_only=True):
     access_token_seconds: Annotated[int, Meta(ge=30, le=MAX_ACCESS_SECONDS)] = MAX_ACCESS_SECONDS
     refresh_sliding_seconds: Annotated[int, Meta(ge=60)] = 14 * 86_400
     refresh_absolute_seconds: Annotated[int, Meta(ge=60)] = 90 * 86_400
+    device_token_days: Annotated[int, Meta(ge=1, le=3_650)] = 180
     step_up_seconds: Annotated[int, Meta(ge=60, le=3600)] = 900
     cookie_secure: bool = True
     allow_loopback: bool = False

@@ -1,22 +1,27 @@
 """Registering and logging in tell nothing about who has an account, and are limited."""
 
 import re
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from flatrender.clock import uuid7
 from flatrender.testing.platform import PASSWORD, Platform
+from flatrender_identity.services.devices import KnownDevices
 
 
 def _bare(answer: Any) -> tuple[int, str]:
     return answer.status_code, re.sub(r'"(request_id|instance)":"[^"]*",?', "", answer.text)
 
 
-async def _login(platform: Platform, email: str, password: str, address: str = "") -> Any:
+async def _login(
+    platform: Platform, email: str, password: str, address: str = "", **more: Any
+) -> Any:
     return await platform.client.post(
         "/v1/auth/login",
-        json={"email": email, "password": password},
+        json={"email": email, "password": password, **more},
         headers={"X-Forwarded-For": address} if address else {},
     )
 
@@ -168,6 +173,26 @@ async def test_a_stranger_does_not_use_up_the_tries_of_a_known_device(platform: 
     assert (await login(PASSWORD, device_token=device)).status_code == 429
     again = await login(PASSWORD, device_token=home.json()["device_token"])
     assert again.status_code == 200
+
+
+async def test_a_device_is_known_for_180_days_after_its_login(platform: Platform) -> None:
+    person = await platform.person()
+    context = platform.runtime.plugins["identity"].context
+    devices = KnownDevices(context)
+    now = context.clock.now()
+
+    def token(age: timedelta) -> str:
+        return devices.token(person.tenant_id, person.email, uuid7(now - age))
+
+    for number in range(11):  # a stranger uses up the account's tries
+        await _login(platform, person.email, f"guess {number}")
+    old, young = timedelta(days=180, minutes=1), timedelta(days=179, hours=23)
+    expired = await _login(platform, person.email, PASSWORD, device_token=token(old))
+    assert expired.status_code == 429
+    known = await _login(platform, person.email, PASSWORD, device_token=token(young))
+    assert known.status_code == 200, known.text
+    anew = await _login(platform, person.email, PASSWORD, device_token=known.json()["device_token"])
+    assert anew.status_code == 200  # whose login is new has a new token
 
 
 async def test_an_address_guesses_ten_times(platform: Platform) -> None:
