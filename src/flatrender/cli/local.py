@@ -25,8 +25,28 @@ FOLDER_OPTION = click.option(
 )
 
 
+#: The exit status of a program that ran out of its time, as timeout(1) has it.
+TIMED_OUT = 124
+
+
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+class _TimeUp(KeyboardInterrupt):
+    """The time is over: ends everything that Ctrl-C ends, in the same way."""
+
+
+def _time_up(_number: int, _frame: FrameType | None) -> None:
+    raise _TimeUp
+
+
+def _limit(seconds: float) -> None:
+    """Raise :class:`_TimeUp` in the main thread in ``seconds``, whatever it waits for; 0 calls
+    that off. Windows has no timers of signals: there is no limit there."""
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, _time_up)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def _short(path: Path) -> Path:
@@ -91,6 +111,14 @@ def up(folder: Path, port: int) -> None:
     default=Path("demo-output"),
     show_default=True,
 )
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(min=1, max=86_400),
+    default=1800.0,
+    envvar="FLATRENDER_DEMO_TIME_LIMIT",
+    show_default=True,
+    help="Seconds for all of it; past them everything is stopped and the status is 124.",
+)
 def demo(  # noqa: PLR0917 - click passes options by name
     folder: Path,
     embedded: bool,
@@ -100,6 +128,7 @@ def demo(  # noqa: PLR0917 - click passes options by name
     resolution: str,
     text: str | None,
     out: Path,
+    time_limit: float,
 ) -> None:
     """Make a video the way a customer does, over the HTTP API."""
     from flatrender.demo.journey import Choices, run_journey
@@ -109,6 +138,7 @@ def demo(  # noqa: PLR0917 - click passes options by name
     choices = Choices(
         template=template, aspect=aspect, resolution=resolution, text=text, output=out
     )
+    _limit(time_limit)
     try:
         if url and not embedded:
             run_journey(url, choices, grant=None)
@@ -118,7 +148,18 @@ def demo(  # noqa: PLR0917 - click passes options by name
             def grant(email: str) -> None:
                 deployment.run("user", "grant-plan", email, "pro")
 
-            run_journey(deployment.base_url, choices, grant=grant)
+            try:
+                run_journey(deployment.base_url, choices, grant=grant)
+            finally:
+                _limit(0)  # stopping the servers is never cut short
+    except _TimeUp:
+        fail(
+            f"the demo was not done within {time_limit:g} s (--time-limit); stopped, nothing is "
+            "left running",
+            code=TIMED_OUT,
+        )
     except KeyboardInterrupt:
         click.echo("\nstopped; nothing is left running", err=True)
         sys.exit(INTERRUPTED)
+    finally:
+        _limit(0)
