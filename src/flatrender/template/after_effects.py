@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from flatrender.template.archive import ArchiveLimits, NameRule, SafeArchive
-from flatrender.template.manifest import Hex, Key, Mode
+from flatrender.template.manifest import Key, Mode
 from flatrender.template.problems import PackageProblem, PackageRefused, problem
 
 MANIFEST = "flatrender.json"
@@ -83,7 +83,8 @@ class AepColor(Struct, frozen=True, kw_only=True):
     key: Key
     layer: str
     kind: Literal["color", "switch"]
-    default: Hex | Annotated[str, Meta(pattern=r"^[0-3]$")]
+    # One pattern: of two kinds of text in a union, msgspec would hold all against the last.
+    default: Annotated[str, Meta(pattern=r"^(#([0-9a-fA-F]{6}|[0-9a-fA-F]{8})|[0-3])$")]
     scale: Literal[1, 255] = 1
 
 
