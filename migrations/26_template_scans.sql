@@ -33,3 +33,14 @@ COMMENT ON COLUMN render.scan_jobs.result IS 'What was found: a ProjectScan.';
 COMMENT ON COLUMN render.scan_jobs.diff IS 'What was applied, as it was previewed.';
 COMMENT ON COLUMN render.scan_jobs.errors IS 'Why it failed: every reason with its place in the bundle or the project.';
 COMMENT ON COLUMN render.scan_jobs.started_at IS 'Begin of the latest attempt.';
+
+-- Full scans are read on nodes: a failed attempt waits, keeps away from the node that failed, and a
+-- node that is late is told so and counted.
+ALTER TABLE render.scan_jobs ADD COLUMN IF NOT EXISTS not_before timestamptz;
+ALTER TABLE render.scan_jobs ADD COLUMN IF NOT EXISTS avoid_nodes uuid[] NOT NULL DEFAULT '{}';
+ALTER TABLE render.scan_jobs ADD COLUMN IF NOT EXISTS reader_nodes uuid[] NOT NULL DEFAULT '{}';
+ALTER TABLE render.scan_jobs ADD COLUMN IF NOT EXISTS stale_reports int NOT NULL DEFAULT 0;
+COMMENT ON COLUMN render.scan_jobs.not_before IS 'When the next attempt may begin, after one that failed.';
+COMMENT ON COLUMN render.scan_jobs.avoid_nodes IS 'Nodes that failed at it: others come first.';
+COMMENT ON COLUMN render.scan_jobs.reader_nodes IS 'Every node that ever held it: to them a late report is answered, to others the scan does not exist.';
+COMMENT ON COLUMN render.scan_jobs.stale_reports IS 'Reports that came after a cancellation or a lease; they changed nothing.';

@@ -23,6 +23,7 @@ from flatrender_render.controllers.job_acts import AdminJobController, JobActCon
 from flatrender_render.controllers.jobs import JobController
 from flatrender_render.controllers.node_api import NodeController
 from flatrender_render.controllers.node_claims import NodeClaimController
+from flatrender_render.controllers.node_scans import NodeScanController
 from flatrender_render.controllers.scene_snapshots import (
     SceneSnapshotController,
     follow_public_snapshot,
@@ -31,7 +32,7 @@ from flatrender_render.controllers.schemas import SchemaController
 from flatrender_render.controllers.shares import PublicShareController, ShareController
 from flatrender_render.controllers.snapshots import SnapshotController
 from flatrender_render.controllers.streams import StreamController, watch_render
-from flatrender_render.farm import expiry, renditions
+from flatrender_render.farm import expiry, renditions, scan_wake
 from flatrender_render.farm.gauges import METRICS
 from flatrender_render.farm.node import Node
 from flatrender_render.farm.runner import Runner
@@ -50,6 +51,7 @@ from flatrender_render.services.node_signatures import NodeSignatures
 from flatrender_render.services.nodes import NodeRegister
 from flatrender_render.services.outputs import OutputService
 from flatrender_render.services.rules import RuleService
+from flatrender_render.services.scan_gateway import ScanGateway
 from flatrender_render.services.scans import ScanService
 from flatrender_render.services.scene_snapshots import SceneSnapshotService
 from flatrender_render.services.shares import ShareService
@@ -85,15 +87,17 @@ class RenderPlugin(FlatRenderPlugin):
             BatchStreamController,
             watch_batch,
             NodeController,
+            NodeScanController,
             NodeClaimController,
             AdminNodeController,
             AdminFleetController,
             AdminCrashController,
             AdminTenantShareController,
         ),
-        tasks=(*TASKS, *renditions.TASKS, *expiry.TASKS, *batches.TASKS),
+        tasks=(*TASKS, *scan_wake.TASKS, *renditions.TASKS, *expiry.TASKS, *batches.TASKS),
         schedules=(
             *SCHEDULES,
+            *scan_wake.SCHEDULES,
             *renditions.SCHEDULES,
             *expiry.SCHEDULES,
             *batches.SCHEDULES,
@@ -143,6 +147,7 @@ class RenderPlugin(FlatRenderPlugin):
                 "batch_views": BatchViews,
                 "batch_streams": BatchStreamService,
                 "gateway": NodeGateway,
+                "scan_gateway": ScanGateway,
                 "node_register": NodeRegister,
                 "fleet": FleetService,
                 "tenant_shares": TenantShareService,

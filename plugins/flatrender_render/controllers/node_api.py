@@ -29,7 +29,7 @@ def node_of(principal: Principal) -> UUID:
     return principal.key_id
 
 
-async def _hung_up(request: Request[Any, Any, Any], gone: asyncio.Event) -> None:
+async def hung_up(request: Request[Any, Any, Any], gone: asyncio.Event) -> None:
     """Set ``gone`` when the caller of a request that was read has closed its connection."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
@@ -124,7 +124,7 @@ class NodeController(Controller):
     ) -> Response[Claim | None]:
         """Return a frame job, waiting up to `wait` seconds for one; 204 when there is none."""
         gone = asyncio.Event()
-        watch = asyncio.create_task(_hung_up(request, gone))
+        watch = asyncio.create_task(hung_up(request, gone))
         try:
             found = await gateway.claim(node_of(principal), data, gone)
         finally:

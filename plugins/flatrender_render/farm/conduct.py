@@ -14,7 +14,7 @@ from uuid import UUID
 from prometheus_client import Counter
 
 from flatrender.clock import uuid7
-from flatrender.contracts.render import NodeCrashed
+from flatrender.contracts.render import NodeCrashed, ScanClaim
 from flatrender.db import ContextDatabase, SystemTransaction
 from flatrender.observability.metrics import REGISTRY
 from flatrender.security.principal import DEFAULT_TENANT_ID
@@ -112,6 +112,34 @@ async def note_failure(
     now: datetime | None = None,
 ) -> bool:
     """Count a failed attempt against its node, if it is the node's; True when it is set aside."""
+    of = (claim.job.id, claim.id, claim.epoch, claim.job.engine)
+    return await _note(work, node_id, of, verdict, scale=scale, now=now)
+
+
+async def note_scan_failure(
+    work: SystemTransaction,
+    node_id: UUID,
+    claim: ScanClaim,
+    engine: str,
+    verdict: Verdict,
+    *,
+    scale: float = 1.0,
+) -> bool:
+    """As :func:`note_failure`, for a scan of a project."""
+    of = (None, None, claim.epoch, engine)
+    return await _note(work, node_id, of, verdict, scale=scale)
+
+
+async def _note(
+    work: SystemTransaction,
+    node_id: UUID,
+    of: tuple[UUID | None, UUID | None, int, str],
+    verdict: Verdict,
+    *,
+    scale: float,
+    now: datetime | None = None,
+) -> bool:
+    """Count a failure ``of`` a job, a frame job, an epoch, an engine."""
     if ErrorClass(verdict.error_class) not in NODES_OWN:
         return False
     row = await work.fetchrow(
@@ -124,10 +152,7 @@ async def note_failure(
         _CRASH,
         uuid7(),
         node_id,
-        claim.job.id,
-        claim.id,
-        claim.epoch,
-        claim.job.engine,
+        *of,
         verdict.code,
         verdict.error_class,
         verdict.rule,

@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 BLOCK = 256 * 1024
-_TIMEOUT = 15.0
+ANSWER_SECONDS = 15.0
 _CONNECT = 5.0
 _RETRIES = 6  # of a report, with waits that double from half a second
 
@@ -80,7 +80,7 @@ class FarmClient:
         self._skew = 0.0  # seconds to add to our clock: a wrong clock must not lock a node out
         self._now = now
         self._serial = 0
-        self.http = httpx.AsyncClient(timeout=httpx.Timeout(_TIMEOUT, connect=_CONNECT))
+        self.http = httpx.AsyncClient(timeout=httpx.Timeout(ANSWER_SECONDS, connect=_CONNECT))
         self.bandwidth = Bandwidth(None)
 
     async def close(self) -> None:
@@ -88,7 +88,12 @@ class FarmClient:
         await self.http.aclose()
 
     async def call(
-        self, path: str, body: msgspec.Struct | None, kind: type[T], *, within: float = _TIMEOUT
+        self,
+        path: str,
+        body: msgspec.Struct | None,
+        kind: type[T],
+        *,
+        within: float = ANSWER_SECONDS,
     ) -> T | None:
         """Send a signed POST; returns the decoded answer, None for 204.
 
@@ -115,11 +120,18 @@ class FarmClient:
             raise FarmAway(f"answered {answer.status_code} {code}")
         raise FarmRefused(answer.status_code, code, str(problem.get("detail", "")))
 
-    async def insist(self, path: str, body: msgspec.Struct | None, kind: type[T]) -> T | None:
+    async def insist(
+        self,
+        path: str,
+        body: msgspec.Struct | None,
+        kind: type[T],
+        *,
+        within: float = ANSWER_SECONDS,
+    ) -> T | None:
         """As ``call``, through short absences of the farm."""
         for attempt in range(_RETRIES):
             try:
-                return await self.call(path, body, kind)
+                return await self.call(path, body, kind, within=within)
             except FarmAway as error:
                 if attempt == _RETRIES - 1:
                     raise
@@ -183,11 +195,11 @@ class HttpLink:
         """Take a frame job of any of these engines, waiting for one."""
         ask = wire.Ask(engines=engines, wait=self._wait)
         path = f"{wire.API}/claims"
-        return await self._client.call(path, ask, Claim, within=self._wait + _TIMEOUT)
+        return await self._client.call(path, ask, Claim, within=self._wait + ANSWER_SECONDS)
 
     def files(self, claim: Claim) -> Files:
         """See ``FarmLink``."""
-        return HttpFiles(self._client, claim)
+        return HttpFiles(self._client, _path(claim, ""))
 
     async def begin(self, claim: Claim) -> None:
         """See ``FarmLink``."""
@@ -240,11 +252,14 @@ def _path(claim: Claim, act: str) -> str:
 
 
 class HttpFiles:
-    """Objects of one claim by presigned links, within the node's bandwidth."""
+    """Objects of one claim by presigned links, within the node's bandwidth.
 
-    def __init__(self, client: FarmClient, claim: Claim) -> None:
+    ``path`` is the claim's own, with a slash at its end.
+    """
+
+    def __init__(self, client: FarmClient, path: str) -> None:
         self._client = client
-        self._claim = claim
+        self._path = path
 
     async def download(self, key: str, target: Path) -> None:
         """See ``Files``. A transfer that is cut off goes on where it stopped."""
@@ -285,7 +300,7 @@ class HttpFiles:
             link = await self._link(key, write=True)
             return await self._send(link, data, 0, size)
         start = wire.UploadStart(key=key, size=size, content_type=content_type)
-        plan = await self._client.insist(_path(self._claim, "uploads"), start, wire.UploadParts)
+        plan = await self._client.insist(f"{self._path}uploads", start, wire.UploadParts)
         assert plan is not None  # noqa: S101 - narrows the type; the call answers 200
         etags = []
         for number, url in enumerate(plan.urls):
@@ -293,12 +308,12 @@ class HttpFiles:
             length = min(plan.part_bytes, size - begin)
             etags.append(await self._send(url, data, begin, length))
         end = wire.UploadEnd(key=key, upload_id=plan.upload_id, etags=etags)
-        stored = await self._client.insist(_path(self._claim, "uploads/end"), end, wire.Stored)
+        stored = await self._client.insist(f"{self._path}uploads/end", end, wire.Stored)
         return stored.etag if stored else ""
 
     async def _link(self, key: str, *, write: bool) -> str:
         ask = wire.Links(put=[key]) if write else wire.Links(get=[key])
-        found = await self._client.insist(_path(self._claim, "links"), ask, wire.PresignedLinks)
+        found = await self._client.insist(f"{self._path}links", ask, wire.PresignedLinks)
         assert found is not None  # noqa: S101 - narrows the type; the call answers 200
         return (found.put if write else found.get)[key]
 

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from flatrender.plugin import PluginContext
-from flatrender_render.engines import available_engines
+from flatrender_render.engines import available_engines, available_scanners
 from flatrender_render.farm import claims
 from flatrender_render.farm.local import LocalLink
 from flatrender_render.farm.node import Node
 from flatrender_render.farm.performer import Performer
+from flatrender_render.farm.scan_local import LocalScanLink
+from flatrender_render.farm.scans import do_scan
 from flatrender_render.farm.selftest import prove_machine
 
 
@@ -53,5 +55,20 @@ class Runner(Performer):
             self._node.busy += 1
             try:
                 await self.do(link, claim)
+            finally:
+                self._node.busy -= 1
+
+    async def scan(self, engine: str) -> None:
+        """Claim and read designers' projects until none is left for this node."""
+        if engine not in available_scanners():
+            return
+        link = LocalScanLink(self._context, await self._node.identity())
+        while not self.leaving:
+            claim = await link.claim(engine)
+            if claim is None:
+                return
+            self._node.busy += 1
+            try:
+                await do_scan(self, link, claim, engine)
             finally:
                 self._node.busy -= 1

@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Double, FetchedValue, ForeignKeyConstraint
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, Double, FetchedValue, ForeignKeyConstraint, Uuid
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from flatrender.clock import uuid7
@@ -154,6 +154,10 @@ class ScanJob(Base):
     attempts: Mapped[int] = mapped_column(server_default=FetchedValue())
     node_id: Mapped[UUID | None]
     lease_until: Mapped[datetime | None]
+    not_before: Mapped[datetime | None]
+    avoid_nodes: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default=FetchedValue())
+    reader_nodes: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default=FetchedValue())
+    stale_reports: Mapped[int] = mapped_column(server_default=FetchedValue())
     result: Mapped[Any] = mapped_column(JSONB, nullable=True)
     diff: Mapped[Any] = mapped_column(JSONB, nullable=True)
     orphans: Mapped[Any] = mapped_column(JSONB, nullable=True)

@@ -21,10 +21,12 @@ import structlog
 
 from flatrender import __version__
 from flatrender.clock import uuid7
-from flatrender_render.engines import available_engines
+from flatrender_render.engines import available_engines, available_scanners
 from flatrender_render.farm import wire
 from flatrender_render.farm.performer import Performer
 from flatrender_render.farm.remote import FarmAway, FarmClient, FarmRefused, HttpLink
+from flatrender_render.farm.remote_scans import HttpScanLink
+from flatrender_render.farm.scans import do_scan
 from flatrender_render.farm.selftest import prove_machine
 from flatrender_render.node.settings import NodeSettings
 
@@ -77,6 +79,11 @@ class NodeAgent:
                 asyncio.create_task(self._slot(), name=f"slot-{number}")
                 for number in range(self._settings.places)
             ]
+            tasks += [
+                asyncio.create_task(self._scans(engine), name=f"scans-{engine}")
+                for engine in available_scanners()
+                if engine in self.names
+            ]
             stopped = asyncio.create_task(self._stopping.wait(), name="stop")
             done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
             for task in [*tasks, stopped]:
@@ -127,15 +134,37 @@ class NodeAgent:
 
     async def _slot(self) -> None:
         link = HttpLink(self._client, wait=self._settings.wait)
+        await self._serve(
+            lambda: link.claim_any(self.names), lambda claim: self.performer.do(link, claim)
+        )
+
+    async def _scans(self, engine: str) -> None:
+        """Read designers' projects, one at a time, beside the slots' frame jobs."""
+        link = HttpScanLink(self._client, wait=self._settings.wait)
+        try:
+            await self._serve(
+                lambda: link.claim(engine),
+                lambda claim: do_scan(self.performer, link, claim, engine),
+            )
+        except FarmRefused as error:
+            if error.status != 404:
+                raise
+            log.warning("farm_has_no_scans", error=str(error))  # it is older than this node
+            await self._stopping.wait()
+
+    async def _serve(
+        self, ask: Callable[[], Awaitable[Any]], do: Callable[[Any], Awaitable[None]]
+    ) -> None:
+        """Ask for work and do it until told to stop."""
         while not self._stopping.is_set():
             if self._draining:
                 await asyncio.sleep(self._heartbeat)
                 continue
-            claim = await self._patiently(lambda: link.claim_any(self.names))
+            claim = await self._patiently(ask)
             if claim is None:
                 continue
             try:
-                await self.performer.do(link, claim)
+                await do(claim)
             except (FarmAway, FarmRefused) as error:
                 # The farm cannot be told; when the lease is over, another node has the work.
                 log.warning("report_lost", error=str(error))

@@ -14,10 +14,9 @@ from flatrender.security.principal import DEFAULT_TENANT_ID
 from flatrender_render.farm import claims, health, holdings, presence
 from flatrender_render.farm.claims import LEASE_SECONDS, Claim
 from flatrender_render.farm.local import LocalLink
+from flatrender_render.farm.long_poll import long_poll
 from flatrender_render.farm.presence import HEARTBEAT_SECONDS
-from flatrender_render.farm.wake import WORK_CHANNEL
 from flatrender_render.farm.wire import (
-    MAX_WAIT,
     Ask,
     Command,
     CommandResult,
@@ -27,8 +26,7 @@ from flatrender_render.farm.wire import (
     Welcome,
 )
 from flatrender_render.services.held_claims import HeldClaim
-
-_LOOK_SECONDS = 2.0
+from flatrender_render.services.scans import ScanService
 
 _HELLO = """
 UPDATE render.nodes
@@ -60,9 +58,11 @@ class NodeGateway:
     def __init__(self, context: PluginContext) -> None:
         self._context = context
         self._db = context.db
+        self._scans = context.get(ScanService)
 
     async def hello(self, node_id: UUID, hello: Hello, address: str | None) -> Welcome:
         """Take what a starting node says of itself; what its last run held goes back at once."""
+        await self._scans.forget(node_id)
         async with self._db.system("node says hello") as work:
             # Frame jobs before their node, as reports do: the two orders must not meet.
             await work.execute(_ORPHANS, node_id)
@@ -132,25 +132,19 @@ class NodeGateway:
             await work.execute(_BYE, node_id)
             await holdings.forget(work, node_id)
             await claims.reap(work)
+        await self._scans.forget(node_id)
 
     async def claim(self, node_id: UUID, ask: Ask, gone: asyncio.Event) -> Claim | None:
-        """Return a frame job, waiting for one as long as the node asked.
-
-        ``gone`` is set when the caller has hung up: nobody would do what is claimed for it.
-        """
+        """Return a frame job, waiting for one as long as the node asked; see ``long_poll``."""
         link = LocalLink(self._context, node_id)
-        deadline = asyncio.get_running_loop().time() + min(ask.wait, MAX_WAIT)
-        async with self._context.infra.hub.listen(WORK_CHANNEL) as work:
-            while not gone.is_set():
-                for engine in ask.engines:
-                    found = await link.claim(engine)
-                    if found is not None:
-                        return found
-                left = deadline - asyncio.get_running_loop().time()
-                if left <= 0 or self._context.infra.drain.begun:
-                    return None
-                await work.next_message(min(left, _LOOK_SECONDS))
-        return None
+
+        async def take() -> Claim | None:
+            for engine in ask.engines:
+                if (found := await link.claim(engine)) is not None:
+                    return found
+            return None
+
+        return await long_poll(self._context, take, wait=ask.wait, gone=gone)
 
     async def held(self, node_id: UUID, frame_job_id: UUID, epoch: int) -> HeldClaim:
         """Return a claim that a node has or had. Raises ``NotFound``."""

@@ -18,6 +18,8 @@ from flatrender.contracts.render import ScanClaim, ScanOrder, ScanQueued, ScanSt
 from flatrender.errors import FieldError
 from flatrender.plugin import PluginContext
 from flatrender.template.project_scan import ProjectScan
+from flatrender_render.farm.claims import STALE
+from flatrender_render.farm.scan_wake import SCAN, ScanWake
 
 FULL_ENGINE: Final = "aerender"
 #: A scan that lost so many readers fails: the project itself brings them down.
@@ -50,8 +52,10 @@ SELECT result::text FROM render.scan_jobs WHERE tenant_id = $1 AND id = $2 AND s
 _TAKE = """
 UPDATE render.scan_jobs
 SET state = 'Running', epoch = epoch + 1, attempts = attempts + 1, node_id = $3,
+    reader_nodes = CASE WHEN $3 IS NULL OR $3 = ANY (reader_nodes) THEN reader_nodes
+                        ELSE reader_nodes || $3 END,
     started_at = coalesce($5, now()),
-    lease_until = coalesce($5, now()) + make_interval(secs => $4)
+    lease_until = coalesce($5::timestamptz, now()) + make_interval(secs => $4)
 WHERE id = (
   SELECT id FROM render.scan_jobs s
   WHERE {which} AND (s.state = 'Queued'
@@ -60,7 +64,24 @@ WHERE id = (
 RETURNING id, tenant_id, epoch, source_object_key, source_sha256, source_name, attempts
 """
 _TAKE_ONE = _TAKE.format(which="s.tenant_id = $1 AND s.id = $2 AND s.kind = 'Quick'")
-_TAKE_NEXT = _TAKE.format(which="$1::uuid IS NULL AND s.engine = $2 AND s.kind = 'Full'")
+# What drains, rests or is set aside gets none. A node that failed at a scan lets others try, while
+# another one is heard of and for two minutes: that one may have other work for hours.
+_TAKE_NEXT = _TAKE.format(
+    which="""$1::uuid IS NULL AND s.engine = $2 AND s.kind = 'Full'
+  AND (s.not_before IS NULL OR s.not_before <= coalesce($5, now()))
+  AND ($3::uuid IS NULL
+       OR (EXISTS (SELECT FROM render.nodes n
+                   WHERE n.id = $3 AND n.deleted_at IS NULL AND n.drain_requested_at IS NULL
+                     AND n.status NOT IN ('Draining', 'Quarantined', 'Offline')
+                     AND (n.rest_until IS NULL OR n.rest_until <= coalesce($5, now())))
+           AND ($3 <> ALL (s.avoid_nodes)
+                OR s.not_before < coalesce($5, now()) - interval '2 minutes'
+                OR NOT EXISTS (SELECT FROM render.nodes o
+                               WHERE $2 = ANY (o.engines) AND o.deleted_at IS NULL
+                                 AND o.status IN ('Starting', 'Idle', 'Busy')
+                                 AND o.last_heartbeat_at > now() - interval '30 seconds'
+                                 AND o.id <> ALL (s.avoid_nodes)))))"""
+)
 _HOLDS = "id = $1 AND tenant_id = $2 AND epoch = $3 AND state = 'Running'"
 _BEAT = f"""
 UPDATE render.scan_jobs SET lease_until = coalesce($5, now()) + make_interval(secs => $4)
@@ -68,7 +89,7 @@ WHERE {_HOLDS} RETURNING id
 """  # noqa: S608 - a constant
 _DONE = f"""
 UPDATE render.scan_jobs SET state = 'Done', result = $4::text::jsonb, finished_at = now(),
-       lease_until = NULL
+       lease_until = NULL, errors = '[]', error_code = NULL, error_message = NULL
 WHERE {_HOLDS} RETURNING id
 """  # noqa: S608 - a constant
 _FAILED = f"""
@@ -76,6 +97,39 @@ UPDATE render.scan_jobs SET state = 'Failed', errors = $4::text::jsonb, error_co
        error_message = $6, finished_at = now(), lease_until = NULL
 WHERE {_HOLDS} RETURNING id
 """  # noqa: S608 - a constant
+_TRY_AGAIN = f"""
+UPDATE render.scan_jobs
+SET state = CASE WHEN attempts >= $7 THEN 'Failed' ELSE 'Queued' END,
+    finished_at = CASE WHEN attempts >= $7 THEN now() END,
+    errors = $4::text::jsonb, error_code = $5, error_message = $6, lease_until = NULL,
+    not_before = now() + make_interval(secs => $8),
+    avoid_nodes = CASE WHEN $9 AND node_id IS NOT NULL THEN avoid_nodes || node_id
+                       ELSE avoid_nodes END
+WHERE {_HOLDS} RETURNING id
+"""  # noqa: S608 - a constant
+# As if it had not been taken, but for the fence.
+_GIVE_BACK = f"""
+UPDATE render.scan_jobs SET state = 'Queued', attempts = attempts - 1, lease_until = NULL
+WHERE {_HOLDS} RETURNING id
+"""  # noqa: S608 - a constant
+_SAME = """
+SELECT id FROM render.scan_jobs
+WHERE id = $1 AND tenant_id = $2 AND epoch = $3 AND state = 'Done' AND result = $4::text::jsonb
+"""
+_LATE = """
+UPDATE render.scan_jobs SET stale_reports = stale_reports + 1 WHERE id = $1 AND tenant_id = $2
+"""
+_HELD = """
+SELECT id, tenant_id, source_object_key, source_sha256, source_name,
+       epoch = $3 AND state = 'Running' AS running
+FROM render.scan_jobs
+WHERE id = $1 AND $2 = ANY (reader_nodes) AND $3 BETWEEN 1 AND epoch
+  AND (epoch <> $3 OR node_id = $2)
+"""
+_ORPHANS = """
+UPDATE render.scan_jobs SET lease_until = now() - interval '1 second'
+WHERE node_id = $1 AND state = 'Running' AND kind = 'Full'
+"""
 _CANCEL = """
 UPDATE render.scan_jobs
 SET state = 'Cancelled', epoch = epoch + 1, lease_until = NULL, finished_at = now(),
@@ -124,6 +178,8 @@ class ScanService:
                 by=order.requested_by,
             )
             work.emit(ScanQueued(scan_id=scan_id, container_id=order.container_id, kind=order.kind))
+            if order.kind == "full":
+                work.enqueue(SCAN, ScanWake(engine=FULL_ENGINE))
         return scan_id
 
     async def get(self, tenant_id: UUID, scan_id: UUID) -> ScanState | None:
@@ -197,6 +253,57 @@ class ScanService:
         first = errors[0]
         listed = msgspec.json.encode(list(errors)).decode()
         return await self._report(_FAILED, claim, listed, first.code, first.message_en)
+
+    async def try_again(
+        self,
+        claim: ScanClaim,
+        errors: Sequence[FieldError],
+        *,
+        wait: float,
+        elsewhere: bool,
+    ) -> bool:
+        """End an attempt that failed; after the last of them the scan fails with its reasons.
+
+        ``wait`` seconds pass before the next one; ``elsewhere``: on another node, if there is one.
+        """
+        first = errors[0]
+        listed = msgspec.json.encode(list(errors)).decode()
+        told = (listed, first.code, first.message_en)
+        return await self._report(_TRY_AGAIN, claim, *told, ATTEMPTS, wait, elsewhere)
+
+    async def give_back(self, claim: ScanClaim) -> bool:
+        """Return a claim unharmed: its reader stops."""
+        return await self._report(_GIVE_BACK, claim)
+
+    async def taken_before(self, claim: ScanClaim, result: ProjectScan) -> bool:
+        """Return whether this very report was taken, and only its answer got lost."""
+        return await self._report(_SAME, claim, msgspec.json.encode(result).decode())
+
+    async def count_late(self, claim: ScanClaim) -> None:
+        """Count a report that came when the claim was over."""
+        STALE.labels("scan").inc()
+        async with self._db.system("late report of a template scan") as work:
+            await work.execute(_LATE, claim.scan_id, claim.tenant_id)
+
+    async def held(self, node_id: UUID, scan_id: UUID, epoch: int) -> tuple[ScanClaim, bool] | None:
+        """Return a node's claim and whether it still holds it; None for a claim it never had."""
+        rows = await self._db.system_fetch("scan of a node", _HELD, scan_id, node_id, epoch)
+        if not rows:
+            return None
+        found_id, tenant, key, sha256, name, running = rows[0]
+        claim = ScanClaim(
+            scan_id=found_id,
+            tenant_id=tenant,
+            epoch=epoch,
+            source_object_key=key,
+            source_sha256=sha256,
+            source_name=name,
+        )
+        return claim, running
+
+    async def forget(self, node_id: UUID) -> None:
+        """Let go of what an earlier run of a node held: nobody works on it any more."""
+        await self._db.system_fetch("scans of a node", _ORPHANS, node_id)
 
     async def _report(self, statement: str, claim: ScanClaim, *values: object) -> bool:
         async with self._db.system("template scan reported") as work:

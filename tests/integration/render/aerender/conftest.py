@@ -274,3 +274,15 @@ def flexible(tmp_path: Path) -> Desk:
                                  "slots": [{"id": "title", "type": "text",
                                             "layer": "frl_title"}]}]}  # fmt: skip
     return made
+
+
+@pytest.fixture
+def film_bundle() -> Callable[..., bytes]:
+    """Return the maker of a bundle of the Fix template; its text is given."""
+
+    def made(text: str = "the template's own") -> bytes:
+        project = fix_project()
+        project["items"][0]["layers"][0] = words(1, "frl_c1t1", text)
+        return emulator.bundle(project, {"footage/photo.png": picture("#3366cc")})
+
+    return made
