@@ -190,9 +190,9 @@ def _colors(
 def _tint(old: Vector | None, new: Vector | None, share: float) -> Vector | None:
     if new is None:
         return old
-    if old is None:
+    if old is None or share >= 1.0:
         return new
-    amount = min(max(share, 0.0), 1.0)
+    amount = max(share, 0.0)
     return tuple(a + (b - a) * amount for a, b in zip(old, new, strict=False))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import skia
 
-from flatrender_render.engines.lottie.geometry import Box, map_box, to_skia
+from flatrender_render.engines.lottie.geometry import IDENTITY, Box, Matrix, map_box, to_skia
 from flatrender_render.engines.lottie.properties import Property, Vector, vector
 from flatrender_render.engines.lottie.reader import Obj
 from flatrender_render.engines.lottie.transform import compose
@@ -57,6 +57,7 @@ class TextLayer:
         self._follow = Follow.read(text)
         self._sets: dict[int, _Set] = {}
         self._looks: tuple[float, list[Look] | None] | None = None
+        self._matrices: tuple[float, list[Matrix]] | None = None
         self.static: bool = (
             len(self._documents.documents) == 1
             and all(a.static for a in self._animators)
@@ -96,10 +97,13 @@ class TextLayer:
             return
         if alpha < 1.0:
             canvas.saveLayer(self.bounds(frame), skia.Paint(Alphaf=alpha))
-        for fragment, ink, look in zip(current.fragments.items, current.inks, looks, strict=True):
+        matrices = self._places(frame, current, looks)
+        for fragment, ink, look, matrix in zip(
+            current.fragments.items, current.inks, looks, matrices, strict=True
+        ):
             if look.opacity > 0.0 and not fragment.white:
                 canvas.save()
-                canvas.concat(to_skia(self._matrix(frame, current, fragment, look)))
+                canvas.concat(to_skia(matrix))
                 self._fragment(canvas, document, ink, look)
                 canvas.restore()
         if alpha < 1.0:
@@ -113,13 +117,16 @@ class TextLayer:
             return current.bounds
         # Plain numbers: asked for every frame and letter, and Skia's objects are slow to make.
         found: list[Box] = []
-        for fragment, box, look in zip(current.fragments.items, current.boxes, looks, strict=True):
+        matrices = self._places(frame, current, looks)
+        for fragment, box, look, matrix in zip(
+            current.fragments.items, current.boxes, looks, matrices, strict=True
+        ):
             if fragment.white or look.opacity <= 0.0 or box is None:
                 continue
             margin = self._margin(current.document, look)
             left, top, right, bottom = box
             grown = (left - margin, top - margin, right + margin, bottom + margin)
-            found.append(map_box(self._matrix(frame, current, fragment, look), grown))
+            found.append(map_box(matrix, grown))
         if not found:
             return skia.Rect.MakeEmpty()
         lefts, tops, rights, bottoms = zip(*found, strict=True)
@@ -181,9 +188,24 @@ class TextLayer:
         self._looks = (frame, looks)
         return looks
 
-    def _matrix(
-        self, frame: float, current: _Set, fragment: Fragment, look: Look
-    ) -> tuple[float, float, float, float, float, float]:
+    def _places(self, frame: float, current: _Set, looks: list[Look]) -> list[Matrix]:
+        """Return every fragment's matrix; a frame's bounds and its drawing both ask for them.
+
+        What does not show has none.
+        """
+        memo = self._matrices
+        if memo is None or memo[0] != frame:
+            items = zip(current.fragments.items, looks, strict=True)
+            matrices = [
+                IDENTITY
+                if item.white or look.opacity <= 0.0
+                else self._matrix(frame, current, item, look)
+                for item, look in items
+            ]
+            memo = self._matrices = (frame, matrices)
+        return memo[1]
+
+    def _matrix(self, frame: float, current: _Set, fragment: Fragment, look: Look) -> Matrix:
         x, y = self._pivot(frame, current, fragment)
         at = (x + look.position[0], y + look.position[1])
         turn = look.rotation
