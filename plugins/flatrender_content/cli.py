@@ -1,7 +1,8 @@
-"""``flatrender catalogue``: what an operator does with templates from the command line."""
+"""What an operator does with templates: ``flatrender catalogue``, and part of ``template``."""
 
 import asyncio
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -67,6 +68,45 @@ def scan(source: Path, mode: str | None, as_json: bool) -> None:
     from flatrender_content.aep.show import show
 
     raise SystemExit(show(source, mode, as_json=as_json))
+
+
+@template.command()
+@click.option("--dry-run", is_flag=True, help="Only say what is unused, and since when.")
+@click.option(
+    "--older-than",
+    type=click.FloatRange(min=1, max=3650),
+    default=14.0,
+    show_default=True,
+    metavar="DAYS",
+    help="Remove what nothing has referred to for so long.",
+)
+def gc(dry_run: bool, older_than: float) -> None:
+    """Remove packages and previews of templates that nobody needs any more.
+
+    Workers do this every six hours by themselves.
+    """
+    asyncio.run(_gc(load_settings(), timedelta(days=older_than), dry_run=dry_run))
+
+
+async def _gc(settings: Settings, grace: timedelta, *, dry_run: bool) -> None:
+    from flatrender_content.services.unused import UnusedService
+
+    async with Runtime(settings) as runtime:
+        context: PluginContext = runtime.plugins["content"].context
+        service = context.get(UnusedService)
+        if dry_run:
+            found = await service.find()
+            for one in found:
+                since = f"since {one.since:%Y-%m-%d %H:%M}" if one.since else "first seen now"
+                old = one.since is not None and one.since <= context.clock.now() - grace
+                click.echo(f"{one.key}  unused {since}{', would go' if old else ''}")
+            click.echo(f"{len(found):,} unused; nothing was removed")
+            return
+        unused = await service.look()
+        gone = await service.sweep(grace=grace)
+    for key in gone:
+        click.echo(f"{key}  removed")
+    click.echo(f"{len(gone):,} of {unused:,} unused removed")
 
 
 async def _import_all(settings: Settings, packages: list[Path], *, publish: bool) -> None:

@@ -8,7 +8,8 @@ from litestar.di import Provide
 
 from flatrender.contracts import content as contract
 from flatrender.contracts.files import FileStore
-from flatrender.contracts.render import ScanJobs, TemplateInspector
+from flatrender.contracts.render import RenderPackages, ScanJobs, TemplateInspector
+from flatrender.contracts.studio import ProjectPackages
 from flatrender.plugin import FlatRenderPlugin, Manifest
 from flatrender_content.cli import catalogue, template
 from flatrender_content.controllers.admin_music import AdminMusicController
@@ -25,6 +26,7 @@ from flatrender_content.controllers.taxonomy import CategoryController, TagContr
 from flatrender_content.controllers.templates import SceneController, TemplateController
 from flatrender_content.handlers import SUBSCRIPTIONS
 from flatrender_content.models import Base
+from flatrender_content.services import unused
 from flatrender_content.services.curation import CurationService
 from flatrender_content.services.importer import ImportService
 from flatrender_content.services.library import LibraryService
@@ -56,10 +58,11 @@ class ContentPlugin(FlatRenderPlugin):
             AdminFontController,
             AdminMusicController,
         ),
-        tasks=TASKS,
+        tasks=(*TASKS, unused.COLLECT),
+        schedules=unused.SCHEDULES,
         subscriptions=SUBSCRIPTIONS,
         offers=(contract.TemplateCatalogue,),
-        needs=(TemplateInspector, ScanJobs, FileStore),
+        needs=(TemplateInspector, ScanJobs, FileStore, ProjectPackages, RenderPackages),
         emits=(
             contract.TemplatePublished,
             contract.TemplateUnpublished,

@@ -50,6 +50,7 @@ from flatrender_render.services.node_gateway import NodeGateway
 from flatrender_render.services.node_signatures import NodeSignatures
 from flatrender_render.services.nodes import NodeRegister
 from flatrender_render.services.outputs import OutputService
+from flatrender_render.services.packages import PackageUses
 from flatrender_render.services.rules import RuleService
 from flatrender_render.services.scan_gateway import ScanGateway
 from flatrender_render.services.scans import ScanService
@@ -103,7 +104,12 @@ class RenderPlugin(FlatRenderPlugin):
             *batches.SCHEDULES,
         ),
         subscriptions=(*renditions.SUBSCRIPTIONS, *batches.SUBSCRIPTIONS),
-        offers=(contract.TemplateInspector, contract.ScanJobs, NodeAuthenticator),
+        offers=(
+            contract.TemplateInspector,
+            contract.ScanJobs,
+            contract.RenderPackages,
+            NodeAuthenticator,
+        ),
         needs=(
             SavedProjects,
             RenderEntitlements,
@@ -160,6 +166,7 @@ class RenderPlugin(FlatRenderPlugin):
         return {
             contract.TemplateInspector: self.context.get(InspectorService),
             contract.ScanJobs: self.context.get(ScanService),
+            contract.RenderPackages: self.context.get(PackageUses),
             NodeAuthenticator: self.context.get(NodeSignatures),
         }
 

@@ -13,6 +13,7 @@ from flatrender_studio.controllers.projects import SavedProjectController
 from flatrender_studio.controllers.scenes import SceneController
 from flatrender_studio.models import Base
 from flatrender_studio.services.filling import FillingService
+from flatrender_studio.services.packages import PackageUses
 from flatrender_studio.services.projects import ProjectService
 from flatrender_studio.services.scenes import SceneService
 from flatrender_studio.services.sound import SoundService
@@ -27,7 +28,7 @@ class StudioPlugin(FlatRenderPlugin):
         schema="studio",
         summary="Saved projects: the customer's own filled-in copy of a template.",
         controllers=(SavedProjectController, SceneController),
-        offers=(contract.SavedProjects,),
+        offers=(contract.SavedProjects, contract.ProjectPackages),
         needs=(TemplateCatalogue, FileStore),
         emits=(contract.ProjectSaved, contract.ProjectDeleted),
         metadata=Base.metadata,
@@ -46,4 +47,7 @@ class StudioPlugin(FlatRenderPlugin):
 
     def ports(self) -> Mapping[type[Any], Any]:
         """Return the implementations of what studio offers."""
-        return {contract.SavedProjects: self.context.get(SourceService)}
+        return {
+            contract.SavedProjects: self.context.get(SourceService),
+            contract.ProjectPackages: self.context.get(PackageUses),
+        }

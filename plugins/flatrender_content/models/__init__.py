@@ -9,7 +9,13 @@ from flatrender_content.models.cms import (
     Slide,
     TemplateSvgPreview,
 )
-from flatrender_content.models.plumbing import DeadLetter, IdempotencyKey, Inbox, Outbox
+from flatrender_content.models.plumbing import (
+    DeadLetter,
+    IdempotencyKey,
+    Inbox,
+    Outbox,
+    UnusedObject,
+)
 from flatrender_content.models.scenes import (
     Character,
     ColorPreset,
@@ -60,4 +66,5 @@ __all__ = [
     "Slide",
     "Tag",
     "TemplateSvgPreview",
+    "UnusedObject",
 ]

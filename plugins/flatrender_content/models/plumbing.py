@@ -1,4 +1,9 @@
-"""The plumbing tables of the content context, mapped from the kernel's columns."""
+"""Tables that belong to no tenant: the plumbing from the kernel's columns, and what is unused."""
+
+from datetime import datetime
+
+from sqlalchemy import FetchedValue
+from sqlalchemy.orm import Mapped, mapped_column
 
 from flatrender.db.models import (
     DeadLetterColumns,
@@ -23,3 +28,12 @@ class IdempotencyKey(IdempotencyKeyColumns, Base):
 
 class DeadLetter(DeadLetterColumns, Base):
     """This context's dead letters."""
+
+
+class UnusedObject(Base):
+    """An object of the store that nothing refers to, since when."""
+
+    __tablename__ = "unused_objects"
+
+    object_key: Mapped[str] = mapped_column(primary_key=True)
+    unused_since: Mapped[datetime] = mapped_column(server_default=FetchedValue())

@@ -30,6 +30,7 @@ from flatrender_content.services import import_sql as sql
 from flatrender_content.services.import_rows import container_row, package_key
 from flatrender_content.services.publishing import publish
 from flatrender_content.services.reading import ReadPackage, Stored, read_package, sha256_of
+from flatrender_content.services.unused import keep
 from flatrender_content.tasks import DRAW_PREVIEWS, DrawPreviews
 
 _PACKAGE_TYPE = "application/zip"
@@ -131,6 +132,8 @@ class ImportService:
             raise TemplateRejected(refused.errors) from refused
         warnings = await self._judge(package, path)
         seconds = await self._music_seconds(package)
+        async with self._db.unit_of_work(tenant_id) as work:
+            await keep(work, package_key(package))
         await self._store(package, path)
         return await self._write(target, package, seconds, warnings)
 

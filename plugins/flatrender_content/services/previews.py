@@ -15,6 +15,7 @@ import msgspec
 from flatrender.contracts.render import TemplateInspector
 from flatrender.plugin import PluginContext
 from flatrender.template.package import TemplatePackage
+from flatrender_content.services.unused import keep
 
 POSTER_WIDTH = 1280
 SNAPSHOT_WIDTH = 640
@@ -86,6 +87,8 @@ class PreviewService:
             return
         package_key, digest, projects = found
         folder = f"previews/{container_id}/{digest[:16]}"
+        async with self._db.unit_of_work(tenant_id) as work:
+            await keep(work, f"{folder}/")
         with tempfile.TemporaryDirectory(prefix="flatrender-previews-") as place:
             package = Path(place, "package.lottie")
             await self._storage.download(package_key, package)

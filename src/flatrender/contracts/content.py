@@ -1,5 +1,6 @@
 """Content's published language: templates as others see them."""
 
+from collections.abc import Sequence
 from typing import ClassVar, Protocol
 from uuid import UUID
 
@@ -137,4 +138,12 @@ class TemplateCatalogue(Protocol):
 
     async def music(self, tenant_id: UUID, music_id: UUID) -> MusicRef | None:
         """Return a music track, or None."""
+        ...
+
+
+class PackagesInUse(Protocol):
+    """Which packages of templates a context still needs; content asks before it removes one."""
+
+    async def used(self, keys: Sequence[str]) -> set[str]:
+        """Return those object keys that something of this context refers to, of any tenant."""
         ...

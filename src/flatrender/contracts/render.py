@@ -8,6 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from flatrender.contracts.content import PackagesInUse
 from flatrender.errors import FieldError
 from flatrender.events.envelope import Event
 from flatrender.template.project_scan import ProjectScan, ScanKind
@@ -272,3 +273,7 @@ class TemplateInspector(Protocol):
     async def sound_seconds(self, path: Path) -> float:
         """Return how long a sound file plays, 0.0 for what is no readable sound."""
         ...
+
+
+class RenderPackages(PackagesInUse, Protocol):
+    """Packages that renders need: going on, waiting, or to be tried again."""

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from flatrender.contracts.content import PackagesInUse
 from flatrender.errors import FieldError
 from flatrender.events.envelope import Event
 from flatrender.template.composition import Composition, SlotValue
@@ -119,3 +120,7 @@ class SavedProjects(Protocol):
         """Lay rows (column -> cell) over a project without changing it; None when it is not this
         user's. An empty cell leaves the project's own value."""
         ...
+
+
+class ProjectPackages(PackagesInUse, Protocol):
+    """Packages that saved projects are made of, those in the trash as well."""

@@ -9,7 +9,7 @@ import asyncio
 import io
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
@@ -45,12 +45,14 @@ class ObjectMissing(StoreError):
 
 
 class ObjectInfo(Struct, frozen=True, kw_only=True):
-    """What the store says of an object; ``size`` in bytes."""
+    """What the store says of an object; ``size`` in bytes. ``modified`` is when it was last
+    stored, by the store's own clock."""
 
     key: str
     size: int
     content_type: str
     etag: str
+    modified: datetime | None = None
 
 
 class PresignedPost(Struct, frozen=True, kw_only=True):
@@ -174,6 +176,7 @@ class ObjectStore:
                 size=int(found.size or 0),
                 content_type=found.content_type or "application/octet-stream",
                 etag=found.etag or "",
+                modified=found.last_modified,
             )
 
         return await self._run(work, key)
@@ -182,12 +185,14 @@ class ObjectStore:
         """Remove an object; a missing one is fine."""
         await self._run(lambda: self._client.remove_object(self.bucket, key), key)
 
-    async def keys(self, prefix: str, *, limit: int = 1000) -> list[str]:
-        """Return up to ``limit`` keys below ``prefix``, in order."""
+    async def keys(self, prefix: str, *, limit: int = 1000, after: str = "") -> list[str]:
+        """Return up to ``limit`` keys below ``prefix`` that come after ``after``, in order."""
 
         def work() -> list[str]:
             found = []
-            for item in self._client.list_objects(self.bucket, prefix=prefix, recursive=True):
+            for item in self._client.list_objects(
+                self.bucket, prefix=prefix, recursive=True, start_after=after or None
+            ):
                 found.append(str(item.object_name))
                 if len(found) >= limit:
                     break
