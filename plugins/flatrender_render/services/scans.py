@@ -52,8 +52,8 @@ SELECT result::text FROM render.scan_jobs WHERE tenant_id = $1 AND id = $2 AND s
 _TAKE = """
 UPDATE render.scan_jobs
 SET state = 'Running', epoch = epoch + 1, attempts = attempts + 1, node_id = $3,
-    reader_nodes = CASE WHEN $3 IS NULL OR $3 = ANY (reader_nodes) THEN reader_nodes
-                        ELSE reader_nodes || $3 END,
+    reader_nodes = CASE WHEN $3::uuid IS NULL OR $3 = ANY (reader_nodes) THEN reader_nodes
+                        ELSE reader_nodes || $3::uuid END,
     started_at = coalesce($5, now()),
     lease_until = coalesce($5::timestamptz, now()) + make_interval(secs => $4)
 WHERE id = (
