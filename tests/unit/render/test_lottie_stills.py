@@ -1,11 +1,14 @@
 """Remembered pictures and text boxes: where a thing was met first must not show."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 import skia
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from flatrender_render.engines.lottie.animation import Animation
 from flatrender_render.engines.lottie.assets import DecodedPictures
@@ -125,6 +128,46 @@ def test_wipe_reveals_all_from_nothing_with_one_soft_edge(direction: Any) -> Non
     assert shares[0] == 0
     assert shares[-1] == 1
     assert shares == sorted(shares)
+
+
+GROUND = 0xFF40A060  # shows where a transition forgets a pixel
+SHEETS = {"before": 0xFFFF0000, "after": 0xFF0000FF}
+
+
+@pytest.mark.parametrize("direction", ["left", "right", "up", "down"])
+@pytest.mark.parametrize("kind", ["slide", "wipe", "push"])
+@given(progress=st.floats(0, 1))
+@example(progress=0.0)
+@example(progress=1.0)
+def test_what_the_new_scene_covers_is_not_drawn_and_nothing_is_forgotten(
+    kind: Any, direction: Any, progress: float
+) -> None:
+    surface = skia.Surface(101, 67)
+    surface.getCanvas().clear(GROUND)
+    asked: dict[str, int] = dict.fromkeys(SHEETS, 0)
+
+    def sheet(name: str) -> Callable[[skia.Canvas], None]:
+        def draw(canvas: skia.Canvas) -> None:
+            clip = canvas.getDeviceClipBounds()
+            asked[name] += clip.width() * clip.height()
+            canvas.drawColor(SHEETS[name])
+
+        return draw
+
+    stage = Stage(
+        canvas=surface.getCanvas(),
+        width=101,
+        height=67,
+        before=sheet("before"),
+        after=sheet("after"),
+        vector=vector_of(direction, "ltr"),
+        color=0,
+    )
+    draw_transition(stage, kind, progress)
+    pixels = surface.makeImageSnapshot().toarray()
+    assert not (pixels[..., 1] > 0).any(), "the ground shines through"
+    band = 0.12 * 101 * 101 if kind == "wipe" else 0  # its soft edge needs both scenes
+    assert sum(asked.values()) <= 101 * 67 + band
 
 
 def _settling() -> Animation:

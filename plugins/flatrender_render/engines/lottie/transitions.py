@@ -125,23 +125,32 @@ def _crossfade(stage: Stage, progress: float) -> None:
 def _slide(stage: Stage, progress: float) -> None:
     """The new scene slides over the old one, which gives way a little and darkens."""
     eased = settle(progress)
-    dx, dy = stage.vector[0] * stage.width, stage.vector[1] * stage.height
+    (vx, vy), canvas = stage.vector, stage.canvas
+    dx, dy = vx * stage.width, vy * stage.height
+    length = stage.width if vx else stage.height
+    # Where the new scene's edge is, by the whole pixels that it is moved by.
+    far = length - abs(round((vx * dx + vy * dy) * (eased - 1)))
+    edge = far if vx + vy > 0 else length - far
+    canvas.save()
+    canvas.clipRect(_band(stage, edge, length if vx + vy > 0 else 0.0))  # the rest is covered
     _moved(stage, stage.before, dx * eased * 0.25, dy * eased * 0.25)
-    wash(stage.canvas, stage.bounds, round(110 * eased) << 24)
+    wash(canvas, stage.bounds, round(110 * eased) << 24)
+    canvas.restore()
     _moved(stage, stage.after, dx * (eased - 1), dy * (eased - 1))
 
 
 def _push(stage: Stage, progress: float) -> None:
     """The new scene pushes the old one out."""
-    eased = ease(progress)
-    dx, dy = stage.vector[0] * stage.width, stage.vector[1] * stage.height
-    _moved(stage, stage.before, dx * eased, dy * eased)
-    _moved(stage, stage.after, dx * (eased - 1), dy * (eased - 1))
+    vx, vy = stage.vector
+    length = stage.width if vx else stage.height
+    gone = round(length * ease(progress))  # one number for both: their edges meet
+    left = gone - length
+    _moved(stage, stage.before, vx * gone, vy * gone)
+    _moved(stage, stage.after, vx * left, vy * left)
 
 
 def _wipe(stage: Stage, progress: float) -> None:
     """A soft edge travels over the picture and leaves the new scene behind it."""
-    stage.before(stage.canvas)
     vx, vy = stage.vector
     length = stage.width if vx else stage.height
     soft = length * _SOFT_EDGE
@@ -155,6 +164,10 @@ def _wipe(stage: Stage, progress: float) -> None:
         [skia.Point(*point) for point in points], [0xFFFFFFFF, 0x00FFFFFF]
     )
     done = _band(stage, origin, tail)
+    stage.canvas.save()
+    stage.canvas.clipRect(_band(stage, tail, length - origin))  # the rest is covered
+    stage.before(stage.canvas)
+    stage.canvas.restore()
     if not done.isEmpty():  # what the edge has passed needs no mask
         stage.canvas.save()
         stage.canvas.clipRect(done)
