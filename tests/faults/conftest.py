@@ -5,10 +5,12 @@ The short form belongs to the ordinary tests: every fault once, timers run fast.
 production and lets each death come again and again.
 """
 
+import hashlib
 import importlib.util
 import os
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -37,6 +39,60 @@ lot, island, frozen, freezer = _render.lot, _render.island, _render.frozen, _ren
 def films() -> Any:
     """Return the function that brings the films to a platform."""
     return _render._films
+
+
+LEFT_OPEN = """
+SELECT (SELECT count(*) FROM render.frame_jobs WHERE job_id = $1 AND state <> 'Done')
+     + (SELECT count(*) FROM render.frame_jobs WHERE job_id = $1 AND lease_until IS NOT NULL)
+     + (SELECT count(*) FROM render.frame_attempts WHERE job_id = $1 AND outcome = 'Running')
+     + (SELECT count(*) FROM render.frame_repair_jobs WHERE job_id = $1
+        AND state IN ('Waiting', 'Running'))
+     + (SELECT count(*) FROM render.frame_jobs f WHERE f.job_id = $1 AND f.epoch <>
+        (SELECT count(*) FROM render.frame_attempts a WHERE a.frame_job_id = f.id)) AS n
+"""
+
+
+async def _bytes_of(customer: Any, job_id: str) -> str:
+    """Return the digest of a job's one export, read from the store."""
+    (export,) = await customer.platform.sql(
+        "SELECT object_key, sha256 FROM render.exports WHERE job_id = $1", UUID(job_id)
+    )
+    data = await customer.platform.runtime.infra.storage.get(export["object_key"])
+    digest = hashlib.sha256(data).hexdigest()
+    assert digest == export["sha256"]
+    return digest
+
+
+async def _check(customer: Any, job_id: str) -> None:
+    """Ask what is asked after every fault, then make the same video undisturbed and compare."""
+    assert (await customer.ended(job_id))["step"] == "Done"
+    settled = await customer.reservation(job_id, "Settled")
+    assert settled["released_minor"] == 0
+    (left,) = await customer.platform.sql(LEFT_OPEN, UUID(job_id))
+    assert left["n"] == 0
+    again = await customer.submit("540p")
+    assert (await customer.ended(again["id"]))["step"] == "Done"
+    await customer.reservation(again["id"], "Settled")
+    assert await _bytes_of(customer, again["id"]) == await _bytes_of(customer, job_id)
+
+
+async def _rich(lot: Any) -> Any:
+    """Return a customer who can pay for two videos of two ranges each."""
+    customer = await lot.customer("long", plan="plus")
+    await customer.give_charge(1_000_000)
+    return customer
+
+
+@pytest.fixture(scope="session")
+def check() -> Any:
+    """Return what is asked after every fault."""
+    return _check
+
+
+@pytest.fixture(scope="session")
+def rich() -> Any:
+    """Return the function that finds a customer who can pay for the videos of a fault."""
+    return _rich
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,5 @@
 """Wake-ups that are lost, doubled, out of order, or held by somebody who died."""
 
-import asyncio
-import contextlib
-import gc
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -11,31 +7,13 @@ import pytest
 from arq.constants import in_progress_key_prefix, job_key_prefix
 from msgspec import json
 
-from flatrender.runtime import Runtime
-from flatrender.settings import load_settings
-from flatrender.tasks.service import WorkerService
-from flatrender.testing.platform import FAST
+from flatrender.testing.workers import worker
 from flatrender_render.farm.wake import WAKES_PER_SWEEP, WORK, Wake
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Unclosed client session <redis.asyncio.client.Pipeline:ResourceWarning"
 )
 _HOURS = 6 * 3600
-
-
-@contextlib.asynccontextmanager
-async def worker(island: Any) -> AsyncIterator[None]:
-    """A worker of the island's own."""
-    async with Runtime(load_settings({**FAST, **island.environment})) as runtime:
-        service = WorkerService(runtime)
-        running = asyncio.create_task(service.run(handle_signals=False))
-        try:
-            yield
-        finally:
-            service.stop()
-            await running
-    del running, service
-    gc.collect()
 
 
 async def no_wakes_of_its_own(customer: Any) -> None:
@@ -55,7 +33,7 @@ async def test_wakes_that_died_with_a_worker_do_not_hold_up_the_next(island: Any
         await redis.set(in_progress_key_prefix + one, b"1", ex=_HOURS)
     job = await customer.submit()
     await no_wakes_of_its_own(customer)
-    async with worker(island):
+    async with worker(island.environment):
         assert (await customer.ended(job["id"]))["step"] == "Done"
     await redis.delete(*(in_progress_key_prefix + one for one in dead))
     await redis.delete(*(job_key_prefix + one for one in dead))
@@ -86,7 +64,7 @@ async def test_messages_delivered_twice_and_backwards_change_nothing(island: Any
     await customer.give_charge(1_000_000)
     platform = customer.platform
     queue = platform.runtime.infra.queue
-    async with worker(island):
+    async with worker(island.environment):
         job = await customer.submit("1080p")
         assert (await customer.ended(job["id"]))["step"] == "Done"
         settled = await customer.reservation(job["id"], "Settled")

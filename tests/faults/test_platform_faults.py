@@ -6,13 +6,9 @@ byte, that of an undisturbed run; the reservation is settled; nothing is left op
 
 import asyncio
 import contextlib
-import gc
-import hashlib
 import os
 import signal
-import sys
 import tempfile
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,86 +20,27 @@ from asyncpg.exceptions import PostgresError
 
 from flatrender.db import migrations
 from flatrender.embedded import EmbeddedStack
-from flatrender.runtime import Runtime
-from flatrender.settings import load_settings
-from flatrender.tasks.service import WorkerService
-from flatrender.testing.platform import FAST, run_platform
+from flatrender.testing.platform import run_platform
 from flatrender.testing.plugin import CONTEXTS, PASSWORD
 from flatrender.testing.switch import Switch
+from flatrender.testing.workers import process, worker
 from flatrender_render.farm.claims import LEASE_SECONDS
 from flatrender_render.farm.runner import Runner
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Unclosed client session <redis.asyncio.client.Pipeline:ResourceWarning"
 )
-_LEFT_OPEN = """
-SELECT (SELECT count(*) FROM render.frame_jobs WHERE job_id = $1 AND state <> 'Done')
-     + (SELECT count(*) FROM render.frame_jobs WHERE job_id = $1 AND lease_until IS NOT NULL)
-     + (SELECT count(*) FROM render.frame_attempts WHERE job_id = $1 AND outcome = 'Running')
-     + (SELECT count(*) FROM render.frame_repair_jobs WHERE job_id = $1
-        AND state IN ('Waiting', 'Running'))
-     + (SELECT count(*) FROM render.frame_jobs f WHERE f.job_id = $1 AND f.epoch <>
-        (SELECT count(*) FROM render.frame_attempts a WHERE a.frame_job_id = f.id)) AS n
-"""
 
 
-@contextlib.asynccontextmanager
-async def worker(environment: dict[str, str]) -> AsyncIterator[Runtime]:
-    """A worker in this process, on the servers that ``environment`` names."""
-    async with Runtime(load_settings({**FAST, **environment})) as runtime:
-        service = WorkerService(runtime)
-        running = asyncio.create_task(service.run(handle_signals=False))
-        try:
-            yield runtime
-        finally:
-            service.stop()
-            await running
-    del running, service, runtime
-    gc.collect()
-
-
-def pool_of(runtime: Runtime) -> Any:
-    return runtime.plugins["render"].context.get(Runner).pool
-
-
-async def bytes_of(customer: Any, job_id: str) -> str:
-    """Return the digest of a job's one export, read from the store."""
-    (export,) = await customer.platform.sql(
-        "SELECT object_key, sha256 FROM render.exports WHERE job_id = $1", UUID(job_id)
-    )
-    data = await customer.platform.runtime.infra.storage.get(export["object_key"])
-    digest = hashlib.sha256(data).hexdigest()
-    assert digest == export["sha256"]
-    return digest
-
-
-async def check(customer: Any, job_id: str) -> None:
-    """Ask what is asked after every fault, then make the same video undisturbed and compare."""
-    assert (await customer.ended(job_id))["step"] == "Done"
-    settled = await customer.reservation(job_id, "Settled")
-    assert settled["released_minor"] == 0
-    (left,) = await customer.platform.sql(_LEFT_OPEN, UUID(job_id))
-    assert left["n"] == 0
-    again = await customer.submit("540p")
-    assert (await customer.ended(again["id"]))["step"] == "Done"
-    await customer.reservation(again["id"], "Settled")
-    assert await bytes_of(customer, again["id"]) == await bytes_of(customer, job_id)
-
-
-async def rich(lot: Any) -> Any:
-    """Return a customer who can pay for two videos of two ranges each."""
-    customer = await lot.customer("long", plan="plus")
-    await customer.give_charge(1_000_000)
-    return customer
-
-
-async def test_a_store_that_refuses_for_a_while(island: Any, freezer: Any) -> None:
+async def test_a_store_that_refuses_for_a_while(
+    island: Any, freezer: Any, check: Any, rich: Any
+) -> None:
     customer = await rich(island.lot)
     store = urlsplit(island.environment["FLATRENDER_STORAGE_ENDPOINT"])
     async with Switch(str(store.hostname), int(store.port or 80)) as wire:
         through = {"FLATRENDER_STORAGE_ENDPOINT": f"http://127.0.0.1:{wire.port}"}
-        async with worker({**island.environment, **through}) as runtime:
-            ice = await freezer(pool_of(runtime))
+        async with worker({**island.environment, **through}) as drawing:
+            ice = await freezer(drawing.pool)
             job = await customer.submit("540p")
             await customer.claimed(job["id"])
             await wire.cut()
@@ -122,37 +59,30 @@ async def test_a_store_that_refuses_for_a_while(island: Any, freezer: Any) -> No
             await check(customer, job["id"])
 
 
-async def test_valkey_emptied_while_frames_are_drawn(island: Any, freezer: Any) -> None:
+async def test_valkey_emptied_while_frames_are_drawn(
+    island: Any, freezer: Any, check: Any, rich: Any
+) -> None:
     customer = await rich(island.lot)
-    async with worker(island.environment) as runtime:
-        ice = await freezer(pool_of(runtime))
+    async with worker(island.environment) as drawing:
+        ice = await freezer(drawing.pool)
         job = await customer.submit("540p")
         await customer.claimed(job["id"])
-        redis = await runtime.infra.queue.redis()
+        redis = await drawing.runtime.infra.queue.redis()
         await redis.flushdb()
         ice.thaw()
         await check(customer, job["id"])
 
 
 async def test_a_node_that_was_cut_off_for_longer_than_its_lease_changes_nothing(
-    island: Any, again: int
+    island: Any, again: int, check: Any, rich: Any
 ) -> None:
     """It stands still while its lease runs out and others do its work; then it goes on."""
     customer = await rich(island.lot)
     platform = customer.platform
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "flatrender",
-        "worker",
-        env={**os.environ, **FAST, **island.environment},
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
+    async with process(island.environment) as cut_off:
         job = await customer.submit("540p")
         piece = await customer.claimed(job["id"])
-        process.send_signal(signal.SIGSTOP)
+        cut_off.send_signal(signal.SIGSTOP)
         (held,) = await platform.sql(
             "SELECT id, epoch FROM render.frame_jobs WHERE job_id = $1 AND state = 'Claimed'",
             UUID(job["id"]),
@@ -165,7 +95,7 @@ async def test_a_node_that_was_cut_off_for_longer_than_its_lease_changes_nothing
             assert (await customer.ended(job["id"]))["step"] == "Done"
             await customer.reservation(job["id"], "Settled")
             before = await everything(platform, job["id"])
-            process.send_signal(signal.SIGCONT)
+            cut_off.send_signal(signal.SIGCONT)
 
             async def too_late() -> bool:
                 (row,) = await platform.sql(
@@ -179,10 +109,6 @@ async def test_a_node_that_was_cut_off_for_longer_than_its_lease_changes_nothing
             await platform.until(too_late, within=60)
             assert await everything(platform, job["id"]) == before
             await check(customer, job["id"])
-    finally:
-        process.send_signal(signal.SIGCONT)
-        process.kill()
-        await process.wait()
     assert piece["job_id"] == UUID(job["id"])
 
 
@@ -212,7 +138,7 @@ async def everything(platform: Any, job_id: str) -> list[dict[str, Any]]:
 
 
 async def test_postgresql_restarted_while_frames_are_drawn(
-    server_environment: dict[str, str], films: Any, freezer: Any
+    server_environment: dict[str, str], films: Any, freezer: Any, check: Any, rich: Any
 ) -> None:
     """Once in an orderly way, once as after a crash, in the middle of one video."""
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="flatrender-restart-"))
@@ -246,7 +172,7 @@ async def test_postgresql_restarted_while_frames_are_drawn(
         async with run_platform(environment) as platform:
             lot = await films(platform)
             customer = await rich(lot)
-            ice = await freezer(pool_of(platform.runtime))
+            ice = await freezer(platform.runtime.plugins["render"].context.get(Runner).pool)
             job = await customer.submit("540p")
             await customer.claimed(job["id"])
             await stack.stop_async()  # SIGINT: fast

@@ -1,65 +1,22 @@
 """What dies, lies or is lost while a job runs: the job finishes all the same, once."""
 
 import asyncio
-import contextlib
-import gc
-import os
 import signal
-import sys
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from flatrender.runtime import Runtime
-from flatrender.settings import load_settings
-from flatrender.tasks.service import WorkerService
-from flatrender.testing.platform import FAST, Platform
-from flatrender_render.engines.pool import RenderPool
+from flatrender.testing.platform import Platform
+from flatrender.testing.workers import children_of, lives, process, worker
 from flatrender_render.engines.work import Reference
 from flatrender_render.farm.node import Node
 from flatrender_render.farm.runner import Runner
 from flatrender_render.media.errors import ProofFailed
 
-# arq's own read of its queue, cut off half-way by a stop without grace, leaves a pipeline behind
-# that the next collection finds; `worker` collects at once, so that no other test pays for it.
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Unclosed client session <redis.asyncio.client.Pipeline:ResourceWarning"
 )
-
-
-class Worker:
-    """A worker beside the island's API."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self.runtime = runtime
-        self.service = WorkerService(runtime)
-        self.task = asyncio.create_task(self.service.run(handle_signals=False))
-
-    @property
-    def pool(self) -> RenderPool:
-        """Its render pool."""
-        return self.runtime.plugins["render"].context.get(Runner).pool
-
-    async def stop(self, grace: float = 20.0) -> None:
-        """Tell it to stop and wait until it has."""
-        self.service.grace = grace
-        self.service.stop()
-        await self.task
-
-
-@contextlib.asynccontextmanager
-async def worker(island: Any) -> AsyncIterator[Worker]:
-    async with Runtime(load_settings({**FAST, **island.environment})) as runtime:
-        running = Worker(runtime)
-        try:
-            yield running
-        finally:
-            await running.stop()
-    del running
-    gc.collect()
 
 
 async def attempts(platform: Platform, job_id: str, kind: str, index: int = 0) -> list[Any]:
@@ -75,24 +32,11 @@ async def attempts(platform: Platform, job_id: str, kind: str, index: int = 0) -
     return [tuple(row) for row in rows]
 
 
-def children_of(pid: int) -> list[int]:
-    """Return the processes that a process started."""
-    return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def lives(pid: int) -> bool:
-    """Whether a process runs (one that ended and that nobody waits for does not)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
 async def test_a_worker_that_stops_gives_its_chunk_to_another(
     island: Any, freezer: Any, again: int
 ) -> None:
     customer = await island.lot.customer()
-    async with worker(island) as first:
+    async with worker(island.environment) as first:
         await freezer(first.pool)
         job = await customer.submit()
         piece = await customer.claimed(job["id"])
@@ -105,7 +49,7 @@ async def test_a_worker_that_stops_gives_its_chunk_to_another(
         "SELECT status FROM render.nodes WHERE id = $1", piece["node_id"]
     )
     assert node["status"] == "Offline"
-    async with worker(island):
+    async with worker(island.environment):
         assert (await customer.ended(job["id"]))["step"] == "Done"
     tries = await attempts(customer.platform, job["id"], "video")
     assert tries == [("Lost", False, 0), ("Done", False, 0)]
@@ -113,22 +57,21 @@ async def test_a_worker_that_stops_gives_its_chunk_to_another(
 
 async def test_a_worker_that_is_told_to_stop_claims_nothing_more(island: Any, freezer: Any) -> None:
     customer = await island.lot.customer("long")
-    async with worker(island) as first:
+    async with worker(island.environment) as first:
         ice = await freezer(first.pool)
         job = await customer.submit()
         await customer.claimed(job["id"])
         stopping = asyncio.create_task(first.stop())
-        runner = first.runtime.plugins["render"].context.get(Runner)
 
         async def told() -> bool:
-            return runner.leaving
+            return bool(first.runner.leaving)
 
         await customer.platform.until(told)
         ice.thaw()
         await stopping
     states = [p["state"] for p in (await customer.get(f"/v1/renders/{job['id']}"))["chunks"]]
     assert sorted(states) == ["Done", "Waiting", "Waiting"]
-    async with worker(island):
+    async with worker(island.environment):
         assert (await customer.ended(job["id"]))["step"] == "Done"
 
 
@@ -136,27 +79,17 @@ async def test_a_worker_killed_outright_loses_nothing(island: Any, again: int) -
     customer = await island.lot.customer("long", plan="pro")
     await customer.give_charge(1_000_000)
     platform = customer.platform
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "flatrender",
-        "worker",
-        env={**os.environ, **FAST, **island.environment},
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
+    async with process(island.environment) as doomed:
         job = await customer.submit("1080p")
 
         async def drawing() -> list[int]:
-            return children_of(process.pid)
+            return children_of(doomed.pid)
 
         piece = await customer.claimed(job["id"])
         children = await platform.until(drawing)
-        process.send_signal(signal.SIGSTOP)
-    finally:
-        process.kill()
-        await process.wait()
+        doomed.send_signal(signal.SIGSTOP)
+        doomed.kill()
+        await doomed.wait()
     (row,) = await platform.sql(
         "SELECT state, lease_until > now() AS leased FROM render.frame_jobs WHERE id = $1",
         piece["id"],
@@ -171,7 +104,7 @@ async def test_a_worker_killed_outright_loses_nothing(island: Any, again: int) -
         "UPDATE render.frame_jobs SET lease_until = now() - interval '1 s' WHERE id = $1",
         piece["id"],
     )
-    async with worker(island):
+    async with worker(island.environment):
         assert (await customer.ended(job["id"]))["step"] == "Done"
         await customer.reservation(job["id"], "Settled")
     tries = await attempts(platform, job["id"], "video", piece["index"])

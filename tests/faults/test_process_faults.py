@@ -1,0 +1,160 @@
+"""Processes that are killed at any moment, and machines that are not in order.
+
+Real processes: an API and workers as an operator runs them. After each fault the questions of
+``check`` are asked: ended, exported once, byte for byte as undisturbed, paid once, nothing open.
+"""
+
+import asyncio
+import os
+import random
+import secrets
+import socket
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from flatrender.testing.platform import Platform
+from flatrender.testing.workers import process, worker
+from flatrender_render.farm import accounts
+
+FULL = os.environ.get("FLATRENDER_FAULTS") == "full"
+SEEDS = range(1, 13 if FULL else 2)
+
+
+def free_port() -> int:
+    """Return a port that nobody uses."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+async def answers(client: httpx.AsyncClient) -> bool:
+    """Whether an API is there."""
+    try:
+        return (await client.get("/health/live")).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+async def expire(platform: Any, job_id: str) -> None:
+    """Let the leases on a job run out."""
+    await platform.sql(
+        "UPDATE render.frame_jobs SET lease_until = now() - interval '1 s' "
+        "WHERE job_id = $1 AND state = 'Claimed'",
+        UUID(job_id),
+    )
+
+
+async def test_an_api_killed_in_the_middle_of_a_journey(island: Any, check: Any, rich: Any) -> None:
+    """It dies while it sets money aside, while it writes the render, and while somebody waits."""
+    customer = await rich(island.lot)
+    inside, person = customer.platform, customer.person
+    port, key = free_port(), secrets.token_hex(8)
+    wanted = {"saved_project_id": customer.saved["id"], "resolution": "540p"}
+    serve = ("serve", "--host", "127.0.0.1", "--port", str(port))
+    doors = {
+        "render_charge_accounts": (
+            "SELECT FROM identity.render_charge_accounts WHERE user_id = $1 FOR UPDATE",
+            person.id,
+        ),
+        "INSERT INTO render.render_jobs": ("LOCK TABLE render.render_jobs IN SHARE MODE",),
+    }
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+        headers = {**person.headers, "Idempotency-Key": key}
+        outside = Platform(inside.runtime, client, None)
+        for statement, lock in doors.items():
+            async with process(island.environment, *serve) as api:
+                await outside.until(lambda: answers(client), within=90)
+                async with inside.held(*lock):
+                    asked = asyncio.create_task(
+                        client.post("/v1/renders", json=wanted, headers=headers)
+                    )
+                    await inside.waiters(1, of=statement)
+                    api.kill()
+                    await api.wait()
+                with pytest.raises(httpx.TransportError):
+                    await asked
+            await inside.sql(
+                "UPDATE render.idempotency_keys SET locked_until = now() - interval '1 s' "
+                "WHERE key = $1",
+                key,
+            )
+        rows = await inside.sql(
+            "SELECT state FROM identity.render_reservations WHERE user_id = $1", person.id
+        )
+        assert [row["state"] for row in rows] == ["Reserved"], "taken, and no render of it"
+        await inside.sql(
+            "UPDATE identity.render_reservations SET expires_at = now() - interval '1 s' "
+            "WHERE user_id = $1",
+            person.id,
+        )
+        await accounts.settle_overdue(inside.runtime.plugins["render"].context)
+        async with worker(island.environment):
+            async with process(island.environment, *serve) as api:
+                await outside.until(lambda: answers(client), within=90)
+                answer = await client.post("/v1/renders", json=wanted, headers=headers)
+                assert answer.status_code == 202, answer.text
+                job = answer.json()["id"]
+                await customer.claimed(job)
+                api.kill()
+                await api.wait()
+            async with process(island.environment, *serve):
+                await outside.until(lambda: answers(client), within=90)
+                again = await client.post("/v1/renders", json=wanted, headers=headers)
+                assert (again.status_code, again.json()["id"]) == (202, job)
+
+                async def ended() -> bool:
+                    seen = await client.get(f"/v1/renders/{job}", headers=person.headers)
+                    return bool(seen.json()["step"] == "Done")
+
+                await outside.until(ended, within=90)
+            await check(customer, job)
+    rows = await inside.sql(
+        "SELECT state, count(*)::int AS n FROM identity.render_reservations WHERE user_id = $1 "
+        "GROUP BY state",
+        person.id,
+    )
+    assert {row["state"]: row["n"] for row in rows} == {"Released": 1, "Settled": 2}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_workers_killed_at_random_moments(
+    island: Any, check: Any, rich: Any, seed: int
+) -> None:
+    """Three workers one after the other, each killed while the video is made; then a sound one."""
+    moments = random.Random(seed)
+    customer = await rich(island.lot)
+    job = await customer.submit("540p")
+    for _ in range(3):
+        async with process(island.environment) as doomed:
+            if await at_work(customer, job["id"]):
+                await until_the_end_of(doomed, moments.uniform(0, 2))
+            doomed.kill()
+            await doomed.wait()
+        await expire(customer.platform, job["id"])
+    async with worker(island.environment):
+        await check(customer, job["id"])
+
+
+async def at_work(customer: Any, job_id: str) -> bool:
+    """Wait until somebody works on a job; False when it ended meanwhile."""
+
+    async def look() -> Any:
+        (row,) = await customer.platform.sql(
+            "SELECT j.step, EXISTS (SELECT FROM render.frame_jobs f WHERE f.job_id = j.id "
+            "AND f.state = 'Claimed') AS taken FROM render.render_jobs j WHERE j.id = $1",
+            UUID(job_id),
+        )
+        return row if row["taken"] or row["step"] == "Done" else None
+
+    return bool((await customer.platform.until(look, within=90))["step"] != "Done")
+
+
+async def until_the_end_of(running: asyncio.subprocess.Process, seconds: float) -> None:
+    """Wait for the end of a process, no longer than so many seconds."""
+    try:
+        await asyncio.wait_for(running.wait(), seconds)
+    except TimeoutError:
+        return
