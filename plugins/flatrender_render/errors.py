@@ -75,6 +75,16 @@ class NotYourObject(Forbidden):
     detail_en = "Key: {key}"
 
 
+class ActNotOfClaim(Forbidden):
+    """A node does or tells what its kind of claim does not."""
+
+    code = "act_not_of_claim"
+    title_fa = "این کار از آنِ این سفارش نیست"
+    title_en = "The claim's work has no such act"
+    detail_fa = "تکه‌ها و گردآوری ویدیو هر یک گزارش خود را دارند، دربارهٔ همان فریم‌ها."
+    detail_en = "Pieces and the assembly each have reports of their own, of their own frames."
+
+
 class ObjectNotThere(Conflict):
     """A node reports an object that the store does not have as told."""
 

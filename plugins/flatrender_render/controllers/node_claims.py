@@ -11,7 +11,7 @@ from flatrender.http.problems import problem_responses
 from flatrender.security.guards import requires_node
 from flatrender.security.principal import Principal
 from flatrender_render.controllers.node_api import SIGNED, node_of
-from flatrender_render.errors import ClaimOver, NotYourObject, ObjectNotThere
+from flatrender_render.errors import ActNotOfClaim, ClaimOver, NotYourObject, ObjectNotThere
 from flatrender_render.farm import wire
 from flatrender_render.services.held_claims import HeldClaim
 from flatrender_render.services.node_gateway import NodeGateway
@@ -70,7 +70,7 @@ class NodeClaimController(Controller):
         status_code=204,
         operation_id="node_enter_step",
         summary="The assembly enters a step",
-        responses=problem_responses(NotFound, ClaimOver, *SIGNED),
+        responses=problem_responses(NotFound, ClaimOver, ActNotOfClaim, *SIGNED),
     )
     async def enter(
         self,
@@ -85,7 +85,7 @@ class NodeClaimController(Controller):
         status_code=200,
         operation_id="node_parts",
         summary="The pieces that an assembly joins",
-        responses=problem_responses(NotFound, ClaimOver, *SIGNED),
+        responses=problem_responses(NotFound, ClaimOver, ActNotOfClaim, *SIGNED),
     )
     async def parts(
         self,
@@ -99,7 +99,9 @@ class NodeClaimController(Controller):
         status_code=204,
         operation_id="node_complete",
         summary="A proven piece",
-        responses=problem_responses(NotFound, ClaimOver, NotYourObject, ObjectNotThere, *SIGNED),
+        responses=problem_responses(
+            NotFound, ClaimOver, ActNotOfClaim, NotYourObject, ObjectNotThere, *SIGNED
+        ),
     )
     async def complete(
         self,
@@ -114,7 +116,9 @@ class NodeClaimController(Controller):
         status_code=204,
         operation_id="node_finish",
         summary="The proven video",
-        responses=problem_responses(NotFound, ClaimOver, NotYourObject, ObjectNotThere, *SIGNED),
+        responses=problem_responses(
+            NotFound, ClaimOver, ActNotOfClaim, NotYourObject, ObjectNotThere, *SIGNED
+        ),
     )
     async def finish(
         self,
@@ -144,7 +148,7 @@ class NodeClaimController(Controller):
         status_code=204,
         operation_id="node_damaged",
         summary="Pieces that are not whole any more",
-        responses=problem_responses(NotFound, ClaimOver, *SIGNED),
+        responses=problem_responses(NotFound, ClaimOver, ActNotOfClaim, *SIGNED),
     )
     async def damaged(
         self,
@@ -173,7 +177,7 @@ class NodeClaimController(Controller):
         status_code=200,
         operation_id="node_links",
         summary="Presigned links of a claim's objects",
-        responses=problem_responses(NotFound, NotYourObject, *SIGNED),
+        responses=problem_responses(NotFound, ClaimOver, NotYourObject, *SIGNED),
     )
     async def links(
         self,
@@ -188,7 +192,7 @@ class NodeClaimController(Controller):
         status_code=200,
         operation_id="node_start_upload",
         summary="Begin an upload in parts",
-        responses=problem_responses(NotFound, NotYourObject, *SIGNED),
+        responses=problem_responses(NotFound, ClaimOver, NotYourObject, *SIGNED),
     )
     async def start_upload(
         self,
@@ -203,7 +207,7 @@ class NodeClaimController(Controller):
         status_code=200,
         operation_id="node_end_upload",
         summary="End an upload in parts",
-        responses=problem_responses(NotFound, NotYourObject, *SIGNED),
+        responses=problem_responses(NotFound, ClaimOver, NotYourObject, ObjectNotThere, *SIGNED),
     )
     async def end_upload(
         self,

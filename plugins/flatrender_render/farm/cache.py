@@ -44,7 +44,7 @@ class CachedPackage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     sha256: Digest
     bytes: Count
-    pins: Count = 0
+    pins: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0
     hits: Count = 0
     unused: Age = 0.0
     verified: Age | None = None

@@ -6,9 +6,9 @@ every report; a range is made again at most three times, then the job fails and 
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from flatrender.db import SystemTransaction
 from flatrender_render.domain import MAX_REPAIRS, Step
@@ -85,8 +85,8 @@ RETURNING attempt
 class Damage(Struct, frozen=True, kw_only=True):
     """A piece that was proven and is not in the store as it was."""
 
-    kind: str
-    index: int
+    kind: Annotated[str, Meta(max_length=20)]
+    index: Annotated[int, Meta(ge=0, le=2**31 - 1)]
     defect: Defect
 
 

@@ -6,10 +6,10 @@ when the assembly is in, the job is done and the world is told.
 """
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from flatrender.clock import uuid7
 from flatrender.contracts.render import JobCompleted, JobFailed
@@ -31,18 +31,26 @@ BLOCK_SECONDS = 60.0
 MAX_BACK_OFF = timedelta(minutes=2)
 
 
+# What nodes outside tell is held to these; the columns and sums behind them are no wider.
+Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+Size = Annotated[int, Meta(ge=0, le=2**53)]
+Seconds = Annotated[float, Meta(ge=0, le=1e7)]
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Key = Annotated[str, Meta(min_length=1, max_length=500)]
+
+
 class Piece(Struct, frozen=True, kw_only=True):
     """One proven result: where it lies and what it weighs. Times in seconds."""
 
-    object_key: str
-    sha256: str
-    frames: int
-    packets: int
-    bytes: int
-    render: float = 0.0
-    convert: float = 0.0
-    encode: float = 0.0
-    upload: float = 0.0
+    object_key: Key
+    sha256: Digest
+    frames: Count
+    packets: Count
+    bytes: Size
+    render: Seconds = 0.0
+    convert: Seconds = 0.0
+    encode: Seconds = 0.0
+    upload: Seconds = 0.0
     proof: dict[str, object] = {}
 
     @property
@@ -60,11 +68,11 @@ class FinishedExport(Struct, frozen=True, kw_only=True):
     """The proven video and its pictures."""
 
     piece: Piece
-    duration: float
-    audio_codec: str | None
-    poster_key: str
-    thumbnail_key: str
-    sheet_key: str
+    duration: Seconds
+    audio_codec: Annotated[str, Meta(max_length=60)] | None
+    poster_key: Key
+    thumbnail_key: Key
+    sheet_key: Key
 
 
 async def complete(

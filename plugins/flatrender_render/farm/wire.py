@@ -27,6 +27,12 @@ PART_BYTES = 8 * 1024 * 1024  # of a resumable upload
 Seconds = Annotated[float, Meta(ge=0, le=MAX_WAIT)]
 Text = Annotated[str, Meta(max_length=200)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
+Frames = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+#: A browser shows it as a picture: nothing but a JPEG's bytes.
+Preview = Annotated[
+    str, Meta(pattern=r"^data:image/jpeg;base64,[A-Za-z0-9+/]+={0,2}\Z", max_length=PREVIEW_LIMIT)
+]
+MediaType = Annotated[str, Meta(max_length=200, pattern=r"^[a-z0-9.+-]+/[a-z0-9.+-]+\Z")]
 Packages = Annotated[list[CachedPackage], Meta(max_length=MOST_TOLD)]
 Key = Annotated[str, Meta(min_length=1, max_length=500)]
 
@@ -44,7 +50,7 @@ class Hello(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     disk_total_bytes: Count
     disk_free_bytes: Count
     slots: Annotated[int, Meta(ge=1, le=512)]
-    engines: Annotated[dict[str, str], Meta(max_length=20)]
+    engines: Annotated[dict[Text, Text], Meta(max_length=20)]
     region: Text = ""
     packages: Packages = []
 
@@ -103,8 +109,8 @@ class Ask(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Beat(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Prolong the lease of a claim."""
 
-    frames: Count
-    preview: Annotated[str, Meta(max_length=PREVIEW_LIMIT)] | None = None
+    frames: Frames
+    preview: Preview | None = None
 
 
 class Enter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -117,7 +123,7 @@ class Completed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A proven piece."""
 
     piece: Piece
-    preview: Annotated[str, Meta(max_length=PREVIEW_LIMIT)] | None = None
+    preview: Preview | None = None
 
 
 class Finished(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -164,7 +170,7 @@ class UploadStart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     key: Key
     size: Annotated[int, Meta(gt=0, le=50 * 2**30)]
-    content_type: Text = "application/octet-stream"
+    content_type: MediaType = "application/octet-stream"
 
 
 class UploadParts(Struct, frozen=True, kw_only=True):

@@ -102,7 +102,8 @@ class ScanGateway:
         )
 
     async def _held(self, node_id: UUID, scan_id: UUID, epoch: int) -> tuple[ScanClaim, bool]:
-        found = await self._scans.held(node_id, scan_id, epoch)
+        # A number that no column holds is no epoch of ours.
+        found = await self._scans.held(node_id, scan_id, epoch) if 0 <= epoch < 2**31 else None
         if found is None:
             raise NotFound()
         return found
