@@ -16,6 +16,7 @@ import structlog
 
 from flatrender.clock import random_token
 from flatrender.storage import StoreError
+from flatrender.template.problems import PackageRefused
 from flatrender_render.domain import Step
 from flatrender_render.engines.pool import (
     Interrupted,
@@ -188,17 +189,25 @@ def failure_of(error: Exception, package_sha256: str) -> Failure:
     failed = error if isinstance(error, ProofFailed) else None
     return Failure(
         code=code_of(error, package_sha256),
-        message=(str(error) or repr(error))[:4000],
+        message=(_said(error) or repr(error))[:4000],
         defect=failed.kind if failed else "",
         frames=list(failed.frames) if failed else [],
         exit_code=error.exit_code if isinstance(error, WorkFailed) else None,
     )
 
 
+def _said(error: Exception) -> str:
+    if isinstance(error, PackageRefused):
+        return "; ".join(f"{one.pointer}: {one.message_en}" for one in error.errors)
+    return str(error)
+
+
 def code_of(error: Exception, package_sha256: str) -> str:
     """Return the stable code of a failure, for the rules."""
     if isinstance(error, (PoolError, MediaError)):
         return str(error.code)
+    if isinstance(error, PackageRefused):
+        return "package_broken"
     if isinstance(error, ContentLost):
         return "package_lost" if error.digest == package_sha256 else "asset_lost"
     if isinstance(error, StoreError):

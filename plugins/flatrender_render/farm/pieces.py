@@ -5,6 +5,7 @@ and returns what the report needs. Nothing here changes a row.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import time
 from collections.abc import Awaitable, Callable
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flatrender.storage import ObjectMissing
+from flatrender.template.after_effects import BUNDLE_ENGINE, open_bundle
 from flatrender.template.composition import ImageRef
 from flatrender.template.package import TemplatePackage
 from flatrender_render.domain import Step
@@ -127,7 +129,7 @@ async def audio(desk: Desk, claim: Claim) -> Piece:
             c.source.removeprefix("package:") for c in clips if c.source.startswith("package:")
         ]
         unpacked = await asyncio.to_thread(
-            _unpack, files[job.package_sha256], sorted(set(inside)), desk.folder
+            _unpack, files[job.package_sha256], job.engine, sorted(set(inside)), desk.folder
         )
         sources = [
             AudioSource(
@@ -271,14 +273,16 @@ async def _upload(desk: Desk, key: str, path: Path, content_type: str) -> float:
     return time.monotonic() - begun
 
 
-def _unpack(package: Path, names: list[str], folder: Path) -> dict[str, Path]:
-    """Write sounds of the package to files; their names are ours."""
+def _unpack(package: Path, engine: str, names: list[str], folder: Path) -> dict[str, Path]:
+    """Write sounds of the package to files; their names are ours. Raises ``PackageRefused``."""
     found: dict[str, Path] = {}
     if not names:
         return found
-    opened = TemplatePackage.open(package)
-    for name in names:
-        path = folder / f"package-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
-        path.write_bytes(opened.read(name))
-        found[name] = path
+    # Designers' bundles keep rules of names and sizes of their own.
+    opened = open_bundle(package) if engine == BUNDLE_ENGINE else TemplatePackage.open(package)
+    with contextlib.closing(opened):
+        for name in names:
+            path = folder / f"package-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+            path.write_bytes(opened.read(name))
+            found[name] = path
     return found

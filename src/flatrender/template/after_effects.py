@@ -19,6 +19,7 @@ from flatrender.template.manifest import Key, Mode
 from flatrender.template.problems import PackageProblem, PackageRefused, problem
 
 MANIFEST = "flatrender.json"
+BUNDLE_ENGINE = "aerender"  # whose packages are bundles
 SHARED_COMP = "frshare"
 FINAL_COMPS: dict[str, tuple[Mode, ...]] = {
     "frfinal": ("Fix", "MusicVisualizer"),

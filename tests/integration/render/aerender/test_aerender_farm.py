@@ -1,11 +1,16 @@
 """The whole farm with After Effects: a project saved over HTTP, two nodes, a video in the end."""
 
 import asyncio
+import io
 import json
+import math
 import os
+import struct
+import wave
 from collections.abc import AsyncIterator, Callable
 from hashlib import sha256
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 from uuid import UUID
 
@@ -36,19 +41,37 @@ FROM aspect WHERE c.id = aspect.container_id
 """
 
 
-def film(words: Callable[..., Json]) -> bytes:
-    """Return a package whose only text is the headline; the bundle below takes its place."""
+def film(words: Callable[..., Json], **files: bytes) -> bytes:
+    """Return a package whose only text is the headline; the bundle below takes its place.
+
+    ``files`` are sounds that its scene plays, each after a tenth of a second.
+    """
     text = words(1, "headline", "عنوان")
     text["t"]["d"]["sid"] = "headline"
     slots = [{"type": "text", "id": "headline", "name": label("headline"), "default": "عنوان",
               "required": True, "max_chars": 12, "max_lines": 1}]  # fmt: skip
-    data = manifest(slug="after-effects", variants=[variant(scene("one", slots=slots))])
+    sounds = [{"path": path, "at": 0.1} for path in files]
+    one = scene("one", slots=slots, sounds=sounds)
+    data = manifest(slug=f"after-effects-{token_hex(4)}", variants=[variant(one)])
     data.pop("audio", None)
-    return package(data, entries(main=animation(extra_layers=[text])))
+    return package(data, {**entries(main=animation(extra_layers=[text])), **files})
 
 
-def bundle(words: Callable[..., Json]) -> bytes:
-    """Return the bundle: the same film as a project."""
+def tone(seconds: float = 0.5, rate: int = 8000) -> bytes:
+    """Return a mono WAV that is not silent."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        samples = (round(9000 * math.sin(n * math.tau * 440 / rate))
+                   for n in range(int(seconds * rate)))  # fmt: skip
+        file.writeframes(b"".join(struct.pack("<h", sample) for sample in samples))
+    return buffer.getvalue()
+
+
+def bundle(words: Callable[..., Json], **files: bytes) -> bytes:
+    """Return the bundle: the same film as a project, with files beside it."""
     base = animation(frames=FRAMES)
     colors = [words(1, "primary", "0.1,0.1,0.2,1", hidden=True)]
     project = {"version": 24, "items": [
@@ -59,7 +82,7 @@ def bundle(words: Callable[..., Json]) -> bytes:
     told = {"project": "project.aep", "comp": "frfinal", "mode": "Fix",
             "scenes": [{"key": "one", "duration": FRAMES / 30, "slots": slots}],
             "reference": {"frames": FRAMES, "visible": [[0, 59]], "moving": [[0, 59]]}}  # fmt: skip
-    return emulator.bundle(project, {}, told)
+    return emulator.bundle(project, files, told)
 
 
 class Studio:
@@ -102,11 +125,15 @@ async def studio(
             for runtime in (platform.runtime, other):
                 await runtime.plugins["render"].context.get(Node).identity()
             lot = make_lot(platform)
-            await lot.bring("ae", film(make_words))
-            data = bundle(make_words)
-            key = "packages/after-effects.zip"
-            await platform.runtime.infra.storage.put(key, data)
-            await platform.sql(_AFTER_EFFECTS, lot.projects["ae"], key, sha256(data).hexdigest())
+            hit = {"u/hit.wav": tone()}
+            films = {"ae": ({}, {}), "loud": (hit, hit), "lost": (hit, {})}
+            for name, (told, there) in films.items():
+                await lot.bring(name, film(make_words, **told))
+                data = bundle(make_words, **there)
+                key = f"packages/{name}.zip"
+                await platform.runtime.infra.storage.put(key, data)
+                digest = sha256(data).hexdigest()
+                await platform.sql(_AFTER_EFFECTS, lot.projects[name], key, digest)
             try:
                 yield Studio(lot, ae)
             finally:
@@ -218,3 +245,33 @@ async def test_after_effects_is_closed_where_it_hangs_and_the_piece_is_drawn_aga
     first, *_ = await attempts(studio, job["id"])
     assert first["outcome"] == "Lost", "given back, and nobody's fault"
     await video(studio, job["id"], tmp_path)
+
+
+async def test_the_templates_own_sound_reaches_the_final_mix(
+    studio: Studio, tmp_path: Path
+) -> None:
+    studio.ae.behave()
+    customer = await studio.lot.customer("loud")
+    job = await customer.ended((await customer.submit())["id"], within=120)
+    assert job["step"] == "Done", job
+    assert probe(await video(studio, job["id"], tmp_path)).audio_codec == "aac"
+    rows = await studio.lot.platform.sql(
+        "SELECT proof FROM render.frame_jobs WHERE job_id = $1 AND kind = 'audio'", UUID(job["id"])
+    )
+    assert json.loads(rows[0]["proof"])["lufs"] > -40  # silence has none
+
+
+async def test_a_sound_that_the_bundle_lacks_is_the_templates_fault(studio: Studio) -> None:
+    studio.ae.behave()
+    customer = await studio.lot.customer("lost")
+    job = await customer.ended((await customer.submit())["id"], within=120)
+    assert job["step"] == "Failed", job
+    rows = await studio.lot.platform.sql(
+        "SELECT a.error_class, a.error_code, a.error_message FROM render.frame_attempts a "
+        "JOIN render.frame_jobs f ON f.id = a.frame_job_id "
+        "WHERE f.job_id = $1 AND f.kind = 'audio'",
+        UUID(job["id"]),
+    )
+    ((class_, code, message),) = [tuple(row) for row in rows]
+    assert (class_, code) == ("template", "package_broken")
+    assert "u/hit.wav" in message
