@@ -1,9 +1,10 @@
 """Claims of the render farm: how many a second while few or very many frame jobs wait.
 
 The real claim (``farm/claims.py``) under the render context's system role, each in its own
-committed transaction on a durable PostgreSQL, by two claimers at once; every claim is given back
-by the real ``release``, so that rows and indexes age as they do in a farm. The yardstick is one
-row updated by its key in a transaction of its own.
+committed transaction on a durable PostgreSQL, by eight claimers at once, each with a connection
+of its own as nodes have (their commits share writes of the log); every claim is given back by the
+real ``release``, so that rows and indexes age as they do in a farm. The yardstick is one row
+updated by its key in a transaction of its own, each claimer its own row.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import time
 from typing import Any
 from uuid import UUID, uuid4
 
+from msgspec.structs import replace
 from tests.bench.stack import database_of, heading, servers, superuser, table
 
 from flatrender.clock import SystemClock
@@ -19,8 +21,8 @@ from flatrender.security.principal import DEFAULT_TENANT_ID
 from flatrender.testing.rounds import medians, ratio, turns
 from flatrender_render.farm import claims
 
-_WAITING = {"1 k": 1_000, "100 k": 100_000, "300 k": 300_000}
-_CLAIMERS = 2
+_WAITING = {"1 k": 1_000, "100 k": 100_000, "300 k": 300_000, "1 M": 1_000_000}
+_CLAIMERS = 8
 _PIECES = 20  # frame jobs of one job
 
 _JOBS = """
@@ -51,14 +53,17 @@ ORDER BY f.tenant_id, f.engine, f.user_id, f.needs_key, f.rank, f.id LIMIT 1
 _TOUCH = "UPDATE render.nodes SET name = name WHERE id = $1"
 
 
-def run(*, quick: bool) -> None:
-    """Measure and print."""
+def run(*, quick: bool, most: int = 300_000) -> None:
+    """Measure and print, with queues of up to ``most`` frame jobs."""
+    waiting = {name: rows for name, rows in _WAITING.items() if rows <= most}
     with servers() as environment:
-        asyncio.run(_measure(environment, rounds=3 if quick else 7, each=40 if quick else 100))
+        asyncio.run(_measure(environment, waiting, rounds=3 if quick else 7, each=40))
 
 
-async def _measure(environment: dict[str, str], *, rounds: int, each: int) -> None:
-    settings = database_of(environment)
+async def _measure(
+    environment: dict[str, str], queues: dict[str, int], *, rounds: int, each: int
+) -> None:
+    settings = replace(database_of(environment), system_pool_size=_CLAIMERS)
     database = ContextDatabase(settings, context="render", schema="render", clock=SystemClock())
     owner = await superuser(settings)
     try:
@@ -67,13 +72,13 @@ async def _measure(environment: dict[str, str], *, rounds: int, each: int) -> No
             await owner.execute(
                 "INSERT INTO render.nodes (id, name) VALUES ($1, $2)", node, f"bench-{node}"
             )
-        for name, waiting in _WAITING.items():
+        for name, waiting in queues.items():
             await owner.execute(_JOBS, DEFAULT_TENANT_ID, name, waiting // _PIECES)
             await owner.execute(_FRAME_JOBS, name, _PIECES)
         await owner.execute("VACUUM ANALYZE render.frame_jobs")
         await owner.execute("VACUUM ANALYZE render.render_jobs")
         seen: list[dict[str, float]] = []
-        contestants = [*_WAITING, "update"]
+        contestants = [*queues, "update"]
         for order in turns(contestants, rounds):
             seen.append({name: await _round(database, name, nodes, each) for name in order})
         heading(
@@ -93,7 +98,7 @@ async def _measure(environment: dict[str, str], *, rounds: int, each: int) -> No
                 for name in contestants
             ],
         )
-        for name in _WAITING:
+        for name in queues:
             print(f"\nplan of the claim with {name} waiting:")
             for line in await _plan(owner, name, nodes[0]):
                 print(f"  {line}")

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import (
 )
 
 from flatrender.clock import Clock
-from flatrender.db.connect import LazyPool, connect_arguments, role_of
+from flatrender.db.connect import LazyPool, connect_arguments, keep_session, role_of
 from flatrender.db.reads import ReadPool
 from flatrender.db.unit_of_work import SystemTransaction, UnitOfWork, open_unit_of_work
 from flatrender.settings import DatabaseSettings
@@ -42,8 +42,11 @@ class ContextDatabase:
         self._sessions: async_sessionmaker[AsyncSession] | None = None
         self.reads = ReadPool(settings, context)
         self._request_pool = LazyPool(connect_arguments(settings, context), settings.pool_size)
+        # Nothing of it sets anything for longer than its transaction.
         self.system_pool = LazyPool(
-            connect_arguments(settings, context, system=True), settings.system_pool_size
+            connect_arguments(settings, context, system=True),
+            settings.system_pool_size,
+            reset=keep_session,
         )
 
     @asynccontextmanager

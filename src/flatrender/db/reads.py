@@ -14,7 +14,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from flatrender.db.connect import LazyPool, connect_arguments
+from flatrender.db.connect import LazyPool, connect_arguments, keep_session
 from flatrender.settings import DatabaseSettings
 
 T = TypeVar("T")
@@ -33,10 +33,6 @@ class _TenantConnection(asyncpg.Connection):
         self.tenant: UUID | None = None
 
 
-async def _keep_session(_connection: Any) -> None:
-    """Skip asyncpg's RESET ALL: the only session state is the tenant, which is kept on purpose."""
-
-
 class ReadPool:
     """Tenant-scoped reads of one context through raw asyncpg."""
 
@@ -44,7 +40,7 @@ class ReadPool:
         self._pool = LazyPool(
             connect_arguments(settings, context, replica=True),
             settings.read_pool_size,
-            reset=_keep_session,
+            reset=keep_session,
             connection_class=_TenantConnection,
         )
 
