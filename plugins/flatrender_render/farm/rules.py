@@ -261,7 +261,9 @@ def check_pattern(pattern: str) -> re.Pattern[str]:
 
     Python's matcher goes back and tries again; how often, from one position, is at most the
     product of what every repeat and every choice allows. That product is bounded, and what may
-    repeat has no choice within (nested repeats are where matching takes for ever).
+    repeat has no choice within (nested repeats are where matching takes for ever). What repeats
+    also takes at least a character of the line each time, and looks at no other: the line's end
+    bounds it.
     """
     if len(pattern) > MAX_PATTERN:
         raise DangerousPattern(f"longer than {MAX_PATTERN} characters")
@@ -287,6 +289,8 @@ def _ways(parsed: Any) -> int:
             within = _ways(body)
             if high > 1 and within > 1:
                 raise DangerousPattern("a repeat or a choice within a repeat")
+            if high > 1 and (body.getwidth()[0] == 0 or _looks_around(body)):
+                raise DangerousPattern("a repeat of what takes no character of the line")
             ways *= (min(int(high), MAX_LINE) - min(int(low), MAX_LINE) + 1) * within
         elif name in ("GROUPREF", "GROUPREF_EXISTS"):
             raise DangerousPattern("refers back to a group")
@@ -299,3 +303,14 @@ def _ways(parsed: Any) -> int:
         elif name == "ATOMIC_GROUP":
             ways *= _ways(argument)
     return ways
+
+
+def _looks_around(parsed: Any) -> bool:
+    """Return whether a parsed pattern looks ahead or behind anywhere within."""
+    for operation, argument in parsed:
+        if str(operation) in ("ASSERT", "ASSERT_NOT"):
+            return True
+        parts = argument if isinstance(argument, (tuple, list)) else (argument,)
+        if any(hasattr(part, "getwidth") and _looks_around(part) for part in parts):
+            return True
+    return False

@@ -78,7 +78,8 @@ def test_no_rule_blames_a_node_for_a_template_or_a_job_for_a_node() -> None:
 @pytest.mark.parametrize(
     "pattern",
     ["(a+)+$", "(a|aa)*b", "(?:a?){30}a{30}", ".*.*=", r"(a)\1", "x*", "[", "(" * 400,
-     ".{0,120}.{0,120}z", "(a|b|ab)*c", "a" * 301],
+     ".{0,120}.{0,120}z", "(a|b|ab)*c", "a" * 301, "(?:(?=a)){60000}b",
+     "(?:a(?=[ab]{900})){900}c", r"x?(?:(?:\b){3000}){3000}y", "(?:a(?:b(?<!c))){2,}d"],
 )  # fmt: skip
 def test_patterns_that_could_take_for_ever_are_refused(pattern: str) -> None:
     with pytest.raises(DangerousPattern):
