@@ -8,6 +8,7 @@ formula are written with an apostrophe before them, and read back without it.
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 
 from msgspec.structs import replace
 
@@ -41,7 +42,8 @@ def read_csv(data: bytes) -> list[Row]:
     separator = max(",;\t", key=head.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
-        lines = [line for line in reader if any(cell.strip() for cell in line)]
+        filled = (line for line in reader if any(cell.strip() for cell in line))
+        lines = list(islice(filled, MAX_ROWS + 2))
     except csv.Error as error:
         raise _refused(
             "/file",
@@ -56,6 +58,13 @@ def read_csv(data: bytes) -> list[Row]:
             "سطر نخست نام ستون‌هاست و دست‌کم یک سطر دیگر لازم است",
             "The first line names the columns and at least one more is needed",
         )
+    if len(lines) > MAX_ROWS + 1:
+        raise _refused(
+            "/file",
+            "too_many_rows",
+            f"حداکثر {MAX_ROWS} سطر",
+            f"At most {MAX_ROWS} rows",
+        )
     return _rows([name.strip() for name in lines[0]], lines[1:])
 
 
@@ -63,6 +72,8 @@ def _rows(columns: list[str], lines: Sequence[Sequence[str]]) -> list[Row]:
     while columns and not columns[-1]:
         columns.pop()  # spreadsheets leave empty ones at the end
     errors = check_columns(columns)
+    if len(columns) > MAX_COLUMNS:
+        raise Invalid(errors=errors)
     rows: list[Row] = []
     for index, line in enumerate(lines):
         if len(line) > len(columns) and any(cell.strip() for cell in line[len(columns) :]):
@@ -81,17 +92,17 @@ def _rows(columns: list[str], lines: Sequence[Sequence[str]]) -> list[Row]:
 
 
 def check_columns(columns: Sequence[str]) -> list[FieldError]:
-    """Return what is wrong with the names of columns."""
-    errors = []
+    """Return what is wrong with the names of columns; of too many, only that."""
     if len(columns) > MAX_COLUMNS:
-        errors.append(
+        return [
             FieldError(
                 pointer="/columns",
                 code="too_many_columns",
                 message_fa=f"حداکثر {MAX_COLUMNS} ستون",
                 message_en=f"At most {MAX_COLUMNS} columns",
             )
-        )
+        ]
+    errors = []
     seen: set[str] = set()
     for name in columns:
         if not name or name in seen:

@@ -227,8 +227,9 @@ class BatchService:
         limits = await self._context.port(RenderEntitlements).limits(tenant_id, user_id)
         if len(body.rows) > limits.max_batch_rows:
             raise BatchTooLarge(limit=limits.max_batch_rows, rows=len(body.rows))
+        if refused := check_columns(columns_of(body.rows)):
+            raise Invalid(errors=refused)  # before a cell of them is looked at
         keys, errors = keys_of(body.rows)
-        errors += check_columns(columns_of(body.rows))
         cells = [{k: v for k, v in row.items() if k != KEY} for row in body.rows]
         filled = await self._context.port(SavedProjects).fill_rows(
             tenant_id, user_id, body.saved_project_id, cells

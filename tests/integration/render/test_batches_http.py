@@ -320,3 +320,18 @@ async def test_failed_rows_are_rendered_again(lot: Any) -> None:
     assert len(jobs) == 2
     assert jobs[1]["retry_of"] is not None
     assert await used(customer) == 3
+
+
+async def test_a_table_that_is_far_too_wide_is_refused_by_one_word(lot: Any) -> None:
+    customer = await lot.customer()
+    wide = {f"c{number}": "x" for number in range(501)}
+    answers = [
+        await table(customer, [wide]),
+        await upload(customer, b",".join([b""] * 2000 + [b"a"]) + b"\n" + b"1,2\n"),
+        await upload(customer, b"a\n" + b"1\n" * 10_001),
+    ]
+    for answer, code in zip(
+        answers, ("too_many_columns", "too_many_columns", "too_many_rows"), strict=True
+    ):
+        assert answer.status_code == 422
+        assert [error["code"] for error in answer.json()["errors"]] == [code]
