@@ -14,7 +14,9 @@ is. The fields of an entry:
 - ``language``: ``en``, ``de``, ``fr``, ``ja`` or ``fa``; ``garbage``: bytes of no encoding;
   ``mfr``: frames in another order; ``banner``: ``last``; ``quiet``: no frame lines;
   ``drop``: drop-frame timecodes.
-- ``result``: ``truncated`` or ``utf16``: how a script's result is left (AfterFX only).
+- ``result``: ``truncated``, ``utf16`` or ``none``: how a script's result is left (AfterFX only).
+- ``handed``: another instance runs: the script is handed to it, and this one leaves with 0
+  (AfterFX only).
 - ``deaf``: names of layers whose text does not change (AfterFX only); ``substitute``: fonts that
   are replaced.
 """

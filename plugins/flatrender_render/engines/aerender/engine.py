@@ -248,9 +248,7 @@ class AerenderSession:
             patience=self.patience,
             should_stop=should_stop,
         )
-        if not desk.result.exists():
-            judge(ended)
-            raise AerenderFailed("binding_failed", "the script left no result", log=ended.tail)
+        desk.require(ended)
         found = desk.read(sidecar.Result, self._order.nonce, "binding_failed")
         composition = self._spec.composition
         sidecar.check_result(self._order, found, (composition.width, composition.height))

@@ -95,9 +95,7 @@ def scan(
     ended = desk.run(
         install, environment=clean_environment(), patience=patience, should_stop=should_stop
     )
-    if not desk.result.exists():
-        judge(ended)
-        raise AerenderFailed(CODE, "the script left no result", log=ended.tail)
+    desk.require(ended)
     found = _read(desk, order.nonce)
     judge(ended)
     if not found.comps:
@@ -121,7 +119,7 @@ def _read(desk: Desk, nonce: str) -> ScanResult:
         return desk.read(ScanResult, nonce, CODE)
     except AerenderFailed as error:
         told = code_of_line(str(error))
-        if told == UNTOLD:
+        if told == UNTOLD or error.code != CODE:
             raise
         raise AerenderFailed(told, str(error), log=error.log) from error
 

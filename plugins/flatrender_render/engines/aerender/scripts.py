@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from flatrender.clock import random_token
 from flatrender_render.engines.aerender.command import script_command
-from flatrender_render.engines.aerender.driver import Ended, Signs, drive
+from flatrender_render.engines.aerender.driver import Ended, Signs, drive, judge
 from flatrender_render.engines.aerender.failures import AerenderFailed
 from flatrender_render.engines.aerender.installs import Install
 from flatrender_render.engines.aerender.watchdog import Patience
@@ -77,15 +77,29 @@ class Desk:
             should_stop=should_stop,
         )
 
+    def require(self, ended: Ended) -> None:
+        """Raise ``AerenderFailed`` where a run left no result.
+
+        It says nothing against the project: the program was closed, or never ran the script. A
+        second After Effects hands its script to the one that runs already, and leaves with 0.
+        """
+        if self.result.exists():
+            return
+        judge(ended)
+        if not (self.folder / "started").exists():
+            said = "After Effects left without running the script: another instance may run"
+            raise AerenderFailed("instance_refused", said, log=ended.tail)
+        raise AerenderFailed("process_died", "After Effects left in the middle", log=ended.tail)
+
     def read(self, kind: type[T], nonce: str, code: str) -> T:
-        """Return the result. Raises ``AerenderFailed`` with ``code`` when it is none that ended
-        well, or another run's."""
+        """Return the result. Raises ``AerenderFailed``: with ``code`` when it is none that ended
+        well, or another run's; ``process_died`` when it was not written to its end."""
         try:
             if self.result.stat().st_size > RESULT_BYTES:
                 raise AerenderFailed(code, "the script's result is too large")
             found = msgspec.json.decode(self.result.read_bytes(), type=kind)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise AerenderFailed(code, f"no result of the script: {error}") from error
+            raise AerenderFailed("process_died", f"no result of the script: {error}") from error
         if found.state != "done":
             raise AerenderFailed(code, found.message or "the script failed")
         if found.nonce != nonce:

@@ -12,6 +12,7 @@ from flatrender.template.manifest import Transition
 from flatrender_render.engines import InputBroken, TemplateBroken
 from flatrender_render.engines.aerender import scripts
 from flatrender_render.engines.aerender.watchdog import Patience
+from flatrender_render.farm import failures as farm
 
 FRAMES = 12
 LONG = Patience(launch=60, open=60, first_frame=60, frame=60, exit=60)
@@ -224,3 +225,18 @@ def test_broken_bundles_and_values(desk: Any) -> None:
 
 def _fields(spec: Any) -> dict[str, Any]:
     return {name: getattr(spec, name) for name in spec.__struct_fields__}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [({"handed": True}, "instance_refused"), ({"result": "none"}, "process_died"),
+     ({"result": "truncated"}, "process_died"), ({"result": "utf16"}, "process_died")],
+)  # fmt: skip
+def test_a_script_that_did_not_run_to_its_end_is_not_the_templates_fault(
+    desk: Any, wrong: dict[str, Any], code: str
+) -> None:
+    desk.ae.behave(AfterFX=wrong)
+    failure = desk.failure()
+    assert failure.code == code
+    verdict = farm.classify(code, str(failure), engine="aerender", exit_code=failure.exit_code)
+    assert (verdict.error_class, verdict.fail_now) == ("node", False)

@@ -176,7 +176,7 @@ async def test_a_crash_is_tried_again_and_three_are_enough(shop: Any, film_bundl
         shop.ae.behave(AfterFX={"result": "truncated"})
         lost = await shop.ask(await shop.draft(), film_bundle("lost"))
         done = await shop.ended(lost)
-    assert (done["state"], done["errors"][0]["code"]) == ("Failed", "scan_failed")
+    assert (done["state"], done["errors"][0]["code"]) == ("Failed", "process_died")
     assert shop.ae.runs("AfterFX") == 3
 
 
