@@ -28,6 +28,7 @@ from flatrender_content.handlers import SUBSCRIPTIONS
 from flatrender_content.models import Base
 from flatrender_content.services import unused
 from flatrender_content.services.curation import CurationService
+from flatrender_content.services.fonts import FontService
 from flatrender_content.services.importer import ImportService
 from flatrender_content.services.library import LibraryService
 from flatrender_content.services.publishing import PublishingService
@@ -80,6 +81,7 @@ class ContentPlugin(FlatRenderPlugin):
                 "publishing": PublishingService,
                 "curation": CurationService,
                 "taxonomy": TaxonomyService,
+                "font_library": FontService,
                 "tracks": TrackService,
                 "scans": TemplateScanService,
             }

@@ -230,6 +230,12 @@ class ImportFileBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     publish: bool = False
 
 
+class FontBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The caller's own uploaded file."""
+
+    file_id: UUID
+
+
 class FontChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Whether a font is offered."""
 

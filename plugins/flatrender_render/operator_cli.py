@@ -69,7 +69,7 @@ def status(everything: bool) -> None:
     async def run(context: PluginContext) -> list[str]:
         return await picture(context, everything=everything)
 
-    _print(_with(run))
+    print_lines(with_context(run))
 
 
 @farm.command()
@@ -85,13 +85,13 @@ def top(every: float, count: int | None) -> None:
             lines = await picture(context, everything=False)
             lines += ["", *running_table(await context.db.system_fetch("farm top", _RUNNING, 20))]
             click.clear()  # does nothing where the output is no terminal
-            _print(lines)
+            print_lines(lines)
             looks += 1
             if count is not None and looks >= count:
                 return
             await asyncio.sleep(every)
 
-    _with(run)
+    with_context(run)
 
 
 @farm.command()
@@ -112,7 +112,7 @@ def why(job_id: UUID) -> None:
 
     from flatrender.cli.words import say
 
-    say(_with(run))
+    say(with_context(run))
 
 
 @farm.command()
@@ -144,11 +144,11 @@ def crashes(everything: bool, limit: int) -> None:
             PageParams(page_size=limit), acknowledged=None if everything else False
         )
         lines = [
-            _row((16, "WHEN"), (20, "NODE"), (9, "CLASS"), (16, "KIND"), (15, "MESSAGE"))
+            columns((16, "WHEN"), (20, "NODE"), (9, "CLASS"), (16, "KIND"), (15, "MESSAGE"))
             for _ in found.data[:1]
         ]
         lines += [
-            _row(
+            columns(
                 (16, f"{one.occurred_at:%Y-%m-%d %H:%M}"),
                 (20, one.node_name),
                 (9, one.classification),
@@ -159,7 +159,7 @@ def crashes(everything: bool, limit: int) -> None:
         ]
         return lines or ["no crashes"]
 
-    _print(_with(run))
+    print_lines(with_context(run))
 
 
 class _CapType(click.ParamType[int | None]):
@@ -220,7 +220,7 @@ def shares(  # noqa: PLR0917 - click calls it by keyword
             return lines + ([f"more with --page {page + 1}"] if rest > 0 else [])
         return share_table([await _share(context, tenant, given, reason)])
 
-    _print(_with(run))
+    print_lines(with_context(run))
 
 
 async def _share(
@@ -251,13 +251,13 @@ def share_table(shares: Sequence["TenantShareView"]) -> list[str]:
     """Return a table of tenants' shares."""
     if not shares:
         return ["no tenant has a share, and none has rendered yet"]
-    lines = [_row((36, "TENANT"), (8, "WEIGHT"), (8, "CAP"), (8, "USERCAP"), (8, "RUNNING"),
+    lines = [columns((36, "TENANT"), (8, "WEIGHT"), (8, "CAP"), (8, "USERCAP"), (8, "RUNNING"),
                   (5, "QUEUE"))]  # fmt: skip
     for one in shares:
         caps = (one.max_running_frames, one.max_running_frames_per_user)
         total, each = ("-" if cap is None else f"{cap:,}" for cap in caps)
         lines.append(
-            _row(
+            columns(
                 (36, one.slug or str(one.tenant_id)),
                 (8, f"{one.weight:g}"),
                 (8, total),
@@ -287,9 +287,16 @@ def node_table(nodes: Sequence[Any]) -> list[str]:
     if not nodes:
         return ["no node is online"]
     lines = [
-        _row((26, "NODE"), (11, "STATUS"), (7, "SLOTS"), (9, "FRAMES"), (5, "FAIL"), (6, "HEARD"),
-             (10, "ENGINES"))
-    ]  # fmt: skip
+        columns(
+            (26, "NODE"),
+            (11, "STATUS"),
+            (7, "SLOTS"),
+            (9, "FRAMES"),
+            (5, "FAIL"),
+            (6, "HEARD"),
+            (10, "ENGINES"),
+        )
+    ]
     busy = sum(node["busy_slots"] for node in nodes)
     slots = sum(node["slots"] for node in nodes)
     for node in nodes:
@@ -300,7 +307,7 @@ def node_table(nodes: Sequence[Any]) -> list[str]:
         if resting and state in {"Idle", "Busy"}:
             state = "resting"
         lines.append(
-            _row(
+            columns(
                 (26, node["name"]),
                 (11, state),
                 (7, f"{node['busy_slots']}/{node['slots']}"),
@@ -321,12 +328,14 @@ def running_table(rows: Sequence[Any]) -> list[str]:
     """Return a table of the pieces being worked on."""
     if not rows:
         return ["nothing runs"]
-    lines = [_row((26, "NODE"), (36, "JOB"), (9, "PIECE"), (6, "FOR"))]
+    lines = [columns((26, "NODE"), (36, "JOB"), (9, "PIECE"), (6, "FOR"))]
     for row in rows:
         frames = max(1, row["last_frame"] - row["first_frame"] + 1)
         piece = f"{row['done_frames']}/{frames}" if row["kind"] == "video" else row["kind"]
         lines.append(
-            _row((26, row["name"]), (36, str(row["job_id"])), (9, piece), (6, span(row["seconds"])))
+            columns(
+                (26, row["name"]), (36, str(row["job_id"])), (9, piece), (6, span(row["seconds"]))
+            )
         )
     return lines
 
@@ -339,7 +348,7 @@ def span(seconds: float) -> str:
     return f"{min(999, seconds / 86_400):.0f}d"
 
 
-def _row(*cells: tuple[int, str], colour: str | None = None) -> str:
+def columns(*cells: tuple[int, str], colour: str | None = None) -> str:
     """Return cells in columns; what is too long ends in an ellipsis."""
     parts = [
         (text if len(text) <= width else text[: width - 1] + "…").ljust(width)
@@ -366,15 +375,17 @@ def _act(name: str, act: Any, reason: str) -> str:
         done = await context.get(FleetService).act(rows[0]["id"], act, by=None, reason=said)
         return f"{done.node.name}: {done.node.status}"
 
-    return _with(run)
+    return with_context(run)
 
 
-def _print(lines: Sequence[str]) -> None:
+def print_lines(lines: Sequence[str]) -> None:
+    """Print a table."""
     for line in lines:
         click.echo(line)
 
 
-def _with(run: Callable[[PluginContext], Awaitable[T]]) -> T:
+def with_context(run: Callable[[PluginContext], Awaitable[T]]) -> T:
+    """Run something with render's context, as a command does."""
     from flatrender.runtime import Runtime
     from flatrender.settings import load_settings
 

@@ -13,6 +13,7 @@ from flatrender.plugin import FlatRenderPlugin, Manifest
 from flatrender.security.ports import NodeAuthenticator, SessionLedger
 from flatrender.security.tokens import KeySource
 from flatrender_render.controllers.admin_fleet import AdminCrashController, AdminFleetController
+from flatrender_render.controllers.admin_fonts import AdminFarmFontController
 from flatrender_render.controllers.admin_nodes import AdminNodeController
 from flatrender_render.controllers.admin_rules import AdminRuleController
 from flatrender_render.controllers.admin_tenant_shares import AdminTenantShareController
@@ -32,7 +33,7 @@ from flatrender_render.controllers.schemas import SchemaController
 from flatrender_render.controllers.shares import PublicShareController, ShareController
 from flatrender_render.controllers.snapshots import SnapshotController
 from flatrender_render.controllers.streams import StreamController, watch_render
-from flatrender_render.farm import expiry, renditions, scan_wake
+from flatrender_render.farm import expiry, fonts, renditions, scan_wake
 from flatrender_render.farm.gauges import METRICS
 from flatrender_render.farm.node import Node
 from flatrender_render.farm.runner import Runner
@@ -42,6 +43,7 @@ from flatrender_render.services import batches
 from flatrender_render.services.acts import ActService
 from flatrender_render.services.batch_streams import BatchStreamService
 from flatrender_render.services.batch_views import BatchViews
+from flatrender_render.services.farm_fonts import FarmFontService
 from flatrender_render.services.fleet import FleetService
 from flatrender_render.services.history import HistoryService
 from flatrender_render.services.inspector import InspectorService
@@ -93,6 +95,7 @@ class RenderPlugin(FlatRenderPlugin):
             AdminNodeController,
             AdminFleetController,
             AdminCrashController,
+            AdminFarmFontController,
             AdminTenantShareController,
         ),
         tasks=(*TASKS, *scan_wake.TASKS, *renditions.TASKS, *expiry.TASKS, *batches.TASKS),
@@ -103,7 +106,7 @@ class RenderPlugin(FlatRenderPlugin):
             *expiry.SCHEDULES,
             *batches.SCHEDULES,
         ),
-        subscriptions=(*renditions.SUBSCRIPTIONS, *batches.SUBSCRIPTIONS),
+        subscriptions=(*fonts.SUBSCRIPTIONS, *renditions.SUBSCRIPTIONS, *batches.SUBSCRIPTIONS),
         offers=(
             contract.TemplateInspector,
             contract.ScanJobs,
@@ -156,6 +159,7 @@ class RenderPlugin(FlatRenderPlugin):
                 "scan_gateway": ScanGateway,
                 "node_register": NodeRegister,
                 "fleet": FleetService,
+                "farm_fonts": FarmFontService,
                 "tenant_shares": TenantShareService,
                 "drain": lambda context: context.infra.drain,
             }
@@ -197,5 +201,10 @@ class RenderPlugin(FlatRenderPlugin):
         from flatrender_render.node.cli import node
         from flatrender_render.operator_cli import farm
         from flatrender_render.simulation.cli import simulate
+        from flatrender_render.stock_cli import cache
+        from flatrender_render.stock_cli import fonts as font_table
+
+        for command in (cache, font_table):
+            farm.add_command(command)
 
         return (lottie, template, node, farm, simulate)

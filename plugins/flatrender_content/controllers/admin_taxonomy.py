@@ -14,8 +14,10 @@ from flatrender_content.errors import CategoryCycle, CategoryInUse, SlugTaken
 from flatrender_content.guards import curates
 from flatrender_content.schemas import (
     AdminFont,
+    FontBody,
     FontChange,
 )
+from flatrender_content.services.fonts import FontService, NoFont
 from flatrender_content.services.taxonomy import TaxonomyService
 from flatrender_content.taxonomy_schemas import (
     AdminCategory,
@@ -175,6 +177,25 @@ class AdminFontController(Controller):
     ) -> Page[AdminFont]:
         """Return the tenant's own fonts, inactive ones too."""
         return await taxonomy.fonts(principal.tenant_id, page_params)
+
+    @post(
+        "/",
+        status_code=201,
+        operation_id="admin_add_font",
+        summary="Bring a font",
+        opt={"idempotent": True},
+        responses=problem_responses(NotFound, NoFont),
+    )
+    async def add(
+        self,
+        data: JSONBody[FontBody],
+        principal: NamedDependency[Principal],
+        font_library: NamedDependency[FontService],
+    ) -> AdminFont:
+        """Keep an uploaded file (`purpose` font) as a font of the library. The farm installs the
+        fonts of its own tenant on every node that takes fonts from its machine. The same face
+        again replaces its file."""
+        return await font_library.add(principal, data.file_id)
 
     @patch(
         "/{font_id:uuid}",

@@ -10,9 +10,10 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from flatrender.contracts.content import TemplateGraph
+from flatrender.contracts.content import TemplateGraph, TemplateNeeds
 from flatrender.db import ReadPool
 from flatrender.http.pages import Page, PageParams
+from flatrender.template.after_effects import AepManifest
 from flatrender_content.queries.listing import owners, read_page
 from flatrender_content.schemas import Template, TemplateItem
 
@@ -179,6 +180,10 @@ FROM content.projects p
 JOIN content.project_containers c ON c.tenant_id = p.tenant_id AND c.id = p.container_id
 WHERE p.id = $1 AND p.deleted_at IS NULL AND c.published_at IS NOT NULL AND c.deleted_at IS NULL
 """  # noqa: S608 - constants
+_NEEDS = """
+SELECT manifest::text FROM content.container_versions
+WHERE container_id = $1 AND package_sha256 = $2 AND engine = 'aerender'
+"""
 _POSTER = """
 SELECT CASE WHEN $4::text IS NULL THEN c.poster_object_key
             ELSE c.poster_object_keys ->> $4 END
@@ -233,6 +238,20 @@ async def graph(reads: ReadPool, tenant_id: UUID, project_id: UUID) -> TemplateG
     """Return one aspect of a published template as studio copies it, or None."""
     text = await reads.value(tenant_id, _GRAPH, project_id)
     return None if text is None else msgspec.json.decode(text, type=TemplateGraph)
+
+
+async def needs(
+    reads: ReadPool, tenant_id: UUID, container_id: UUID, package_sha256: str
+) -> TemplateNeeds:
+    """Return what a machine must have to draw a package of a template."""
+    text = await reads.value(tenant_id, _NEEDS, container_id, package_sha256)
+    if text is None:
+        return TemplateNeeds()
+    manifest = msgspec.json.decode(text, type=AepManifest)
+    return TemplateNeeds(
+        fonts=sorted({font.postscript or font.family for font in manifest.fonts}),
+        engine_version=str(manifest.after_effects) if manifest.after_effects else None,
+    )
 
 
 async def poster_key(

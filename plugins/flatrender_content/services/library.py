@@ -6,7 +6,7 @@ Owns no writing. Also the implementation of :class:`flatrender.contracts.content
 from datetime import timedelta
 from uuid import UUID
 
-from flatrender.contracts.content import MusicRef, TemplateGraph
+from flatrender.contracts.content import MusicRef, TemplateGraph, TemplateNeeds
 from flatrender.errors import NotFound
 from flatrender.http.pages import Page, PageParams
 from flatrender.plugin import PluginContext
@@ -28,6 +28,12 @@ class LibraryService:
     async def graph(self, tenant_id: UUID, project_id: UUID) -> TemplateGraph | None:
         """Return the whole graph of one aspect, or None when the tenant cannot see it."""
         return await templates.graph(self._reads, tenant_id, project_id)
+
+    async def needs(
+        self, tenant_id: UUID, container_id: UUID, package_sha256: str
+    ) -> TemplateNeeds:
+        """Return what drawing a package takes, as its scan found."""
+        return await templates.needs(self._reads, tenant_id, container_id, package_sha256)
 
     async def music(self, tenant_id: UUID, music_id: UUID) -> MusicRef | None:
         """Return a music track, or None."""

@@ -23,6 +23,7 @@ CONTENT_TYPES = {
     "ogg": "audio/ogg",
     "otf": "font/otf",
     "png": "image/png",
+    "ttc": "font/collection",
     "ttf": "font/ttf",
     "wav": "audio/wav",
 }

@@ -16,6 +16,7 @@ from flatrender.http.problems import problem_responses
 from flatrender.security.errors import InvalidSignature, SignatureExpired, SignatureReplayed
 from flatrender.security.guards import requires_node
 from flatrender.security.principal import Principal
+from flatrender_render.errors import NotYourObject
 from flatrender_render.farm import wire
 from flatrender_render.farm.claims import Claim
 from flatrender_render.services.node_gateway import NodeGateway
@@ -130,3 +131,16 @@ class NodeController(Controller):
         finally:
             watch.cancel()
         return Response(found, status_code=200 if found else 204)
+
+    @post(
+        "/fonts/links",
+        status_code=200,
+        operation_id="node_font_links",
+        summary="Presigned links of fonts to install",
+        responses=problem_responses(NotYourObject, *SIGNED),
+    )
+    async def font_links(
+        self, data: JSONBody[wire.Links], gateway: NamedDependency[NodeGateway]
+    ) -> wire.PresignedLinks:
+        """Return links to the files of the farm's fonts."""
+        return await gateway.font_links(data)

@@ -30,7 +30,10 @@ SET size_bytes = excluded.size_bytes, state = excluded.state, pins = excluded.pi
     hits = excluded.hits, last_used_at = excluded.last_used_at,
     verified_at = coalesce(excluded.verified_at, c.verified_at)
 """
-_FORGET = "DELETE FROM render.node_template_cache WHERE node_id = $1"
+_FORGET = """
+WITH fonts AS (DELETE FROM render.node_fonts WHERE node_id = $1)
+DELETE FROM render.node_template_cache WHERE node_id = $1
+"""
 
 
 async def note(work: SystemTransaction, node_id: UUID, packages: Sequence[CachedPackage]) -> None:
@@ -42,5 +45,5 @@ async def note(work: SystemTransaction, node_id: UUID, packages: Sequence[Cached
 
 
 async def forget(work: SystemTransaction, node_id: UUID) -> None:
-    """Forget what lies on a node that has left the farm."""
+    """Forget what lies on a node that has left the farm: it tells all again when it comes back."""
     await work.execute(_FORGET, node_id)

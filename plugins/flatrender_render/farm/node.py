@@ -17,8 +17,9 @@ from flatrender.contracts.render import NodeOnline
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import DEFAULT_TENANT_ID
 from flatrender_render.engines import available_engines
-from flatrender_render.farm import health, holdings, presence
+from flatrender_render.farm import fonts, health, holdings, presence
 from flatrender_render.farm.cache import ContentCache
+from flatrender_render.farm.install import faces_here
 from flatrender_render.farm.presence import HEARTBEAT_SECONDS, OFFLINE_SECONDS
 
 log = structlog.get_logger(__name__)
@@ -75,6 +76,7 @@ class Node:
                 node_id = uuid7()
                 name = f"{socket.gethostname()}-{os.getpid()}-{node_id.hex[-6:]}"
                 installed = available_engines()
+                faces = await faces_here(installed)
                 async with self._context.db.system("node registers") as work:
                     await work.execute(
                         _REGISTER,
@@ -91,6 +93,7 @@ class Node:
                         self._context.infra.settings.worker.cache_budget_bytes,
                     )
                     work.emit(NodeOnline(node_id=node_id, name=name), tenant_id=DEFAULT_TENANT_ID)
+                    await fonts.note_faces(work, node_id, faces)
                 self._id = node_id
                 self._beating = asyncio.create_task(self._beat(node_id), name="node-heartbeat")
             return self._id

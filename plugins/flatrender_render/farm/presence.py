@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from flatrender.db import SystemTransaction
-from flatrender_render.farm import conduct, health, holdings
+from flatrender_render.farm import conduct, fonts, health, holdings
 from flatrender_render.farm.cache import CachedPackage
 
 HEARTBEAT_SECONDS = 5.0
@@ -36,7 +36,7 @@ RETURNING id, act, arguments
 """
 _RESULT = """
 UPDATE render.node_commands SET state = $3, result = $4, finished_at = now()
-WHERE id = $2 AND node_id = $1 AND state IN ('Pending', 'Sent') RETURNING act
+WHERE id = $2 AND node_id = $1 AND state IN ('Pending', 'Sent') RETURNING act, arguments
 """
 
 
@@ -74,12 +74,18 @@ async def commands(work: SystemTransaction, node_id: UUID, *, again: bool) -> li
 async def settle(
     work: SystemTransaction, node_id: UUID, command_id: UUID, *, done: bool, result: dict[str, Any]
 ) -> bool:
-    """Note how an act went; a test render that passed lifts a quarantine of the farm's.
+    """Note how an act went, and what follows from it.
+
+    A test render that passed lifts a quarantine of the farm's; a font counts once it is there.
 
     False when the node was told no such act, or has answered it.
     """
     state = "Done" if done else "Failed"
-    act = await work.fetchval(_RESULT, node_id, command_id, state, result)
-    if act == "test_render" and done:
+    row = await work.fetchrow(_RESULT, node_id, command_id, state, result)
+    if row is None:
+        return False
+    if row["act"] == "test_render" and done:
         await conduct.recover(work, node_id)
-    return act is not None
+    elif row["act"] == "install_font":
+        await fonts.note_answer(work, node_id, row["arguments"], done=done, result=result)
+    return True

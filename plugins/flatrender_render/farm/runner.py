@@ -7,6 +7,7 @@ from typing import Any
 from flatrender.plugin import PluginContext
 from flatrender_render.engines import available_engines, available_scanners
 from flatrender_render.farm import claims
+from flatrender_render.farm.install import install_font
 from flatrender_render.farm.local import LocalLink
 from flatrender_render.farm.node import Node
 from flatrender_render.farm.performer import Performer
@@ -27,6 +28,7 @@ class Runner(Performer):
         self._tests = folder / "tests"
         self._node.acts["test_render"] = self._test_render
         self._node.acts["close_ae"] = self._close_ae
+        self._node.acts["install_font"] = self._install_font
         self._node.cache = self.cache
 
     async def _test_render(self, _arguments: dict[str, Any]) -> dict[str, Any]:
@@ -34,6 +36,9 @@ class Runner(Performer):
 
     async def _close_ae(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         return await self.close_after_effects()
+
+    async def _install_font(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        return await install_font(arguments, self._context.infra.storage)
 
     async def work(self, engine: str) -> None:
         """Claim and do frame jobs of ``engine`` until none is left for this node.

@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 from flatrender_render.domain import Step
 from flatrender_render.farm.cache import MOST_TOLD, CachedPackage
+from flatrender_render.farm.fonts import MOST_FACES, Face
 from flatrender_render.farm.link import Failure, Part
 from flatrender_render.farm.repairs import Damage
 from flatrender_render.farm.reports import FinishedExport, Piece
@@ -53,6 +54,7 @@ class Hello(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     engines: Annotated[dict[Text, Text], Meta(max_length=20)]
     region: Text = ""
     packages: Packages = []
+    faces: Annotated[list[Face], Meta(max_length=MOST_FACES)] = []
 
 
 class Welcome(Struct, frozen=True, kw_only=True):

@@ -23,8 +23,9 @@ from flatrender import __version__
 from flatrender.clock import uuid7
 from flatrender_render.engines import available_engines, available_scanners
 from flatrender_render.farm import wire
+from flatrender_render.farm.install import faces_here, install_font
 from flatrender_render.farm.performer import Performer
-from flatrender_render.farm.remote import FarmAway, FarmClient, FarmRefused, HttpLink
+from flatrender_render.farm.remote import FarmAway, FarmClient, FarmRefused, HttpFiles, HttpLink
 from flatrender_render.farm.remote_scans import HttpScanLink
 from flatrender_render.farm.scans import do_scan
 from flatrender_render.farm.selftest import prove_machine
@@ -60,6 +61,7 @@ class NodeAgent:
             "clean_disk": self._clean_disk,
             "test_render": self._test_render,
             "close_ae": self._close_ae,
+            "install_font": self._install_font,
         }
 
     def stop(self) -> None:
@@ -120,6 +122,7 @@ class NodeAgent:
             engines={name: installed[name].version for name in self.names},
             region=self._settings.region,
             packages=await self.performer.cache.packages(),
+            faces=await faces_here(self.names),
         )
         welcome = await self._patiently(
             lambda: self._client.call(f"{wire.API}/hello", hello, wire.Welcome)
@@ -242,6 +245,10 @@ class NodeAgent:
     async def _close_ae(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         """End every After Effects that this node started."""
         return await self.performer.close_after_effects()
+
+    async def _install_font(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Install a font of the farm's for After Effects."""
+        return await install_font(arguments, HttpFiles(self._client, f"{wire.API}/fonts/"))
 
     async def _patiently(self, call: Callable[[], Awaitable[Any]]) -> Any:
         """Repeat a call until the farm answers it."""

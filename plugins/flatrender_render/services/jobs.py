@@ -41,12 +41,13 @@ INSERT INTO render.render_jobs (id, tenant_id, user_id, saved_project_id, saved_
     package_sha256, composition, composition_sha256, needs, resolution, aspect, width, height, fps,
     duration, watermark, has_voiceover, has_audio, priority, total_frames, chunk_frames,
     frame_jobs_total, reservation_state, charge_minor, currency, plan_code, formats,
-    share_weight, deadline_at)
+    share_weight, required_fonts, min_engine_version, deadline_at)
 VALUES (:id, :tenant, :user, :saved, :version, :name, :container, :via, :engine, :engine_version,
     :package_key, :package_sha, CAST(:composition AS jsonb), :composition_sha,
     CAST(:needs AS jsonb), :resolution, :aspect, :width, :height, :fps, :duration, :watermark,
     :voiceover, :audio, :priority, :frames, :chunk_frames, :pieces, 'Reserved', :charge, :currency,
-    :plan, CAST(:formats AS text[]), :weight, now() + interval '24 hours')
+    :plan, CAST(:formats AS text[]), :weight,
+    CAST(:fonts AS text[]), :oldest, now() + interval '24 hours')
 """
 _INSERT_FRAMES = """
 INSERT INTO render.frame_jobs (id, tenant_id, job_id, kind, index, first_frame, last_frame, engine,
@@ -201,6 +202,8 @@ class JobService:
             currency=reservation.currency,
             plan=reservation.plan_code,
             weight=reservation.weight,
+            fonts=source.needs.fonts,
+            oldest=source.needs.engine_version,
             formats=["mp4", *sorted(set(extras))],
         )
         await work.execute(

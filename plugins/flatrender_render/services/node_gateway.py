@@ -5,13 +5,15 @@ What a node may do with a claim that it holds is in ``held_claims``; who it is i
 """
 
 import asyncio
+from datetime import timedelta
 from uuid import UUID
 
 from flatrender.contracts.render import NodeOnline
 from flatrender.errors import NotFound
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import DEFAULT_TENANT_ID
-from flatrender_render.farm import claims, health, holdings, presence
+from flatrender_render.errors import NotYourObject
+from flatrender_render.farm import claims, fonts, health, holdings, presence
 from flatrender_render.farm.claims import LEASE_SECONDS, Claim
 from flatrender_render.farm.local import LocalLink
 from flatrender_render.farm.long_poll import long_poll
@@ -21,12 +23,16 @@ from flatrender_render.farm.wire import (
     Command,
     CommandResult,
     Hello,
+    Links,
+    PresignedLinks,
     Pulse,
     PulseAnswer,
     Welcome,
 )
 from flatrender_render.services.held_claims import HeldClaim
 from flatrender_render.services.scans import ScanService
+
+FONT_LINK_TIME = timedelta(minutes=15)
 
 _HELLO = """
 UPDATE render.nodes
@@ -85,6 +91,7 @@ class NodeGateway:
                 address,
             )
             await holdings.note(work, node_id, hello.packages)
+            await fonts.note_faces(work, node_id, hello.faces)
             work.emit(NodeOnline(node_id=node_id, name=row["name"]), tenant_id=DEFAULT_TENANT_ID)
         scale = self._context.infra.settings.core.time_scale
         return Welcome(
@@ -149,3 +156,14 @@ class NodeGateway:
     async def held(self, node_id: UUID, frame_job_id: UUID, epoch: int) -> HeldClaim:
         """Return a claim that a node has or had. Raises ``NotFound``."""
         return await HeldClaim.of(self._context, node_id, frame_job_id, epoch)
+
+    async def font_links(self, wanted: Links) -> PresignedLinks:
+        """Return links to font files of the farm. Raises ``NotYourObject`` for anything else."""
+        async with self._db.system("fonts for a node") as work:
+            readable = await fonts.readable(work, wanted.get)
+        for key in [*wanted.get, *wanted.put]:
+            if key not in readable or key in wanted.put:
+                raise NotYourObject(key=key)
+        storage = self._context.infra.storage
+        links = {key: storage.link(key, expires=FONT_LINK_TIME) for key in wanted.get}
+        return PresignedLinks(get=links, put={})

@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from flatrender.contracts.files import FileRef, FileStore
-from flatrender.contracts.studio import FilledRows, RenderSource, RowFilling, SlotColumn
+from flatrender.contracts.studio import FilledRows, RowFilling, SlotColumn
 from flatrender.errors import FieldError
 from flatrender.plugin import PluginContext
 from flatrender.template.composition import SlotValue
@@ -22,6 +22,7 @@ from flatrender.template.manifest import ImageSlot, NumberSlot, TextSlot
 from flatrender_studio.domain import Content, Project, Scene, compose, scene_values
 from flatrender_studio.queries import project_of
 from flatrender_studio.services.filling import picture_of
+from flatrender_studio.services.freezing import freeze
 
 MAX_ERRORS = 200
 #: Persian and Arabic digits, and the signs that go with them in numbers.
@@ -67,18 +68,7 @@ class RowService:
             if left <= 0:
                 break
         return FilledRows(
-            source=RenderSource(
-                saved_project_id=project.id,
-                version=project.version,
-                name=project.name,
-                container_id=project.container_id,
-                mode=project.mode,
-                engine=project.engine,
-                package_object_key=project.package_object_key,
-                package_sha256=project.package_sha256,
-                composition=composition,
-                has_voiceover=project.voiceover_object_key is not None,
-            ),
+            source=await freeze(self._context, tenant_id, project, composition),
             rows=filled,
             errors=errors,
         )

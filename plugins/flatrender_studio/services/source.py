@@ -8,6 +8,7 @@ from flatrender.plugin import PluginContext
 from flatrender_studio.domain import compose
 from flatrender_studio.errors import ProjectIncomplete
 from flatrender_studio.queries import project_of
+from flatrender_studio.services.freezing import freeze
 from flatrender_studio.services.rows import RowService
 
 _VERSION = """
@@ -20,6 +21,7 @@ class SourceService:
     """Implements :class:`flatrender.contracts.studio.SavedProjects`."""
 
     def __init__(self, context: PluginContext) -> None:
+        self._context = context
         self._reads = context.db.reads
         self._rows = context.get(RowService)
 
@@ -59,15 +61,4 @@ class SourceService:
         composition, errors = compose(project, complete=complete)
         if errors:
             raise ProjectIncomplete(errors=errors)
-        return RenderSource(
-            saved_project_id=project.id,
-            version=project.version,
-            name=project.name,
-            container_id=project.container_id,
-            mode=project.mode,
-            engine=project.engine,
-            package_object_key=project.package_object_key,
-            package_sha256=project.package_sha256,
-            composition=composition,
-            has_voiceover=project.voiceover_object_key is not None,
-        )
+        return await freeze(self._context, tenant_id, project, composition)

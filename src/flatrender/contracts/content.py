@@ -34,7 +34,7 @@ class TemplateUnpublished(ContentEvent, frozen=True, kw_only=True):
 
 
 class FontInstalled(ContentEvent, frozen=True, kw_only=True):
-    """A font was added to the catalogue."""
+    """A font was added to the catalogue: by an administrator (``Upload``) or with a package."""
 
     event_type: ClassVar[str] = "content.font.installed.v1"
     font_id: UUID
@@ -42,6 +42,9 @@ class FontInstalled(ContentEvent, frozen=True, kw_only=True):
     style: str
     object_key: str
     sha256: str
+    source: str = "Package"
+    postscript_name: str = ""
+    size_bytes: int = 0
 
 
 class SvgPreviewGenerated(ContentEvent, frozen=True, kw_only=True):
@@ -129,11 +132,32 @@ class MusicRef(Struct, frozen=True, kw_only=True):
     duration: float
 
 
+#: Packages of these engines bring their fonts, and every version draws them: nothing to look up.
+SELF_CONTAINED_ENGINES = frozenset({"lottie"})
+
+
+class TemplateNeeds(Struct, frozen=True, kw_only=True):
+    """What a machine must have to draw a package.
+
+    ``fonts`` by PostScript name where it is known, else by family; ``engine_version`` is the
+    oldest that opens it.
+    """
+
+    fonts: list[str] = []
+    engine_version: str | None = None
+
+
 class TemplateCatalogue(Protocol):
     """Reads of published templates, scoped to what the tenant may see."""
 
     async def graph(self, tenant_id: UUID, project_id: UUID) -> TemplateGraph | None:
         """Return the whole graph of one aspect, or None when the tenant cannot see it."""
+        ...
+
+    async def needs(
+        self, tenant_id: UUID, container_id: UUID, package_sha256: str
+    ) -> TemplateNeeds:
+        """Return what drawing this very package takes; nothing where that is not known."""
         ...
 
     async def music(self, tenant_id: UUID, music_id: UUID) -> MusicRef | None:

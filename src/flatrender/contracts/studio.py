@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from flatrender.contracts.content import PackagesInUse
+from flatrender.contracts.content import PackagesInUse, TemplateNeeds
 from flatrender.errors import FieldError
 from flatrender.events.envelope import Event
 from flatrender.template.composition import Composition, SlotValue
@@ -50,6 +50,7 @@ class RenderSource(Struct, frozen=True, kw_only=True):
     package_sha256: str
     composition: Composition
     has_voiceover: bool
+    needs: TemplateNeeds = TemplateNeeds()
 
 
 class SlotColumn(Struct, frozen=True, kw_only=True):

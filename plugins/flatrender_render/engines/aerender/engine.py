@@ -158,7 +158,7 @@ class AerenderSession:
         manifest = self._bundle.manifest
         if missing := self._bundle.missing_footage():
             raise AerenderFailed("footage_missing", f"missing footage: {', '.join(missing)}")
-        folders = [*map(Path, self._settings.font_folders), *fonts.system_folders()]
+        folders = fonts.all_folders(self._settings)
         if missing := fonts.missing_fonts(manifest.fonts, folders):
             raise AerenderFailed("fonts_missing", f"missing fonts: {', '.join(missing)}")
         self._install = engine.choose(manifest.after_effects)

@@ -16,7 +16,7 @@ from flatrender.security.secrets import Secret
 from flatrender.tasks.task import Nothing
 from flatrender.testing.serving import serve_app
 from flatrender_render.farm import wire
-from flatrender_render.farm.remote import FarmClient, HttpLink
+from flatrender_render.farm.remote import FarmClient, FarmRefused, HttpLink
 from flatrender_render.farm.wake import sweep
 from flatrender_render.node.agent import NodeAgent
 from flatrender_render.node.settings import NodeSettings
@@ -59,6 +59,10 @@ class Enrolled:
         assert answer is not None
         return answer
 
+    async def bye(self, client: FarmClient) -> None:
+        """Leave the farm."""
+        await client.call(f"{wire.API}/bye", None, dict)
+
     @contextlib.asynccontextmanager
     async def joined(self, **more: Any) -> AsyncIterator[FarmClient]:
         """A client of a node that has said hello."""
@@ -67,6 +71,8 @@ class Enrolled:
             await self.hello(client, **more)
             yield client
         finally:
+            with contextlib.suppress(FarmRefused):  # it may have been removed
+                await self.bye(client)
             await client.close()
 
     @contextlib.asynccontextmanager
@@ -118,6 +124,31 @@ class Farm:
         )
         return answer
 
+    async def upload(self, data: bytes, name: str = "font.ttf") -> str:
+        """Upload a font as the administrator does; return the file's id."""
+        answer = await self.ask(
+            "POST",
+            "/v1/uploads",
+            json={
+                "name": name,
+                "content_type": "font/ttf",
+                "purpose": "font",
+                "size_bytes": len(data),
+            },
+        )
+        assert answer.status_code == 201, answer.text
+        form = answer.json()
+        async with httpx.AsyncClient(timeout=30) as store:
+            sent = await store.post(
+                form["url"],
+                data=form["fields"],
+                files={"file": ("font", data, form["fields"].get("Content-Type"))},
+            )
+        assert sent.status_code in {200, 201, 204}, sent.text
+        done = await self.ask("POST", f"/v1/uploads/{form['upload_id']}/complete")
+        assert done.status_code == 201, done.text
+        return str(done.json()["id"])
+
     async def sweep(self) -> None:
         """Do what the farm's sweep does every few seconds."""
         await sweep(self.platform.runtime.plugins["render"].context, Nothing())
@@ -149,3 +180,10 @@ async def farm(island: Any) -> AsyncIterator[Farm]:
     """See :class:`Farm`."""
     async with serve_app(island.lot.platform.app) as address:
         yield Farm(island.lot, address, await island.lot.platform.admin())
+
+
+@pytest.fixture(scope="module")
+async def live_farm(lot: Any) -> AsyncIterator[Farm]:
+    """As ``farm``, with a worker that delivers events (and is a node itself)."""
+    async with serve_app(lot.platform.app) as address:
+        yield Farm(lot, address, await lot.platform.admin())
