@@ -22,7 +22,7 @@ from flatrender.template.manifest import ImageSlot, NumberSlot, TextSlot
 from flatrender_studio.domain import Content, Project, Scene, compose, scene_values
 from flatrender_studio.queries import project_of
 from flatrender_studio.services.filling import picture_of
-from flatrender_studio.services.freezing import freeze
+from flatrender_studio.services.frozen import freeze
 
 MAX_ERRORS = 200
 #: Persian and Arabic digits, and the signs that go with them in numbers.

@@ -8,7 +8,7 @@ from flatrender.plugin import PluginContext
 from flatrender_studio.domain import compose
 from flatrender_studio.errors import ProjectIncomplete
 from flatrender_studio.queries import project_of
-from flatrender_studio.services.freezing import freeze
+from flatrender_studio.services.frozen import freeze
 from flatrender_studio.services.rows import RowService
 
 _VERSION = """
