@@ -51,10 +51,13 @@ class Hub:
         self._pump: asyncio.Task[None] | None = None
         self._listeners: dict[str, set[Listener]] = {}
         self._lock = asyncio.Lock()
+        self._closed = False
 
     async def publish(self, channel: str, message: msgspec.Struct | dict[str, object]) -> None:
         """Send a message to whoever listens now. Trouble is logged, never raised: nothing that
-        matters depends on it."""
+        matters depends on it. After :meth:`close` nothing is sent."""
+        if self._closed:
+            return
         try:
             client = await self._connection()
             await client.publish(self._name(channel), msgspec.json.encode(message))
@@ -70,7 +73,7 @@ class Hub:
         async with self._lock:
             first = name not in self._listeners
             self._listeners.setdefault(name, set()).add(listener)
-            if first:
+            if first and not self._closed:
                 with contextlib.suppress(redis_asyncio.RedisError, OSError):
                     await self._subscribe(name)
         try:
@@ -81,20 +84,23 @@ class Hub:
                 group.discard(listener)
                 if not group:
                     self._listeners.pop(name, None)
-                    if self._pubsub is not None:
+                    # To unsubscribe after the close would connect again, and stay connected.
+                    if self._pubsub is not None and not self._closed:
                         with contextlib.suppress(redis_asyncio.RedisError, OSError):
                             await self._pubsub.unsubscribe(name)
 
     async def close(self) -> None:
-        """Stop listening and close the connections."""
-        if self._pump is not None:
-            self._pump.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._pump
-        if self._pubsub is not None:
-            await self._pubsub.aclose()
-        if self._client is not None:
-            await self._client.aclose()
+        """Stop listening and close the connections, for good: watchers may leave later."""
+        async with self._lock:
+            self._closed = True
+            if self._pump is not None:
+                self._pump.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await self._pump
+            if self._pubsub is not None:
+                await self._pubsub.aclose()
+            if self._client is not None:
+                await self._client.aclose()
 
     async def _connection(self) -> Any:
         if self._client is None:

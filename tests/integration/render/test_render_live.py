@@ -49,8 +49,9 @@ async def ticket_of(customer: Any, job: Any) -> Any:
 
 
 async def all_of(live: Any) -> list[Any]:
-    """Return every message until the server closes."""
-    return [json.loads(text) async for text in live]
+    """Return every message until the server closes, without the pings of a slow machine."""
+    messages = [json.loads(text) async for text in live]
+    return [message for message in messages if message["type"] != "ping"]
 
 
 async def events_of(url: str, opened: asyncio.Event | None = None) -> list[tuple[str, Any]]:
