@@ -15,6 +15,7 @@ import structlog
 from flatrender.contracts.render import ScanClaim
 from flatrender.errors import FieldError
 from flatrender.template.project_scan import ProjectScan
+from flatrender_render.engines.pool import Interrupted
 from flatrender_render.engines.scan_work import ScanProject
 from flatrender_render.farm.claims import StaleEpoch
 from flatrender_render.farm.link import Failure, Files
@@ -101,6 +102,9 @@ async def _attempt(
     except (StaleEpoch, Stopped):
         log.info("scan_fenced_off")
         await link.late(claim)
+    except Interrupted:
+        log.info("scan_interrupted")
+        await _give_back(link, claim)
     except Exception as error:  # noqa: BLE001 - every failure is reported; the farm classifies
         failure = failure_of(error, claim.source_sha256)
         log.warning("scan_failed", code=failure.code, error=repr(error))

@@ -228,6 +228,23 @@ async def test_a_node_that_stops_gives_its_scan_back(shop: Any, film_bundle: Any
         assert (await shop.ended(scan))["state"] == "Done"
 
 
+async def test_an_after_effects_that_is_closed_gives_its_scan_back(
+    shop: Any, film_bundle: Any
+) -> None:
+    shop.ae.behave(AfterFX=[{"hang": "open"}, {}])
+    scan = await shop.ask(await shop.draft(), film_bundle())
+
+    async def started() -> bool:
+        return bool(shop.ae.runs("AfterFX"))
+
+    async with shop.at_work() as agent:
+        await shop.platform.until(started, within=30)
+        assert await agent.performer.close_after_effects() == {"ended": 1}
+        assert (await shop.ended(scan))["state"] == "Done"
+    row = await shop.row(scan)
+    assert (row["attempts"], row["epoch"]) == (1, 2)
+
+
 @pytest.mark.parametrize("kind", ["quick", "full"])
 async def test_no_after_effects_runs_for_a_quick_scan(
     shop: Any, film_bundle: Any, kind: str
