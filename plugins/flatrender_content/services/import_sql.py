@@ -205,6 +205,34 @@ AND id NOT IN (SELECT id FROM kept)
 """  # noqa: S608 - names are constants of this module
 
 
+#: What packages and scans both say of scenes, their contents and shared colours.
+SCENE_COLUMNS = {
+    "key": "text",
+    "name_fa": "text",
+    "name_en": "text",
+    "animation": "text",
+    "duration": "double precision",
+    "min_duration": "double precision",
+    "max_duration": "double precision",
+    "in_default": "boolean",
+    "repeatable": "boolean",
+    "removable": "boolean",
+}
+CONTENT_COLUMNS = {
+    "key": "text",
+    "type": "text",
+    "name_fa": "text",
+    "name_en": "text",
+    "default_value": "jsonb",
+    "limits": "jsonb",
+}
+COLOR_COLUMNS = {
+    "element_key": "text",
+    "name_fa": "text",
+    "name_en": "text",
+    "default_value": "text",
+}
+
 CONTAINER = _container()
 PROJECTS = upsert(
     "projects",
@@ -221,20 +249,11 @@ PROJECTS = upsert(
 SCENES = upsert(
     "scenes",
     {
-        "key": "text",
-        "name_fa": "text",
-        "name_en": "text",
-        "animation": "text",
-        "duration": "double precision",
-        "min_duration": "double precision",
-        "max_duration": "double precision",
+        **SCENE_COLUMNS,
         "intro": "double precision",
         "outro": "double precision",
         "transition": "jsonb",
         "sounds": "jsonb",
-        "in_default": "boolean",
-        "repeatable": "boolean",
-        "removable": "boolean",
         "max_repeats": "int",
     },
     unique="project_id, key",
@@ -242,24 +261,12 @@ SCENES = upsert(
 )
 CONTENTS = upsert(
     "scene_contents",
-    {
-        "key": "text",
-        "type": "text",
-        "name_fa": "text",
-        "name_en": "text",
-        "required": "boolean",
-        "group_key": "text",
-        "default_value": "jsonb",
-        "limits": "jsonb",
-    },
+    {**CONTENT_COLUMNS, "required": "boolean", "group_key": "text"},
     unique="scene_id, key",
     parents=("aspect", "scene"),
 )
 COLORS = upsert(
-    "shared_colors",
-    {"element_key": "text", "name_fa": "text", "name_en": "text", "default_value": "text"},
-    unique="project_id, element_key",
-    parents=("aspect",),
+    "shared_colors", COLOR_COLUMNS, unique="project_id, element_key", parents=("aspect",)
 )
 COLOR_ELEMENTS = upsert(
     "scene_color_elements",

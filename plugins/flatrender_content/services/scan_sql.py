@@ -4,7 +4,13 @@ Rows come as one jsonb array named by keys; columns edited by hand stay, deleted
 and what is not in the array is left alone. Owns no transaction.
 """
 
-from flatrender_content.services.import_sql import LOCK, upsert
+from flatrender_content.services.import_sql import (
+    COLOR_COLUMNS,
+    CONTENT_COLUMNS,
+    LOCK,
+    SCENE_COLUMNS,
+    upsert,
+)
 
 __all__ = ["LOCK"]
 
@@ -59,47 +65,21 @@ PROJECTS = upsert(
 )
 SCENES = upsert(
     "scenes",
-    {
-        "key": "text",
-        "name_fa": "text",
-        "name_en": "text",
-        "animation": "text",
-        "duration": "double precision",
-        "min_duration": "double precision",
-        "max_duration": "double precision",
-        "in_default": "boolean",
-        "repeatable": "boolean",
-        "removable": "boolean",
-        "source": "jsonb",
-    },
+    {**SCENE_COLUMNS, "source": "jsonb"},
     unique="project_id, key",
     parents=("aspect",),
     retire=False,
 )
 CONTENTS = upsert(
     "scene_contents",
-    {
-        "key": "text",
-        "type": "text",
-        "name_fa": "text",
-        "name_en": "text",
-        "default_value": "jsonb",
-        "limits": "jsonb",
-        "source": "jsonb",
-    },
+    {**CONTENT_COLUMNS, "source": "jsonb"},
     unique="scene_id, key",
     parents=("aspect", "scene"),
     retire=False,
 )
 COLORS = upsert(
     "shared_colors",
-    {
-        "element_key": "text",
-        "kind": "text",
-        "name_fa": "text",
-        "name_en": "text",
-        "default_value": "text",
-    },
+    {**COLOR_COLUMNS, "kind": "text"},
     unique="project_id, element_key",
     parents=("aspect",),
     retire=False,

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from flatrender.contracts.studio import SavedProjects
 from flatrender.errors import NotFound
@@ -215,40 +216,16 @@ class BatchViews:
         )
 
     def _shown(self, view: _View) -> Batch:
+        facts = asdict(view)
+        drawn = facts.pop("drawn")
         ended = view.done + view.failed + view.cancelled
         return Batch(
-            id=view.id,
-            saved_project_id=view.saved_project_id,
-            name=view.name,
-            resolution=view.resolution,
-            state=view.state,
-            progress=round(min(1.0, (ended + 0.95 * view.drawn) / view.total), 4),
-            total=view.total,
-            waiting=view.waiting,
-            running=view.running,
-            done=view.done,
-            failed=view.failed,
-            cancelled=view.cancelled,
-            charge_minor=view.charge_minor,
-            currency=view.currency,
+            **facts,
+            progress=round(min(1.0, (ended + 0.95 * drawn) / view.total), 4),
             results_url=f"{self._base}/v1/batches/{view.id}/results.csv",
-            created_at=view.created_at,
-            finished_at=view.finished_at,
         )
 
     def _row(self, view: _RowView) -> BatchRow:
         url = f"{self._base}/v1/exports/{view.export_id}/download" if view.export_id else None
-        return BatchRow(
-            row=view.row,
-            key=view.key,
-            state=view.state,
-            progress=round(view.progress, 4),
-            attempt=view.attempt,
-            job_id=view.job_id,
-            export_id=view.export_id,
-            url=url,
-            cells=view.cells,
-            error_code=view.error_code,
-            error_fa=view.error_fa,
-            error_en=view.error_en,
-        )
+        facts = asdict(view) | {"progress": round(view.progress, 4)}
+        return BatchRow(**facts, url=url)
