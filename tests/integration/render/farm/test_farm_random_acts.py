@@ -31,7 +31,7 @@ from flatrender_render.farm.failures import classify
 from flatrender_render.services.acts import ActService, Reach
 
 SEEDS = range(200 if os.environ.get("FLATRENDER_FAULTS") == "full" else 6)
-ACTS = 60
+ACTS = 80
 CODES = ("store_unavailable", "worker_crashed", "proof_failed", "disk_full", "template_broken")
 LAST = ("assemble", 0)
 Key = tuple[str, int]
@@ -131,7 +131,7 @@ class History:
         """Return a claim, its frame in the model, and whether it still holds it."""
         if not self.claims:
             return None
-        newest = self.chance.random() < 0.7
+        newest = self.chance.random() < 0.5
         claim = self.claims[-1] if newest else self.chance.choice(self.claims)
         frame = self.model.frames[claim.kind, claim.index]
         return claim, frame, frame.state is FrameState.CLAIMED and frame.epoch == claim.epoch
@@ -335,7 +335,7 @@ async def test_the_rows_stand_as_the_tables_say(island: Any, farm: Any, seed: in
     history = History(here, customer, chance)
     await history.begin()
     acts: list[tuple[Callable[[], Awaitable[None]], int]] = [
-        (history.claim, 30), (history.beat, 8), (history.complete, 22), (history.fail, 14),
+        (history.claim, 30), (history.beat, 20), (history.complete, 22), (history.fail, 14),
         (history.release, 5), (history.reap, 4), (history.pause, 6), (history.resume, 8),
         (history.cancel, 1), (history.retry, 12), (history.priority, 4),
     ]  # fmt: skip
