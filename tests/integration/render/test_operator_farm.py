@@ -157,3 +157,32 @@ async def test_an_operator_sees_and_changes_a_share(island: Any, farm_command: A
     ]  # fmt: skip
     assert (await farm_command("shares", "no-such-tenant"))[0] == 1
     assert (await farm_command("shares", "--weight", "2"))[0] == 2
+
+
+async def test_an_operator_sees_what_lies_on_the_nodes(island: Any, farm_command: Any) -> None:
+    name = await node(island, engines=["aerender"])
+    family = f"Fam{uuid4().hex[:8]}"
+    digest = uuid4().hex * 2
+    await island.lot.platform.sql(
+        "INSERT INTO render.node_template_cache (node_id, package_sha256, size_bytes, hits) "
+        "SELECT id, $2, 3145728, 7 FROM render.nodes WHERE name = $1",
+        name,
+        digest,
+    )
+    await island.lot.platform.sql(
+        "INSERT INTO render.font_requests (family, sha256, size_bytes, object_key, state) "
+        "VALUES ($1, $2, 1, 'fonts/x.ttf', 'Installing')",
+        family,
+        digest,
+    )
+    code, text = await farm_command("cache", name)
+    assert code == 0, text
+    assert text.splitlines()[1].split()[:4] == [name, digest[:16], "3.0", "7"]
+    code, text = await farm_command("fonts", "--lacking")
+    assert code == 0, text
+    lines = text.splitlines()
+    (at,) = [number for number, line in enumerate(lines) if line.startswith(family)]
+    assert lines[at].split()[:3] == [family, "Regular", digest[:12]]
+    assert any(line.split()[:2] == [name, "Missing"] for line in lines[at:])
+    assert max(map(len, lines)) <= 80
+    assert await farm_command("cache", "nobody") == (0, "no template lies on a node\n")

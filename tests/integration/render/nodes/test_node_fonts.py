@@ -120,6 +120,31 @@ async def test_a_font_that_is_uploaded_once_is_installed_by_a_node(
         assert again == {"already": True}
 
 
+async def test_a_node_at_work_installs_what_it_is_told(
+    library: Library, family: str, folder: Path, tmp_path: Path
+) -> None:
+    node = await library.farm.enrol()
+    platform = library.farm.platform
+    async with node.at_work(tmp_path):
+
+        async def joined() -> Any:
+            return await platform.sql(
+                "UPDATE render.nodes SET engines = engines || '{aerender}'::text[] "
+                "WHERE id = $1 AND status = 'Idle' RETURNING id",
+                node.id,
+            )
+
+        await platform.until(joined)  # as if it had an After Effects
+        data = font(family)
+        await library.bring(data)
+
+        async def installed() -> bool:
+            return bool((await library.on(family, node))["state"] == "Installed")
+
+        await platform.until(installed)
+    assert data in [path.read_bytes() for path in folder.iterdir()]
+
+
 async def test_a_node_that_joins_later_is_told_and_one_that_has_it_is_not(
     library: Library, family: str
 ) -> None:
