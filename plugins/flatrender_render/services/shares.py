@@ -8,14 +8,14 @@ like an account's; who knew it gets a grant of ten minutes for the routes that b
 import base64
 import binascii
 import hashlib
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
 from msgspec import Struct
 
 from flatrender.clock import random_token, uuid7
-from flatrender.errors import NotFound
+from flatrender.errors import FieldError, Invalid, NotFound
 from flatrender.http.context import client_address
 from flatrender.http.proxies import limit_key
 from flatrender.plugin import PluginContext
@@ -34,11 +34,16 @@ from flatrender_render.output_schemas import (
 MAX_SHARES = 20
 GRANT_SECONDS = 600
 LINK_LIFE = timedelta(minutes=10)
+#: Beyond these a zone may put the end into a year that UTC, and the column, does not have.
+_FIRST_END = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_END = datetime(9999, 12, 30, tzinfo=UTC)
 
 #: Calls of the public routes from one address, guesses among them, tries of one link's password.
 VISITS = define_limit("share", 300, 60.0)
 GUESSES = define_limit("share_guess", 20, 600.0)
 PASSWORDS = define_limit("share_password", 10, 600.0)
+#: From all addresses together: a short password is not guessed by many at once either.
+ALL_PASSWORDS = define_limit("share_password_all", 100, 3600.0)
 
 _LOCK = """
 SELECT id FROM render.exports
@@ -137,7 +142,9 @@ class ShareService:
         self._base = context.infra.settings.http.public_url.rstrip("/")
 
     async def create(self, principal: Principal, export_id: UUID, body: ShareBody) -> CreatedShare:
-        """Make a link; its address is shown this once. Raises ``NotFound``, ``TooManyShares``."""
+        """Make a link; its address is shown this once. Raises ``NotFound``, ``TooManyShares`` and
+        ``Invalid`` for an end that no calendar in UTC has."""
+        _check_end(body.expires_at)
         password = await self._security.passwords.hash(body.password) if body.password else None
         token = self._new_token()
         share_id = uuid7()
@@ -208,12 +215,14 @@ class ShareService:
     async def unlock(self, token: str, password: str) -> UnlockedShare:
         """Return a grant for who knows the password. Raises ``ShareRefused``, ``RateLimited``."""
         found = await self._find(token)
-        parties = (f"share:{found.id}:{self._caller()}",)
-        await self._security.limiter.check(PASSWORDS.name, *parties, critical=True)
+        caller, everybody = f"share:{found.id}:{self._caller()}", f"share:{found.id}"
+        await self._security.limiter.check(PASSWORDS.name, caller, critical=True)
+        await self._security.limiter.check(ALL_PASSWORDS.name, everybody, critical=True)
         check = await self._security.passwords.verify(found.password_hash, password)
         if found.password_hash is None or not check.matched:
             raise ShareRefused()
-        await self._security.limiter.reset(PASSWORDS.name, *parties)
+        await self._security.limiter.reset(PASSWORDS.name, caller)
+        await self._security.limiter.reset(ALL_PASSWORDS.name, everybody)
         until = int(self._context.clock.now().timestamp()) + GRANT_SECONDS
         grant = f"{until}.{_encode(self._grants.digest(_granting(found, until)))}"
         return UnlockedShare(
@@ -303,6 +312,21 @@ class ShareService:
     @staticmethod
     def _caller() -> str:
         return limit_key(client_address())
+
+
+def _check_end(end: datetime | None) -> None:
+    if end is None or _FIRST_END <= end <= _LAST_END:
+        return
+    raise Invalid(
+        errors=[
+            FieldError(
+                pointer="/expires_at",
+                code="out_of_range",
+                message_fa="این زمان در تقویم نیست",
+                message_en="No calendar has this moment",
+            )
+        ]
+    )
 
 
 def _granting(found: _Found, until: int) -> str:

@@ -172,3 +172,29 @@ async def test_an_export_has_twenty_open_links_at_most(lot: Any, owner: Any) -> 
         **{"Idempotency-Key": secrets.token_hex(8)},
     )
     assert (answer.status_code, answer.json()["code"]) == (409, "too_many_shares")
+
+
+async def test_guesses_at_a_password_from_many_addresses_are_limited_together(owner: Any) -> None:
+    made = await share(owner, password="1234")
+    answers = [
+        (await visit(owner, f"{made['url']}/unlock", "POST", {"password": f"x{number:03}"}))
+        for number in range(101)
+    ]
+    assert {answer.status_code for answer in answers[:100]} == {403}
+    assert answers[100].status_code == 429
+    assert int(answers[100].headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize(
+    "end",
+    ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"],
+)
+async def test_an_end_lies_in_the_calendar(owner: Any, end: str) -> None:
+    answer = await owner.call(
+        "POST",
+        f"/v1/exports/{owner.export['id']}/shares",
+        {"expires_at": end},
+        **{"Idempotency-Key": secrets.token_hex(8)},
+    )
+    assert answer.status_code == 422
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/expires_at"]
