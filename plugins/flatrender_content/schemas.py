@@ -11,13 +11,13 @@ from flatrender.template.manifest import AudioDefaults, Slot, Text, Transition
 from flatrender.text import check_lines
 
 SlugValue = Annotated[
-    str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80, examples=["story"])
+    str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$(?!\n)", max_length=80, examples=["story"])
 ]
 # A template's slug may have capitals; two that differ in case only are still the same.
-TemplateSlug = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$", max_length=80)]
+TemplateSlug = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$(?!\n)", max_length=80)]
 Position = Annotated[int, Meta(ge=0, le=1_000_000)]
 Icon = Annotated[str, Meta(min_length=1, max_length=120)]
-HexColor = Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}$")]
+HexColor = Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}$(?!\n)")]
 Keyword = Annotated[str, Meta(min_length=1, max_length=80)]
 Length = Annotated[float, Meta(gt=0, le=600)]
 
@@ -274,7 +274,7 @@ class SceneChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 class SharingBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Who else sees a published template: all tenants, those named, or none."""
 
-    sharing: Annotated[str, Meta(pattern=r"^(all|chosen|none)$")]
+    sharing: Annotated[str, Meta(pattern=r"^(all|chosen|none)$(?!\n)")]
     tenant_ids: Annotated[list[UUID], Meta(max_length=1000)] = []
 
 

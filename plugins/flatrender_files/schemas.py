@@ -18,11 +18,11 @@ class UploadBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     name: Name
     content_type: Annotated[
-        str, Meta(pattern=r"^[a-z]+/[a-zA-Z0-9.+\-]{1,100}$", examples=["image/png"])
+        str, Meta(pattern=r"^[a-z]+/[a-zA-Z0-9.+\-]{1,100}$(?!\n)", examples=["image/png"])
     ]
     size_bytes: Annotated[int, Meta(ge=1, le=2**40)]
     purpose: Purpose = "library"
-    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")] | None = None
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")] | None = None
 
 
 class ChangeFileBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

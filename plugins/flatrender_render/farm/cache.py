@@ -34,7 +34,7 @@ _PACKAGE = ".package"
 _PART = ".part"
 _DEAD = 24 * 3600.0  # seconds after which a download that nobody goes on with is removed
 
-Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Age = Annotated[float, Meta(ge=0, le=1e9)]
 

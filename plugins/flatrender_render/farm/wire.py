@@ -31,9 +31,10 @@ Count = Annotated[int, Meta(ge=0, le=2**53)]
 Frames = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 #: A browser shows it as a picture: nothing but a JPEG's bytes.
 Preview = Annotated[
-    str, Meta(pattern=r"^data:image/jpeg;base64,[A-Za-z0-9+/]+={0,2}\Z", max_length=PREVIEW_LIMIT)
+    str,
+    Meta(pattern=r"^data:image/jpeg;base64,[A-Za-z0-9+/]+={0,2}$(?!\n)", max_length=PREVIEW_LIMIT),
 ]
-MediaType = Annotated[str, Meta(max_length=200, pattern=r"^[a-z0-9.+-]+/[a-z0-9.+-]+\Z")]
+MediaType = Annotated[str, Meta(max_length=200, pattern=r"^[a-z0-9.+-]+/[a-z0-9.+-]+$(?!\n)")]
 Packages = Annotated[list[CachedPackage], Meta(max_length=MOST_TOLD)]
 Key = Annotated[str, Meta(min_length=1, max_length=500)]
 

@@ -21,9 +21,12 @@ from flatrender_render.farm import failures
 from flatrender_render.farm.failures import RuleBook, Symptoms
 from flatrender_render.farm.rules import MAX_PATTERN, DangerousPattern, check_pattern
 
-Name = Annotated[str, Meta(min_length=1, max_length=60, pattern=r"^[a-z][a-z0-9_]*$")]
-Glob = Annotated[str, Meta(min_length=1, max_length=60, pattern=r"^[a-z0-9_]*[*]?[a-z0-9_]*$")]
+Name = Annotated[str, Meta(min_length=1, max_length=60, pattern=r"^[a-z][a-z0-9_]*$(?!\n)")]
+Glob = Annotated[
+    str, Meta(min_length=1, max_length=60, pattern=r"^[a-z0-9_]*[*]?[a-z0-9_]*$(?!\n)")
+]
 Text = Annotated[str, Meta(min_length=1, max_length=500)]
+ExitCode = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 
 _COLUMNS = """
 id, code, version, active, builtin, priority, engine, stage, exit_codes, pattern, error_codes,
@@ -54,7 +57,7 @@ class RuleBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     priority: Annotated[int, Meta(ge=1, le=999)] = 100
     engine: Name | None = None
     stage: Name | None = None
-    exit_codes: Annotated[list[int], Meta(max_length=40)] = []
+    exit_codes: Annotated[list[ExitCode], Meta(max_length=40)] = []
     pattern: Annotated[str, Meta(min_length=1, max_length=MAX_PATTERN)] | None = None
     error_codes: Annotated[list[Glob], Meta(max_length=40)] = []
     error_class: ErrorClass

@@ -12,11 +12,11 @@ from msgspec import Meta, Struct
 
 from flatrender.text import check_lines
 
-Key = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$", description="Stable identifier")]
-Slug = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
-Hex = Annotated[str, Meta(pattern=r"^#([0-9a-fA-F]{6}|[0-9a-fA-F]{8})$")]
+Key = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$(?!\n)", description="Stable identifier")]
+Slug = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$(?!\n)", max_length=80)]
+Hex = Annotated[str, Meta(pattern=r"^#([0-9a-fA-F]{6}|[0-9a-fA-F]{8})$(?!\n)")]
 PackagePath = Annotated[
-    str, Meta(pattern=r"^[A-Za-z0-9_.\-]+(/[A-Za-z0-9_.\-]+)*$", max_length=200)
+    str, Meta(pattern=r"^[A-Za-z0-9_.\-]+(/[A-Za-z0-9_.\-]+)*$(?!\n)", max_length=200)
 ]
 Seconds = Annotated[float, Meta(ge=0, le=3600)]
 Mode = Literal["Fix", "Flexible", "Mockup", "MusicVisualizer"]
@@ -126,7 +126,7 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     key: Key
     name: Text
-    animation: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_\-]+$", max_length=80)]
+    animation: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_\-]+$(?!\n)", max_length=80)]
     duration: Annotated[float, Meta(gt=0, le=600)]
     min_duration: Annotated[float, Meta(gt=0, le=600)] | None = None
     max_duration: Annotated[float, Meta(gt=0, le=600)] | None = None
@@ -201,7 +201,7 @@ class TemplateManifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     format: Literal[1]
     slug: Slug
-    version: Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+$")]
+    version: Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+$(?!\n)")]
     mode: Mode
     name: Text
     description: Text
