@@ -10,6 +10,8 @@ from msgspec import Meta, Struct
 
 from flatrender.errors import NotFound
 from flatrender.http.problems import problem_responses
+from flatrender.security.errors import StepUpRequired
+from flatrender.security.guards import requires_step_up
 from flatrender.security.principal import Principal
 from flatrender_render.guards import runs_the_farm
 from flatrender_render.services.nodes import EnrolledNode, NodeNameTaken, NodeRegister
@@ -18,7 +20,9 @@ from flatrender_render.services.nodes import EnrolledNode, NodeNameTaken, NodeRe
 class EnrolBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A machine that joins. Limits: bits per second, bytes."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    name: Annotated[
+        str, Meta(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$(?!\n)")
+    ]
     region: Annotated[str, Meta(max_length=60)] = ""
     only_tenant_id: UUID | None = None
     bandwidth_limit_bps: Annotated[int, Meta(ge=64_000)] | None = None
@@ -26,7 +30,10 @@ class EnrolBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class AdminNodeController(Controller):
-    """Enrol machines outside, change their secrets, take them out."""
+    """Enrol machines outside, change their secrets, take them out.
+
+    A node reads what customers uploaded, so making one asks for a fresh second factor.
+    """
 
     path = "/v1/admin/nodes"
     tags = ("render",)
@@ -37,8 +44,9 @@ class AdminNodeController(Controller):
         status_code=201,
         operation_id="enrol_node",
         summary="Enrol a machine outside",
+        guards=[requires_step_up()],
         opt={"idempotent": True},
-        responses=problem_responses(NodeNameTaken),
+        responses=problem_responses(NodeNameTaken, StepUpRequired),
     )
     async def enrol(
         self,
@@ -61,7 +69,8 @@ class AdminNodeController(Controller):
         status_code=201,
         operation_id="rotate_node_secret",
         summary="Change a node's secret",
-        responses=problem_responses(NotFound),
+        guards=[requires_step_up()],
+        responses=problem_responses(NotFound, StepUpRequired),
     )
     async def rotate(
         self, node_id: FromPath[UUID], node_register: NamedDependency[NodeRegister]
@@ -73,7 +82,8 @@ class AdminNodeController(Controller):
         "/{node_id:uuid}",
         operation_id="remove_node",
         summary="Take a node out",
-        responses=problem_responses(NotFound),
+        guards=[requires_step_up()],
+        responses=problem_responses(NotFound, StepUpRequired),
     )
     async def remove(
         self, node_id: FromPath[UUID], node_register: NamedDependency[NodeRegister]

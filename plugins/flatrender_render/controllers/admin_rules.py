@@ -7,6 +7,8 @@ from msgspec import Struct
 
 from flatrender.errors import NotFound
 from flatrender.http.problems import problem_responses
+from flatrender.security.errors import StepUpRequired
+from flatrender.security.guards import requires_step_up
 from flatrender.security.principal import Principal
 from flatrender_render.act_errors import RuleChanged, RulePattern, RuleUnfair
 from flatrender_render.guards import runs_the_farm
@@ -52,7 +54,8 @@ class AdminRuleController(Controller):
         "/{code:str}",
         operation_id="change_failure_rule",
         summary="Put a version of a failure rule into force",
-        responses=problem_responses(RulePattern, RuleUnfair, RuleChanged),
+        guards=[requires_step_up()],
+        responses=problem_responses(RulePattern, RuleUnfair, RuleChanged, StepUpRequired),
     )
     async def change(
         self,
@@ -68,7 +71,8 @@ class AdminRuleController(Controller):
         "/{code:str}",
         operation_id="retire_failure_rule",
         summary="Take a failure rule out of force",
-        responses=problem_responses(NotFound, RuleUnfair),
+        guards=[requires_step_up()],
+        responses=problem_responses(NotFound, RuleUnfair, StepUpRequired),
     )
     async def retire(self, code: FromPath[str], rules: NamedDependency[RuleService]) -> None:
         """Nothing matches it any more; its versions stay."""
