@@ -112,6 +112,13 @@ async def test_a_scan_is_not_there_for_a_node_that_never_held_it(shop: Any, scan
             asked = wire.Links(get=get, put=put)
             assert await refused(holder, f"{base}/links", asked) == (403, "object_not_of_claim")
         await holder.give_back(claim)
+        again = await holder.claim("aerender")
+        assert again.epoch == claim.epoch + 1
+        # Nor an attempt that is over: to who had it it is late, to others it never was.
+        assert await refused(stranger, f"{base}/beat") == (404, "not_found")
+        with pytest.raises(StaleEpoch):
+            await holder.beat(claim)
+        await holder.give_back(again)
     person = await shop.platform.person()
     answer = await shop.platform.client.post(
         f"{SCANS}/", json={"engines": ["aerender"]}, headers=person.headers
