@@ -55,14 +55,18 @@ class QueueClient:
         self._prefix = prefix
         self._redis: ArqRedis | None = None
         self._opening = asyncio.Lock()
+        self._closed = False
 
     def queue_name(self, queue: QueueName, context: str) -> str:
         """Return the Valkey key of a queue."""
         return f"{self._prefix}:queue:{queue}:{context}"
 
     async def redis(self) -> ArqRedis:
-        """Return the open connection pool."""
+        """Return the open connection pool. Raises ``ConnectionError`` after :meth:`close`: a
+        task that ends late must not open what nobody closes any more."""
         async with self._opening:
+            if self._closed:
+                raise ConnectionError("the queue was closed")
             if self._redis is None:
                 settings = RedisSettings.from_dsn(self._url)
                 settings.conn_retries = 1
@@ -136,7 +140,9 @@ class QueueClient:
                     count -= 1
 
     async def close(self) -> None:
-        """Close the connections."""
-        if self._redis is not None:
-            redis, self._redis = self._redis, None
-            await redis.aclose()
+        """Close the connections, for good."""
+        async with self._opening:
+            self._closed = True
+            if self._redis is not None:
+                redis, self._redis = self._redis, None
+                await redis.aclose()

@@ -1,11 +1,13 @@
-"""A hub that was closed stays closed, whoever still leaves, comes or speaks."""
+"""What was closed stays closed, whoever still leaves, comes or speaks."""
 
 import secrets
 from typing import Any
 
+import pytest
 import redis.asyncio as redis_asyncio
 
 from flatrender.realtime import Hub
+from flatrender.tasks.queue import Job, QueueClient
 
 
 async def connections(url: str, name: str) -> int:
@@ -29,3 +31,13 @@ async def test_nothing_connects_again_after_the_close(server_environment: dict[s
     async with hub.listen("here"):
         pass
     assert await connections(url, name) == 0
+
+
+async def test_a_queue_that_was_closed_stays_closed(server_environment: dict[str, str]) -> None:
+    prefix = f"closed-{secrets.token_hex(4)}"
+    queue = QueueClient(server_environment["FLATRENDER_VALKEY_URL"], prefix)
+    assert await (await queue.redis()).ping()
+    await queue.close()
+    job = Job(context="render", queue="default", name="late", payload=b"{}")
+    with pytest.raises(ConnectionError):
+        await queue.enqueue(job)
