@@ -20,7 +20,9 @@ MAX_ROWS = 10_000
 MAX_COLUMNS = 500
 MAX_CELL = 20_000
 KEY = "key"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+#: What spreadsheets begin a formula with, in the widths of East Asian keyboards as well, and the
+#: white space that some of them skip before it.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 Row = dict[str, object]
 
