@@ -8,7 +8,9 @@ import asyncio
 import os
 import random
 import secrets
+import shutil
 import socket
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +21,9 @@ from flatrender.testing.platform import Platform
 from flatrender.testing.workers import process, worker
 from flatrender_render.farm import accounts
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Unclosed client session <redis.asyncio.client.Pipeline:ResourceWarning"
+)
 FULL = os.environ.get("FLATRENDER_FAULTS") == "full"
 SEEDS = range(1, 13 if FULL else 2)
 
@@ -158,3 +163,38 @@ async def until_the_end_of(running: asyncio.subprocess.Process, seconds: float) 
         await asyncio.wait_for(running.wait(), seconds)
     except TimeoutError:
         return
+
+
+async def test_a_worker_with_a_full_disk(
+    island: Any, check: Any, rich: Any, tmp_path: Path
+) -> None:
+    """Its folder is a file system of its own with room for nothing; another worker does it."""
+    namespace = ["unshare", "--mount", "--map-root-user"]
+    mount = f"mount -t tmpfs -o size=256k none {tmp_path} && "
+    tried = [*namespace, "sh", "-c", mount + "exec true"]
+    if shutil.which("unshare") is None or await status_of(*tried):
+        pytest.skip("this machine lets nobody mount a file system in a namespace")
+    tiny = {"FLATRENDER_DATA_DIR": str(tmp_path), "TMPDIR": str(tmp_path)}
+    customer = await rich(island.lot)
+    platform = customer.platform
+    under = [*namespace, "sh", "-c", mount + 'exec "$0" "$@"']
+    async with process({**island.environment, **tiny}, under=under):
+        job = await customer.submit("540p")
+
+        async def refused() -> Any:
+            return await platform.sql(
+                "SELECT error_class, blamed FROM render.frame_attempts "
+                "WHERE job_id = $1 AND outcome = 'Failed'",
+                UUID(job["id"]),
+            )
+
+        failed = await platform.until(refused, within=90)
+        assert {tuple(row) for row in failed} == {("resource", False)}
+        async with worker(island.environment):
+            await check(customer, job["id"])
+
+
+async def status_of(*command: str) -> int:
+    """Run a command and return its exit status."""
+    running = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
+    return await running.wait()
