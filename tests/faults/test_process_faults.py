@@ -10,14 +10,16 @@ import random
 import secrets
 import shutil
 import socket
+import sys
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
 from flatrender.testing.platform import Platform
+from flatrender.testing.serving import serve_app
 from flatrender.testing.workers import process, worker
 from flatrender_render.farm import accounts
 
@@ -194,7 +196,88 @@ async def test_a_worker_with_a_full_disk(
             await check(customer, job["id"])
 
 
+@pytest.mark.parametrize("hours", [-3, 3] if FULL else [-3])
+async def test_a_node_outside_whose_clock_is_wrong(
+    island: Any, check: Any, rich: Any, tmp_path: Path, hours: int
+) -> None:
+    """Its signatures carry its time: it learns the farm's and signs with that."""
+    platform = island.lot.platform
+    admin = await platform.admin()
+    answer = await platform.client.post(
+        "/v1/admin/nodes",
+        json={"name": f"wrong-{uuid4().hex[:8]}"},
+        headers={**admin.headers, "Idempotency-Key": uuid4().hex},
+    )
+    node = answer.json()
+    customer = await rich(island.lot)
+    async with serve_app(platform.app) as api:
+        named = {
+            **await clock(tmp_path, hours * 3600),
+            "FLATRENDER_NODE_URL": f"http://{api}",
+            "FLATRENDER_NODE_ID": node["id"],
+            "FLATRENDER_NODE_SECRET": node["secret"],
+        }
+        folder = str(tmp_path / "node")
+        async with process(named, "node", "--folder", folder, "--slots", "1"):
+            job = await customer.submit("540p")
+            assert await in_time(customer, job["id"])
+    async with worker(island.environment):
+        await check(customer, job["id"])
+
+
 async def status_of(*command: str) -> int:
     """Run a command and return its exit status."""
     running = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
     return await running.wait()
+
+
+async def in_time(customer: Any, job_id: str) -> bool:
+    """Whether a job ended well, all its times within its real ones."""
+    assert (await customer.ended(job_id, within=120))["step"] == "Done"
+    (row,) = await customer.platform.sql(
+        "SELECT count(*) AS n FROM render.render_jobs j "
+        "JOIN render.frame_jobs f ON f.job_id = j.id WHERE j.id = $1 "
+        "AND (f.started_at < j.created_at OR f.finished_at > now() "
+        "OR f.finished_at < f.started_at)",
+        UUID(job_id),
+    )
+    return bool(row["n"] == 0)
+
+
+_SHIM = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <sys/time.h>
+#include <time.h>
+int clock_gettime(clockid_t which, struct timespec *at) {
+    static int (*real)(clockid_t, struct timespec *);
+    if (!real) real = dlsym(RTLD_NEXT, "clock_gettime");
+    int status = real(which, at);
+    if (!status && which == CLOCK_REALTIME) at->tv_sec += OFF;
+    return status;
+}
+time_t time(time_t *to) {
+    struct timespec at;
+    clock_gettime(CLOCK_REALTIME, &at);
+    if (to) *to = at.tv_sec;
+    return at.tv_sec;
+}
+int gettimeofday(struct timeval *to, void *zone) {
+    struct timespec at;
+    clock_gettime(CLOCK_REALTIME, &at);
+    to->tv_sec = at.tv_sec;
+    to->tv_usec = at.tv_nsec / 1000;
+    return 0;
+}
+"""
+
+
+async def clock(folder: Path, seconds: int) -> dict[str, str]:
+    """Return what gives a process, and all it starts, a clock that is so far off."""
+    if sys.platform != "linux" or shutil.which("cc") is None:
+        pytest.skip("a wrong clock takes a C compiler, on Linux")
+    library = folder / "clock.so"
+    (folder / "clock.c").write_text(_SHIM)
+    command = ["cc", "-shared", "-fPIC", f"-DOFF=({seconds})", "-o", str(library)]
+    assert await status_of(*command, str(folder / "clock.c"), "-ldl") == 0
+    return {"LD_PRELOAD": str(library)}
