@@ -111,8 +111,10 @@ def test_names_survive_whatever_they_hold(desk: Any, make_words: Any) -> None:
     name = 'a"b\\c\u200c🙂/../' + "x" * 2000
     text = "خط یک\rخط دو\x03سه 🙂\x07"
     desk.project["items"][0]["layers"].append(make_words(9, name, text))
+    desk.project["items"][0]["layers"].append(make_words(10, "x" * 1023 + "🙂", ""))
     found = read(desk, emulator.bundle(desk.project, desk.files))
-    layer = found.comps[0].layers[-1]
+    layer, last = found.comps[0].layers[-2:]
+    assert last.name == "x" * 1023  # and not half a letter more
     assert layer.name == name[:1023]  # counted in UTF-16, as After Effects does
     assert layer.text == "خط یک\nخط دو\nسه 🙂"
 
