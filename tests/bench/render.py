@@ -3,8 +3,8 @@
 Ours: ``RenderPool`` and its worker processes, as the farm uses them. The yardstick: the very
 encoder of ``media/encode.py`` (colour conversion included) fed with the same frames already drawn
 in memory. Every sample opens its composition anew, so that nothing drawn before helps; opening is
-not counted, as a farm opens once per job. With two processes both work on the same range. One turn of
-each contestant goes before and is not counted: memory that a process touches for the first time
+not counted, as a farm opens once per job. With two processes both work on the same range. One turn
+of each contestant goes before and is not counted: memory that a process touches for the first time
 costs it (up to 30 us a page in a virtual machine), and a farm's processes live for many pieces.
 
 Every ratio is given twice: by the clock, and by processor time per frame, which hardly moves when
@@ -152,9 +152,9 @@ async def _subject(
     walls: list[dict[str, float]] = []
     costs: list[dict[str, float]] = []
     spent = np.zeros(3)
-    for processes in pools:
+    for processes, pool in pools.items():
         await asyncio.to_thread(encoders.run, processes)
-        await _render(subject, pools[processes], processes, folder)
+        await _render(subject, pool, processes, folder)
     deadline = time.monotonic() + _BUDGET
     for order in turns(["render1", "encode1", "render2", "encode2"], rounds):
         wall: dict[str, float] = {}
