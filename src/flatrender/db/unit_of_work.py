@@ -24,7 +24,7 @@ _SET_TENANT = text("SELECT set_config('app.tenant_id', :tenant, true)")
 _INSERT_OUTBOX = """
 INSERT INTO {schema}.outbox (event_id, kind, name, tenant_id, payload, queue, headers, available_at)
 VALUES (:event_id, :kind, :name, :tenant_id, CAST(:payload AS jsonb), :queue,
-        CAST(:headers AS jsonb), :available_at)
+        CAST(:headers AS jsonb), now() + make_interval(secs => CAST(:delay AS float8)))
 """
 
 
@@ -75,7 +75,7 @@ class UnitOfWork:
                     "payload": msgspec.json.encode(row.payload).decode(),
                     "queue": row.queue,
                     "headers": msgspec.json.encode(row.headers).decode(),
-                    "available_at": row.available_at,
+                    "delay": row.delay,
                 }
                 for row in self._outbox.rows
             ],

@@ -4,7 +4,6 @@ Rows go into the context's own ``outbox`` table in the transaction of the change
 the database notifies the relay, which hands them on; a sweep finds what a notification missed.
 """
 
-from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,13 +16,15 @@ from flatrender.tasks.task import Task
 
 INSERT_SQL = """
 INSERT INTO {schema}.outbox (event_id, kind, name, tenant_id, payload, queue, headers, available_at)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::jsonb[], $6::text[],
-                     $7::jsonb[], $8::timestamptz[])
+SELECT r.e, r.k, r.n, r.t, r.p, r.q, r.h, now() + make_interval(secs => r.delay)
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::jsonb[], $6::text[], $7::jsonb[],
+            $8::float8[]) AS r(e, k, n, t, p, q, h, delay)
 """
 
 
 class OutboxRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One row to write. ``kind`` is ``event`` or ``task``."""
+    """One row to write. ``kind`` is ``event`` or ``task``; ``delay`` counts in seconds, by the
+    database's clock: one of ours that is wrong must not hold it back."""
 
     event_id: UUID
     kind: str
@@ -32,7 +33,7 @@ class OutboxRow(msgspec.Struct, frozen=True, kw_only=True):
     payload: object
     queue: str | None
     headers: dict[str, str]
-    available_at: datetime
+    delay: float = 0.0
 
 
 class OutboxBuffer:
@@ -78,7 +79,6 @@ class OutboxBuffer:
                 payload=msgspec.to_builtins(envelope),
                 queue=None,
                 headers=headers,
-                available_at=now,
             )
         )
         return identifier
@@ -96,7 +96,7 @@ class OutboxBuffer:
                 payload=msgspec.to_builtins(payload),
                 queue=task.queue,
                 headers=inject(),
-                available_at=now + timedelta(seconds=delay),
+                delay=delay,
             )
         )
         return identifier
@@ -111,6 +111,6 @@ class OutboxBuffer:
             [row.payload for row in self.rows],
             [row.queue for row in self.rows],
             [row.headers for row in self.rows],
-            [row.available_at for row in self.rows],
+            [row.delay for row in self.rows],
         ]
         return INSERT_SQL.format(schema=schema), columns
