@@ -4,6 +4,7 @@ Owns no scan and no file: it is given what was found, the bundle that engines wi
 of the graph that was looked at.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -71,7 +72,8 @@ async def preview(
         raise NotFound()
     engine, mode, sha256, slug, published = row
     require_after_effects(engine, sha256)
-    proposal = propose(scan, msgspec.convert(mode, Mode))
+    # A large project takes seconds, in which the server must answer others.
+    proposal = await asyncio.to_thread(propose, scan, msgspec.convert(mode, Mode))
     text = (await work.execute(scan_sql.GRAPH, aspect=proposal.aspect, **keys)).scalar_one()
     present = _ROWS.decode(text)
     facts = {"engine": engine, "mode": mode, "package": sha256, "aspect": proposal.aspect}

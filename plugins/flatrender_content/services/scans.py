@@ -43,6 +43,7 @@ from flatrender_content.services.scan_apply import (
     require_after_effects,
     require_sound,
 )
+from flatrender_content.services.unused import keep
 
 #: The process ends itself after 60 s of work; this is for one that waits instead.
 READ_SECONDS = 90.0
@@ -257,15 +258,17 @@ class TemplateScanService:
     ) -> Bundle:
         """Make and store the package that engines get: the source with its manifest in it."""
         mode = await self._require_template(tenant_id, template_id)
-        proposal = propose(scan, mode)
+        proposal = await asyncio.to_thread(propose, scan, mode)
         require_sound(proposal)
-        manifest = manifest_of(proposal, scan)
+        manifest = await asyncio.to_thread(manifest_of, proposal, scan)
         with tempfile.TemporaryDirectory(prefix="flatrender-bundle-") as folder:
             source, made = Path(folder, "source"), Path(folder, "bundle.zip")
             await self._storage.download(state.source_object_key, source)
             await asyncio.to_thread(write_bundle, source, made, manifest)
             digest, size = await asyncio.to_thread(_facts, made)
             key = f"packages/{digest}.zip"
+            async with self._db.unit_of_work(tenant_id) as work:
+                await keep(work, key)
             await self._storage.put(key, made, content_type="application/zip")
             return Bundle(object_key=key, sha256=digest, size=size, manifest=manifest)
 

@@ -16,6 +16,7 @@ LayerKind = Literal[
 ]  # fmt: skip
 FootageKind = Literal["image", "video", "audio", "solid", "placeholder", "other"]
 Name = Annotated[str, Meta(max_length=1024)]
+LONGEST = 86_400.0  # seconds of a comp
 
 
 class ScanNote(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -58,7 +59,7 @@ class ScanComp(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     width: Annotated[int, Meta(ge=1, le=65_535)]
     height: Annotated[int, Meta(ge=1, le=65_535)]
     fps: Annotated[float, Meta(gt=0, le=999)]
-    duration: Annotated[float, Meta(gt=0)]
+    duration: Annotated[float, Meta(gt=0, le=LONGEST)]
     work_start: float = 0.0
     work_end: float = 0.0
     folder: str = ""
