@@ -76,6 +76,11 @@ DROP INDEX IF EXISTS render.frame_jobs_claim;
 DROP INDEX IF EXISTS render.frame_jobs_claim_any;
 -- The claim: one descent, whatever waits behind it.
 CREATE INDEX IF NOT EXISTS frame_jobs_queue ON render.frame_jobs (tenant_id, engine, user_id, needs_key, rank, id) WHERE state = 'Waiting' AND NOT held;
+-- Every claim pays for every index. A heartbeat moves nothing but the lease: without an index on it
+-- the row stays where it is (HOT). What is past is looked for among the claimed, by frame_jobs_node.
+DROP INDEX IF EXISTS render.frame_jobs_leases;
+-- The unique key of (job_id, kind, index) serves as well.
+DROP INDEX IF EXISTS render.frame_jobs_job;
 -- Caps: counted up to the cap only.
 CREATE INDEX IF NOT EXISTS frame_jobs_running ON render.frame_jobs (tenant_id, user_id) WHERE state = 'Claimed';
 

@@ -134,13 +134,16 @@ async def _import_all(settings: Settings, packages: list[Path], *, publish: bool
 async def _list(settings: Settings) -> None:
     async with Runtime(settings) as runtime:
         context: PluginContext = runtime.plugins["content"].context
-        rows = await context.db.reads.records(
+        after = ""
+        while rows := await context.db.reads.records(
             DEFAULT_TENANT_ID,
             "SELECT slug, package_version, mode, aspects, published_at IS NOT NULL "
             "FROM content.project_containers WHERE tenant_id = $1 AND deleted_at IS NULL "
-            "ORDER BY slug LIMIT 1000",
+            "AND slug > $2 ORDER BY slug LIMIT 500",
             DEFAULT_TENANT_ID,
-        )
-    for slug, version, mode, aspects, published in rows:
-        state = "published" if published else "draft"
-        click.echo(f"{slug:32} {version:10} {mode:16} {','.join(aspects):16} {state}")
+            after,
+        ):
+            for slug, version, mode, aspects, published in rows:
+                state = "published" if published else "draft"
+                click.echo(f"{slug:32} {version:10} {mode:16} {','.join(aspects):16} {state}")
+            after = rows[-1][0]

@@ -61,8 +61,8 @@ CASES = [
      "tenant_id"),
     ("render_system", f"SELECT count(*) FROM frame_jobs WHERE tenant_id = {T} AND user_id = {U} "
      "AND state = 'Claimed'", "frame_jobs_running", "user_id"),
-    ("render_system", "SELECT id FROM frame_jobs WHERE state = 'Claimed' AND lease_until < now()",
-     "frame_jobs_leases", "lease_until"),
+    ("render_system", f"SELECT id FROM frame_jobs WHERE tenant_id = {T} AND job_id = {U} "
+     "AND kind = 'video'", "frame_jobs_job_id_kind_index_key", "job_id"),
     ("files", f"SELECT id FROM files WHERE tenant_id = {T} AND user_id = {U} AND state = 'Ready' "
      "AND trashed_at IS NULL ORDER BY created_at DESC, id DESC LIMIT 20",
      "files_newest", "user_id"),

@@ -393,9 +393,19 @@ async def test_what_is_neither_is_refused_at_once(template: Admin) -> None:
     assert answer.json()["errors"][0]["code"] == "not_a_project"
 
 
+async def _alone(platform: Platform) -> None:
+    """Nothing that other tests left waits to be scanned, and no node of theirs is heard of."""
+    await platform.sql(
+        "UPDATE render.scan_jobs SET state = 'Cancelled', lease_until = NULL, finished_at = now() "
+        "WHERE state IN ('Queued', 'Running')"
+    )
+    await platform.sql("UPDATE render.nodes SET status = 'Offline', last_heartbeat_at = NULL")
+
+
 async def test_a_full_scan_waits_for_a_node_and_a_late_result_revives_nothing(
     platform: Platform, template: Admin
 ) -> None:
+    await _alone(platform)
     answer = await template.call("POST", "/scans", content=project(), params={"kind": "full"})
     scan = answer.json()
     assert scan["state"] == "Queued"
@@ -421,6 +431,7 @@ async def test_a_full_scan_waits_for_a_node_and_a_late_result_revives_nothing(
 async def test_a_lost_reader_is_followed_by_another_and_three_are_enough(
     platform: Platform, template: Admin
 ) -> None:
+    await _alone(platform)
     answer = await template.call("POST", "/scans", content=project(), params={"kind": "full"})
     scan_id = answer.json()["id"]
     jobs: Any = platform.runtime.port(ScanJobs)

@@ -8,7 +8,7 @@ import contextlib
 import os
 import secrets
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from importlib import import_module
 from typing import Any
 from uuid import UUID
@@ -333,9 +333,23 @@ async def frozen(platform: Platform) -> AsyncIterator[Frozen]:
     pool.thaw()
 
 
+_LEFT = (
+    "UPDATE render.frame_jobs SET state = 'Cancelled', lease_until = NULL, finished_at = now() "
+    "WHERE state IN ('Waiting', 'Claimed')",
+    "UPDATE render.render_jobs SET step = 'Cancelled', finished_at = now() "
+    "WHERE step NOT IN ('Done', 'Failed', 'Cancelled')",
+)
+
+
 @pytest.fixture
-def freezer() -> Iterator[Callable[[RenderPool], Awaitable[Frozen]]]:
-    """Return a function that freezes a pool; all are thawed at the end."""
+async def freezer(island: Island) -> AsyncIterator[Callable[[RenderPool], Awaitable[Frozen]]]:
+    """Return a function that freezes a pool of the island's; all are thawed at the end.
+
+    What other tests left on the island goes first: a frozen pool that had taken it would have no
+    hand free for what this test is about.
+    """
+    for statement in _LEFT:
+        await island.lot.platform.sql(statement)
     made: list[Frozen] = []
 
     async def freeze(pool: RenderPool) -> Frozen:
