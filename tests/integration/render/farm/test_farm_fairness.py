@@ -349,7 +349,8 @@ async def test_a_submit_wakes_a_lane_that_a_sweep_is_putting_to_sleep(queue: Que
 async def _waited_for(work: SystemTransaction) -> None:
     """Return once somebody waits for a lock of this transaction."""
     # Not pg_stat_activity: within a transaction that stays as it was first looked at.
-    asked = "SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+    ours = "pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+    asked = f"SELECT 1 FROM pg_locks WHERE NOT granted AND {ours}"
     async with asyncio.timeout(60):
         while not await work.fetchval(asked):
             pass  # asking takes a round trip
