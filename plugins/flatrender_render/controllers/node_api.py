@@ -4,6 +4,8 @@ The acts on a claim are in ``node_claims``.
 """
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -30,8 +32,18 @@ def node_of(principal: Principal) -> UUID:
     return principal.key_id
 
 
-async def hung_up(request: Request[Any, Any, Any], gone: asyncio.Event) -> None:
-    """Set ``gone`` when the caller of a request that was read has closed its connection."""
+@contextlib.asynccontextmanager
+async def caller_watched(request: Request[Any, Any, Any]) -> AsyncIterator[asyncio.Event]:
+    """Set the event when the caller of a request that was read has closed its connection."""
+    gone = asyncio.Event()
+    watch = asyncio.create_task(_hung_up(request, gone))
+    try:
+        yield gone
+    finally:
+        watch.cancel()
+
+
+async def _hung_up(request: Request[Any, Any, Any], gone: asyncio.Event) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
     gone.set()
@@ -124,12 +136,8 @@ class NodeController(Controller):
         request: Request[Any, Any, Any],
     ) -> Response[Claim | None]:
         """Return a frame job, waiting up to `wait` seconds for one; 204 when there is none."""
-        gone = asyncio.Event()
-        watch = asyncio.create_task(hung_up(request, gone))
-        try:
+        async with caller_watched(request) as gone:
             found = await gateway.claim(node_of(principal), data, gone)
-        finally:
-            watch.cancel()
         return Response(found, status_code=200 if found else 204)
 
     @post(

@@ -1,6 +1,5 @@
 """What render nodes outside call about full scans: /v1/node/scans. See ``farm.scan_wire``."""
 
-import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from flatrender.errors import Invalid, NotFound
 from flatrender.http.problems import problem_responses
 from flatrender.security.guards import requires_node
 from flatrender.security.principal import Principal
-from flatrender_render.controllers.node_api import SIGNED, hung_up, node_of
+from flatrender_render.controllers.node_api import SIGNED, caller_watched, node_of
 from flatrender_render.errors import ClaimOver, NotYourObject
 from flatrender_render.farm import wire
 from flatrender_render.farm.scan_wire import (
@@ -52,12 +51,8 @@ class NodeScanController(Controller):
         request: Request[Any, Any, Any],
     ) -> Response[ScanClaim | None]:
         """Return a scan, waiting up to `wait` seconds for one; 204 when there is none."""
-        gone = asyncio.Event()
-        watch = asyncio.create_task(hung_up(request, gone))
-        try:
+        async with caller_watched(request) as gone:
             found = await scan_gateway.claim(node_of(principal), data, gone)
-        finally:
-            watch.cancel()
         return Response(found, status_code=200 if found else 204)
 
     @post(

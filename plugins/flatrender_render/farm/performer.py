@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import structlog
@@ -29,6 +29,7 @@ from flatrender_render.engines.work import Progress
 from flatrender_render.farm import pieces
 from flatrender_render.farm.cache import DEFAULT_BUDGET, ContentCache, ContentLost
 from flatrender_render.farm.claims import Claim, StaleEpoch
+from flatrender_render.farm.fence import fenced, give_back, lease_kept
 from flatrender_render.farm.link import Failure, FarmLink
 from flatrender_render.farm.repairs import Damaged
 from flatrender_render.media.errors import MediaError, ProofFailed, Stopped
@@ -83,32 +84,31 @@ class Performer:
 
     async def _attempt(self, link: FarmLink, claim: Claim) -> None:
         heard = _Heard()
-        stop = asyncio.Event()
-        beat = asyncio.create_task(_beat(link, claim, heard, stop))
-        try:
-            await link.begin(claim)
-            async with self._folder() as folder:
-                await self._perform(link, claim, folder, heard, stop)
-        except (StaleEpoch, Stopped):
-            log.info("attempt_fenced_off")
-            await link.late(claim)
-        except Interrupted:
-            log.info("attempt_interrupted")
-            await _give_back(link, claim)
-        except asyncio.CancelledError:
-            await asyncio.shield(_give_back(link, claim))
-            raise
-        except Damaged as error:
-            log.warning("pieces_damaged", error=str(error))
-            await _fenced(link, claim, link.damaged(claim, error.damages, str(error)))
-        except Exception as error:  # noqa: BLE001 - every failure is reported; the farm classifies
-            failure = failure_of(error, claim.job.package_sha256)
-            log.warning("attempt_failed", code=failure.code, error=repr(error))
-            await _fenced(link, claim, link.fail(claim, failure))
-        finally:
-            beat.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await beat
+
+        async def beat() -> None:
+            await link.beat(claim, heard.frames, heard.preview())
+
+        async with lease_kept(beat, every=BEAT_SECONDS) as stop:
+            try:
+                await link.begin(claim)
+                async with self._folder() as folder:
+                    await self._perform(link, claim, folder, heard, stop)
+            except (StaleEpoch, Stopped):
+                log.info("attempt_fenced_off")
+                await link.late(claim)
+            except Interrupted:
+                log.info("attempt_interrupted")
+                await give_back(link, claim)
+            except asyncio.CancelledError:
+                await asyncio.shield(give_back(link, claim))
+                raise
+            except Damaged as error:
+                log.warning("pieces_damaged", error=str(error))
+                await fenced(link, claim, link.damaged(claim, error.damages, str(error)))
+            except Exception as error:  # noqa: BLE001 - all failures are reported; the farm classifies
+                failure = failure_of(error, claim.job.package_sha256)
+                log.warning("attempt_failed", code=failure.code, error=repr(error))
+                await fenced(link, claim, link.fail(claim, failure))
 
     async def _perform(
         self, link: FarmLink, claim: Claim, folder: Path, heard: "_Heard", stop: asyncio.Event
@@ -157,31 +157,6 @@ class _Heard:
         """Return the latest picture, once."""
         preview, self._preview = self._preview, None
         return preview
-
-
-async def _beat(link: FarmLink, claim: Claim, heard: _Heard, stop: asyncio.Event) -> None:
-    """Prolong the lease and tell progress; set ``stop`` when the fence is gone."""
-    while True:
-        await asyncio.sleep(BEAT_SECONDS)
-        try:
-            await link.beat(claim, heard.frames, heard.preview())
-        except StaleEpoch:
-            stop.set()
-            return
-        except Exception as error:  # noqa: BLE001 - the farm may be away; the lease decides
-            log.warning("heartbeat_failed", error=repr(error))
-
-
-async def _fenced(link: FarmLink, claim: Claim, report: Awaitable[None]) -> None:
-    try:
-        await report
-    except StaleEpoch:
-        await link.late(claim)
-
-
-async def _give_back(link: FarmLink, claim: Claim) -> None:
-    with contextlib.suppress(Exception):  # when this fails, the lease runs out
-        await link.give_back(claim)
 
 
 def failure_of(error: Exception, package_sha256: str) -> Failure:

@@ -27,7 +27,9 @@ from flatrender.tasks.task import Nothing, Schedule, Task
 from flatrender_render.domain import BLAMED, ErrorClass
 from flatrender_render.engines.work import Progress
 from flatrender_render.farm.cache import file_digest
+from flatrender_render.farm.claims import StaleEpoch
 from flatrender_render.farm.failures import classify
+from flatrender_render.farm.fence import lease_kept
 from flatrender_render.farm.node import Node
 from flatrender_render.farm.performer import code_of
 from flatrender_render.farm.runner import Runner
@@ -172,16 +174,11 @@ class Renditions:
         if not claimed.alive:
             await self._fail(claimed, "export_gone", "the video was deleted")
             return True
-        stop = asyncio.Event()
         told = _Told()
-        beat = asyncio.create_task(self._beat(claimed, told, stop))
-        try:
+        every = BEAT_SECONDS * self._context.infra.settings.core.time_scale
+        async with lease_kept(lambda: self._beat(claimed, told), every=every) as stop:
             with structlog.contextvars.bound_contextvars(rendition_id=str(claimed.id)):
                 await self._attempt(claimed, told, stop)
-        finally:
-            beat.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await beat
         return True
 
     async def _attempt(self, claimed: _Claimed, told: "_Told", stop: asyncio.Event) -> None:
@@ -295,25 +292,13 @@ class Renditions:
                 "rendition again", _AGAIN, claimed.id, claimed.epoch, wait, code, message[:2000]
             )
 
-    async def _beat(self, claimed: _Claimed, told: "_Told", stop: asyncio.Event) -> None:
-        scale = self._context.infra.settings.core.time_scale
-        while True:
-            await asyncio.sleep(BEAT_SECONDS * scale)
-            try:
-                alive = await self._db.system_fetch(
-                    "rendition heartbeat",
-                    _BEAT,
-                    claimed.id,
-                    claimed.epoch,
-                    LEASE_SECONDS,
-                    told.fraction,
-                )
-            except Exception as error:  # noqa: BLE001 - the database may be away; the lease decides
-                log.warning("heartbeat_failed", error=repr(error))
-                continue
-            if not alive:
-                stop.set()
-                return
+    async def _beat(self, claimed: _Claimed, told: "_Told") -> None:
+        """Prolong the lease. Raises ``StaleEpoch``."""
+        alive = await self._db.system_fetch(
+            "rendition heartbeat", _BEAT, claimed.id, claimed.epoch, LEASE_SECONDS, told.fraction
+        )
+        if not alive:
+            raise StaleEpoch
 
 
 class _Told:

@@ -6,8 +6,7 @@ the fence is gone (cancelled, or the lease ran out) the work stops and its resul
 """
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import structlog
@@ -18,6 +17,7 @@ from flatrender.template.project_scan import ProjectScan
 from flatrender_render.engines.pool import Interrupted
 from flatrender_render.engines.scan_work import ScanProject
 from flatrender_render.farm.claims import StaleEpoch
+from flatrender_render.farm.fence import fenced, give_back, lease_kept
 from flatrender_render.farm.link import Failure, Files
 from flatrender_render.farm.performer import Performer, failure_of
 from flatrender_render.media.errors import Stopped
@@ -66,20 +66,18 @@ class ScanLink(Protocol):
 
 async def do_scan(performer: Performer, link: ScanLink, claim: ScanClaim, engine: str) -> None:
     """Do one claimed scan to its end, whatever that is, among the performer's other work."""
-    stop = asyncio.Event()
+    bound = structlog.contextvars.bound_contextvars(scan_id=str(claim.scan_id), epoch=claim.epoch)
     performer.busy += 1
-    beat = asyncio.create_task(_beat(link, claim, stop))
     try:
-        with structlog.contextvars.bound_contextvars(scan_id=str(claim.scan_id), epoch=claim.epoch):
-            await _attempt(performer, link, claim, engine, stop)
-    except asyncio.CancelledError:
-        await asyncio.shield(_give_back(link, claim))
-        raise
+        async with lease_kept(lambda: link.beat(claim), every=BEAT_SECONDS) as stop:
+            try:
+                with bound:
+                    await _attempt(performer, link, claim, engine, stop)
+            except asyncio.CancelledError:
+                await asyncio.shield(give_back(link, claim))
+                raise
     finally:
         performer.busy -= 1
-        beat.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await beat
 
 
 async def _attempt(
@@ -104,33 +102,8 @@ async def _attempt(
         await link.late(claim)
     except Interrupted:
         log.info("scan_interrupted")
-        await _give_back(link, claim)
+        await give_back(link, claim)
     except Exception as error:  # noqa: BLE001 - every failure is reported; the farm classifies
         failure = failure_of(error, claim.source_sha256)
         log.warning("scan_failed", code=failure.code, error=repr(error))
-        await _fenced(link, claim, link.fail(claim, failure))
-
-
-async def _beat(link: ScanLink, claim: ScanClaim, stop: asyncio.Event) -> None:
-    """Prolong the lease; set ``stop`` when the fence is gone."""
-    while True:
-        await asyncio.sleep(BEAT_SECONDS)
-        try:
-            await link.beat(claim)
-        except StaleEpoch:
-            stop.set()
-            return
-        except Exception as error:  # noqa: BLE001 - the farm may be away; the lease decides
-            log.warning("heartbeat_failed", error=repr(error))
-
-
-async def _fenced(link: ScanLink, claim: ScanClaim, report: Awaitable[None]) -> None:
-    try:
-        await report
-    except StaleEpoch:
-        await link.late(claim)
-
-
-async def _give_back(link: ScanLink, claim: ScanClaim) -> None:
-    with contextlib.suppress(Exception):  # when this fails, the lease runs out
-        await link.give_back(claim)
+        await fenced(link, claim, link.fail(claim, failure))
