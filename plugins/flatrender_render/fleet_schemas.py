@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+from litestar.params import QueryParameter
 from msgspec import Meta, Struct
 
 NodeStatus = Literal["Starting", "Idle", "Busy", "Draining", "Offline", "Crashed", "Quarantined"]
@@ -14,6 +15,10 @@ NodeSort = Literal[
 ]  # fmt: skip
 CrashClass = Literal["node", "template", "input", "resource", "licence", "transient"]
 Reason = Annotated[str, Meta(max_length=500)]
+#: Why, for an act that has no body; kept with it.
+WhyQuery = Annotated[
+    str, QueryParameter(max_length=500, description="Why; kept in the record of acts.")
+]
 
 
 class NodeView(Struct, frozen=True, kw_only=True):

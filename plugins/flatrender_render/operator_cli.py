@@ -319,7 +319,7 @@ def node_table(nodes: Sequence[Any]) -> list[str]:
             )
         )
         if node["quarantine_reason"] and state == "Quarantined":
-            lines.append(f"  {_plain(node['quarantine_reason'])}"[:80])
+            lines.append(f"  {plain(node['quarantine_reason'])}"[:80])
     share = f"{busy / slots:.0%}" if slots else "-"
     return [*lines, "", f"{len(nodes)} nodes, {busy} of {slots} slots busy ({share})"]
 
@@ -352,14 +352,14 @@ def columns(*cells: tuple[int, str], colour: str | None = None) -> str:
     """Return cells in columns; what is too long ends in an ellipsis."""
     parts = [
         (text if len(text) <= width else text[: width - 1] + "…").ljust(width)
-        for width, text in ((width, _plain(text)) for width, text in cells)
+        for width, text in ((width, plain(text)) for width, text in cells)
     ]
     if colour:
         parts[1] = click.style(parts[1], fg=colour)
     return " ".join(parts).rstrip()
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return one line that cannot steer a terminal: what machines report is not trusted."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 

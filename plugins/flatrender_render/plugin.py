@@ -12,6 +12,7 @@ from flatrender.contracts.studio import SavedProjects
 from flatrender.plugin import FlatRenderPlugin, Manifest
 from flatrender.security.ports import NodeAuthenticator, SessionLedger
 from flatrender.security.tokens import KeySource
+from flatrender_render.controllers.admin_acts import AdminActController
 from flatrender_render.controllers.admin_fleet import AdminCrashController, AdminFleetController
 from flatrender_render.controllers.admin_fonts import AdminFarmFontController
 from flatrender_render.controllers.admin_nodes import AdminNodeController
@@ -43,6 +44,7 @@ from flatrender_render.services import batches
 from flatrender_render.services.acts import ActService
 from flatrender_render.services.batch_streams import BatchStreamService
 from flatrender_render.services.batch_views import BatchViews
+from flatrender_render.services.farm_acts import FarmActService
 from flatrender_render.services.farm_fonts import FarmFontService
 from flatrender_render.services.fleet import FleetService
 from flatrender_render.services.history import HistoryService
@@ -97,6 +99,7 @@ class RenderPlugin(FlatRenderPlugin):
             AdminCrashController,
             AdminFarmFontController,
             AdminTenantShareController,
+            AdminActController,
         ),
         tasks=(*TASKS, *scan_wake.TASKS, *renditions.TASKS, *expiry.TASKS, *batches.TASKS),
         schedules=(
@@ -160,6 +163,7 @@ class RenderPlugin(FlatRenderPlugin):
                 "node_register": NodeRegister,
                 "fleet": FleetService,
                 "farm_fonts": FarmFontService,
+                "farm_acts": FarmActService,
                 "tenant_shares": TenantShareService,
                 "drain": lambda context: context.infra.drain,
             }
@@ -196,6 +200,7 @@ class RenderPlugin(FlatRenderPlugin):
     @classmethod
     def commands(cls) -> Sequence[click.Command]:
         """Return ``flatrender lottie``, ``template``, ``node``, ``farm`` and ``simulate``."""
+        from flatrender_render.acts_cli import acts
         from flatrender_render.engines.cli import template
         from flatrender_render.engines.lottie.cli import lottie
         from flatrender_render.node.cli import node
@@ -204,7 +209,7 @@ class RenderPlugin(FlatRenderPlugin):
         from flatrender_render.stock_cli import cache
         from flatrender_render.stock_cli import fonts as font_table
 
-        for command in (cache, font_table):
+        for command in (cache, font_table, acts):
             farm.add_command(command)
 
         return (lottie, template, node, farm, simulate)

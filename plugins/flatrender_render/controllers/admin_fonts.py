@@ -10,6 +10,7 @@ from litestar.params import FromPath, QueryParameter
 from flatrender.errors import NotFound
 from flatrender.http.pages import Page, PageParams
 from flatrender.http.problems import problem_responses
+from flatrender.security.principal import Principal
 from flatrender_render.guards import runs_the_farm
 from flatrender_render.services.farm_fonts import FarmFont, FarmFontService
 
@@ -45,7 +46,10 @@ class AdminFarmFontController(Controller):
         responses=problem_responses(NotFound),
     )
     async def install(
-        self, font_id: FromPath[UUID], farm_fonts: NamedDependency[FarmFontService]
+        self,
+        font_id: FromPath[UUID],
+        principal: NamedDependency[Principal],
+        farm_fonts: NamedDependency[FarmFontService],
     ) -> None:
         """Tell the nodes that lack a font to install it, again where it failed."""
-        await farm_fonts.install(font_id)
+        await farm_fonts.install(font_id, by=principal.user_id)

@@ -13,6 +13,7 @@ from flatrender.http.problems import problem_responses
 from flatrender.security.errors import StepUpRequired
 from flatrender.security.guards import requires_step_up
 from flatrender.security.principal import Principal
+from flatrender_render.fleet_schemas import WhyQuery
 from flatrender_render.guards import runs_the_farm
 from flatrender_render.services.nodes import EnrolledNode, NodeNameTaken, NodeRegister
 
@@ -73,10 +74,14 @@ class AdminNodeController(Controller):
         responses=problem_responses(NotFound, StepUpRequired),
     )
     async def rotate(
-        self, node_id: FromPath[UUID], node_register: NamedDependency[NodeRegister]
+        self,
+        node_id: FromPath[UUID],
+        principal: NamedDependency[Principal],
+        node_register: NamedDependency[NodeRegister],
+        reason: WhyQuery = "",
     ) -> EnrolledNode:
         """Make a new secret; the former one holds for a day more."""
-        return await node_register.rotate(node_id)
+        return await node_register.rotate(node_id, by=principal.user_id, reason=reason)
 
     @delete(
         "/{node_id:uuid}",
@@ -86,7 +91,11 @@ class AdminNodeController(Controller):
         responses=problem_responses(NotFound, StepUpRequired),
     )
     async def remove(
-        self, node_id: FromPath[UUID], node_register: NamedDependency[NodeRegister]
+        self,
+        node_id: FromPath[UUID],
+        principal: NamedDependency[Principal],
+        node_register: NamedDependency[NodeRegister],
+        reason: WhyQuery = "",
     ) -> None:
         """Take a node out of the farm; what it holds goes to others when its leases end."""
-        await node_register.remove(node_id)
+        await node_register.remove(node_id, by=principal.user_id, reason=reason)

@@ -11,6 +11,7 @@ from flatrender.security.errors import StepUpRequired
 from flatrender.security.guards import requires_step_up
 from flatrender.security.principal import Principal
 from flatrender_render.act_errors import RuleChanged, RulePattern, RuleUnfair
+from flatrender_render.fleet_schemas import WhyQuery
 from flatrender_render.guards import runs_the_farm
 from flatrender_render.services.rules import (
     Judged,
@@ -74,9 +75,15 @@ class AdminRuleController(Controller):
         guards=[requires_step_up()],
         responses=problem_responses(NotFound, RuleUnfair, StepUpRequired),
     )
-    async def retire(self, code: FromPath[str], rules: NamedDependency[RuleService]) -> None:
+    async def retire(
+        self,
+        code: FromPath[str],
+        principal: NamedDependency[Principal],
+        rules: NamedDependency[RuleService],
+        reason: WhyQuery = "",
+    ) -> None:
         """Nothing matches it any more; its versions stay."""
-        await rules.retire(code)
+        await rules.retire(code, by=principal.user_id, reason=reason)
 
     @post(
         "/try",

@@ -19,6 +19,7 @@ from flatrender.db import ContextDatabase, SystemTransaction
 from flatrender.observability.metrics import REGISTRY
 from flatrender.security.principal import DEFAULT_TENANT_ID
 from flatrender_render.domain import ErrorClass
+from flatrender_render.farm import audit
 from flatrender_render.farm.claims import Claim
 from flatrender_render.farm.failures import Verdict
 
@@ -98,7 +99,7 @@ UPDATE render.nodes
 SET quarantined_at = NULL, quarantine_reason = NULL, consecutive_failures = 0, rest_until = NULL,
     status = CASE WHEN drain_requested_at IS NULL THEN 'Idle' ELSE 'Draining' END,
     status_reason = 'proved itself by a test render', status_since = now()
-WHERE id = $1 AND status = 'Quarantined' AND quarantined_by IS NULL RETURNING id
+WHERE id = $1 AND status = 'Quarantined' AND quarantined_by IS NULL RETURNING name
 """
 
 
@@ -172,6 +173,7 @@ async def _set_aside(
     if name is None:
         return False
     QUARANTINES.inc()
+    await audit.record_own(work, "node.quarantine", node_id, name=name, reason=verdict.code)
     work.emit(
         NodeCrashed(node_id=node_id, name=name, classification=verdict.error_class),
         tenant_id=DEFAULT_TENANT_ID,
@@ -201,4 +203,8 @@ async def ask_for_tests(database: ContextDatabase, *, scale: float = 1.0) -> Non
 
 async def recover(work: SystemTransaction, node_id: UUID) -> bool:
     """Lift a quarantine of the farm's own after a test render that passed."""
-    return await work.fetchval(_RECOVER, node_id) is not None
+    name = await work.fetchval(_RECOVER, node_id)
+    if name is None:
+        return False
+    await audit.record_own(work, "node.recover", node_id, name=name, reason="a test render passed")
+    return True

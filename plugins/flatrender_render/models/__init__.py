@@ -12,6 +12,7 @@ from flatrender_render.models.jobs import (
     RenderJob,
 )
 from flatrender_render.models.nodes import (
+    FarmAct,
     FontRequest,
     Node,
     NodeCommand,
@@ -39,6 +40,7 @@ __all__ = [
     "Export",
     "ExportShare",
     "FailureRule",
+    "FarmAct",
     "FontRequest",
     "FrameAttempt",
     "FrameJob",

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Double, FetchedValue, ForeignKeyConstraint, Integer, Text
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, INET, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from flatrender.clock import uuid7
@@ -41,6 +41,8 @@ class FailureRule(Base):
     updated_at: Mapped[datetime] = mapped_column(
         server_default=FetchedValue(), server_onupdate=FetchedValue()
     )
+    request_id: Mapped[str | None]
+    ip: Mapped[Any] = mapped_column(INET, nullable=True)
 
 
 class Batch(Base):

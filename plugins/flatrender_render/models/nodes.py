@@ -94,6 +94,26 @@ class NodeCommand(Base):
     )
 
 
+class FarmAct(Base):
+    """Acts on the farm's machines, rules and fonts. Append only."""
+
+    __tablename__ = "farm_acts"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    actor_kind: Mapped[str]
+    actor_id: Mapped[UUID | None]
+    act: Mapped[str]
+    target_type: Mapped[str]
+    target_id: Mapped[str]
+    target_name: Mapped[str] = mapped_column(server_default=FetchedValue())
+    before: Mapped[Any] = mapped_column(JSONB, nullable=True)
+    after: Mapped[Any] = mapped_column(JSONB, nullable=True)
+    reason: Mapped[str] = mapped_column(server_default=FetchedValue())
+    request_id: Mapped[str | None]
+    ip: Mapped[Any] = mapped_column(INET, nullable=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
+
+
 class NodeCrash(Base):
     """Crashes of engines and nodes with their classification and the end of the log."""
 

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Double, FetchedValue
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import INET, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from flatrender_render.models.base import Base
@@ -45,6 +45,8 @@ class TenantShareChange(Base):
     changed_by: Mapped[UUID | None]
     reason: Mapped[str] = mapped_column(server_default=FetchedValue())
     created_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
+    request_id: Mapped[str | None]
+    ip: Mapped[Any] = mapped_column(INET, nullable=True)
 
 
 class QueueTenant(Base):

@@ -9,7 +9,7 @@ from msgspec import Struct
 from flatrender.errors import NotFound
 from flatrender.http.pages import Page, PageParams
 from flatrender.plugin import PluginContext
-from flatrender_render.farm import fonts
+from flatrender_render.farm import audit, fonts
 
 SHOWN = 200  # nodes of a font, those that lack it first
 
@@ -36,7 +36,10 @@ WHERE r.sha256 IS NOT NULL AND r.state <> 'Withdrawn' AND ($5::text IS NULL
       OR strpos(lower(r.family || ' ' || r.style), lower($5)) > 0)
 ORDER BY lower(r.family), lower(r.style), r.id LIMIT $2 OFFSET $3
 """
-_THERE = "SELECT FROM render.font_requests WHERE id = $1 AND state IN ('Installing', 'Done')"
+_THERE = """
+SELECT family || ' ' || style FROM render.font_requests
+WHERE id = $1 AND state IN ('Installing', 'Done')
+"""
 
 
 class FontOnNode(Struct, frozen=True, kw_only=True):
@@ -81,12 +84,14 @@ class FarmFontService:
         found = [msgspec.convert(dict(row), FarmFont, strict=False) for row in rows]
         return page.of(found, total)
 
-    async def install(self, font_id: UUID) -> None:
+    async def install(self, font_id: UUID, *, by: UUID | None) -> None:
         """Tell every node that lacks a font to install it, again where it failed.
 
         Raises ``NotFound``.
         """
         async with self._db.system("font of the farm") as work:
-            if await work.fetchrow(_THERE, font_id) is None:
+            name = await work.fetchval(_THERE, font_id)
+            if name is None:
                 raise NotFound()
             await fonts.order(work, font_id=font_id)
+            await audit.record(work, "font.install", "font", font_id, by=by, name=name)

@@ -1,7 +1,8 @@
 """The fleet as administrators of the farm see it and act on it.
 
-Every act is a row of ``node_commands``: who, when, why, how it went. What the farm decides by
-itself (no more work for a drained node) holds at once; a node outside is told with its next pulse.
+Every act is a row of ``node_commands``, which says how it went, and one of the record of acts
+(``farm.audit``), which stays. What the farm decides by itself (no more work for a drained node)
+holds at once; a node outside is told with its next pulse.
 """
 
 from typing import Any, Literal, TypeVar
@@ -15,14 +16,18 @@ from flatrender.http.pages import Page, PageParams
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import Principal
 from flatrender_render import fleet_queries as sql
-from flatrender_render.farm import health
+from flatrender_render.farm import audit, health
 from flatrender_render.fleet_schemas import ChartPoint, Crash, NodeChart, NodeDetail, NodeView
 
 T = TypeVar("T")
 Act = Literal["drain", "release", "restart", "close_ae", "quarantine", "test_render"]
 
 _THERE = "SELECT FROM render.nodes WHERE id = $1 AND deleted_at IS NULL"
-_HELD = "SELECT kind, engines FROM render.nodes WHERE id = $1 AND deleted_at IS NULL FOR UPDATE"
+_HELD = """
+SELECT name, kind, engines, status FROM render.nodes
+WHERE id = $1 AND deleted_at IS NULL FOR UPDATE
+"""
+_STATUS = "SELECT status FROM render.nodes WHERE id = $1"
 #: Acts that are a matter of the machine's own service where it is a worker of the pool.
 _OUTSIDE_ONLY = frozenset({"restart"})
 #: Acts that a worker of the pool carries out as well; the others are done by what is written here.
@@ -111,6 +116,11 @@ class FleetService:
                 await work.execute(sql.QUARANTINE, node_id, reason, by)
             told = outside or act in _TOLD
             await work.execute(sql.COMMAND, uuid7(), node_id, act, {}, by, reason, told)
+            await audit.record(
+                work, f"node.{act}", "node", node_id, by=by, name=row["name"], reason=reason,
+                before={"status": row["status"]},
+                after={"status": await work.fetchval(_STATUS, node_id)},
+            )  # fmt: skip
         return await self.node(node_id)
 
     async def crashes(

@@ -10,7 +10,7 @@ from flatrender.clock import uuid7
 from flatrender.errors import Conflict, NotFound
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import Principal
-from flatrender_render.farm import holdings
+from flatrender_render.farm import audit, holdings
 from flatrender_render.services.node_signatures import secret_place
 
 _ENROL = """
@@ -23,12 +23,14 @@ _ROTATE = """
 UPDATE render.nodes
 SET previous_secret_enc = secret_enc, previous_secret_until = now() + interval '1 day',
     secret_enc = $2, secret_version = secret_version + 1
-WHERE id = $1 AND kind = 'Remote' AND deleted_at IS NULL RETURNING name
+WHERE id = $1 AND kind = 'Remote' AND deleted_at IS NULL RETURNING name, secret_version
 """
 _REMOVE = """
-UPDATE render.nodes SET deleted_at = now(), status = 'Offline', status_reason = 'removed',
+UPDATE render.nodes n SET deleted_at = now(), status = 'Offline', status_reason = 'removed',
        secret_enc = NULL, previous_secret_enc = NULL
-WHERE id = $1 AND kind = 'Remote' AND deleted_at IS NULL RETURNING id
+FROM (SELECT id, status FROM render.nodes
+      WHERE id = $1 AND kind = 'Remote' AND deleted_at IS NULL FOR UPDATE) was
+WHERE n.id = was.id RETURNING n.name, was.status, n.region
 """
 
 
@@ -80,25 +82,42 @@ class NodeRegister:
                 bandwidth_limit_bps,
                 cache_budget_bytes,
             )
-        if made is None:
-            raise NodeNameTaken()
+            if made is None:
+                raise NodeNameTaken()
+            tenant = str(only_tenant_id) if only_tenant_id else None
+            await audit.record(
+                work, "node.enrol", "node", node_id, by=principal.user_id, name=name,
+                after={"region": region, "only_tenant_id": tenant},
+            )  # fmt: skip
         return EnrolledNode(id=node_id, name=name, secret=secret)
 
-    async def rotate(self, node_id: UUID) -> EnrolledNode:
+    async def rotate(self, node_id: UUID, *, by: UUID | None, reason: str = "") -> EnrolledNode:
         """Make a new secret; the former one holds for a day more. Raises ``NotFound``."""
         secret = secrets.token_urlsafe(32)
         async with self._context.db.system("node secret rotated") as work:
-            name = await work.fetchval(_ROTATE, node_id, self._seal(node_id, secret))
-        if name is None:
-            raise NotFound()
-        return EnrolledNode(id=node_id, name=name, secret=secret)
+            row = await work.fetchrow(_ROTATE, node_id, self._seal(node_id, secret))
+            if row is None:
+                raise NotFound()
+            version = row["secret_version"]
+            await audit.record(
+                work, "node.rotate_secret", "node", node_id, by=by, name=row["name"],
+                before={"secret_version": version - 1}, after={"secret_version": version},
+                reason=reason,
+            )  # fmt: skip
+        return EnrolledNode(id=node_id, name=row["name"], secret=secret)
 
-    async def remove(self, node_id: UUID) -> None:
+    async def remove(self, node_id: UUID, *, by: UUID | None, reason: str = "") -> None:
         """Take a node out of the farm: its signatures hold no more. Raises ``NotFound``."""
         async with self._context.db.system("node removed") as work:
-            if await work.fetchval(_REMOVE, node_id) is None:
+            row = await work.fetchrow(_REMOVE, node_id)
+            if row is None:
                 raise NotFound()
             await holdings.forget(work, node_id)
+            before = {"status": row["status"], "region": row["region"]}
+            await audit.record(
+                work, "node.remove", "node", node_id, by=by, name=row["name"], before=before,
+                reason=reason,
+            )  # fmt: skip
 
     def _seal(self, node_id: UUID, secret: str) -> bytes:
         return self._context.infra.encryptor.encrypt(secret, secret_place(node_id)).encode()

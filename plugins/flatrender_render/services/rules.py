@@ -17,7 +17,7 @@ from flatrender.plugin import PluginContext
 from flatrender.security.principal import Principal
 from flatrender_render.act_errors import RuleChanged, RulePattern, RuleUnfair
 from flatrender_render.domain import BLAMED, ErrorClass
-from flatrender_render.farm import failures
+from flatrender_render.farm import audit, failures
 from flatrender_render.farm.failures import RuleBook, Symptoms
 from flatrender_render.farm.rules import MAX_PATTERN, DangerousPattern, check_pattern
 
@@ -39,13 +39,15 @@ _VERSIONS = (
     "WHERE code = $1 ORDER BY version DESC"
 )
 _NEWEST = "SELECT version FROM render.failure_rules WHERE code = $1 ORDER BY version DESC LIMIT 1"
-_RETIRE = "UPDATE render.failure_rules SET active = false WHERE code = $1 AND active"
+_RETIRE = """
+UPDATE render.failure_rules SET active = false WHERE code = $1 AND active RETURNING version
+"""
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('failure_rules', 0))"
 _ADD = f"""
 INSERT INTO render.failure_rules (id, code, version, priority, engine, stage, exit_codes, pattern,
     error_codes, class, action, back_off_seconds, retryable, explanation_fa, explanation_en, note,
-    changed_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+    changed_by, request_id, ip)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
 RETURNING {_COLUMNS}
 """  # noqa: S608 - own columns
 
@@ -143,21 +145,26 @@ class RuleService:
                     _ADD, uuid7(), code, newest + 1, body.priority, body.engine, body.stage,
                     body.exit_codes, body.pattern, body.error_codes, str(body.error_class),
                     body.action, body.back_off, body.retryable, body.explanation_fa,
-                    body.explanation_en, body.note, principal.user_id,
+                    body.explanation_en, body.note, principal.user_id, *audit.origin(),
                 )  # fmt: skip
             except UniqueViolationError:
                 raise RuleChanged(version=newest) from None
         await failures.refresh(self._db, at_once=True)
         return _view(row)
 
-    async def retire(self, code: str) -> None:
+    async def retire(self, code: str, *, by: UUID | None, reason: str = "") -> None:
         """Take a rule out of force; its versions stay. Raises ``NotFound``."""
         if code == "unknown":
             raise RuleUnfair()  # what nothing else matches must have an answer
         async with self._db.system("retire a failure rule") as work:
             await work.execute(_ONE_AT_A_TIME)
-            if await work.execute(_RETIRE, code) == "UPDATE 0":
+            version = await work.fetchval(_RETIRE, code)
+            if version is None:
                 raise NotFound()
+            await audit.record(
+                work, "rule.retire", "rule", code, by=by, name=code,
+                before={"version": version}, reason=reason,
+            )  # fmt: skip
         await failures.refresh(self._db, at_once=True)
 
     async def judge(self, body: TryBody) -> Judged:

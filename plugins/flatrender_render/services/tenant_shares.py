@@ -17,6 +17,7 @@ from flatrender.contracts.identity import TenantDirectory, TenantInfo
 from flatrender.errors import NotFound
 from flatrender.http.pages import Page, PageParams
 from flatrender.plugin import PluginContext
+from flatrender_render.farm import audit
 
 Weight = Annotated[float, Meta(ge=0.01, le=1000)]
 Cap = Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -50,8 +51,9 @@ SET weight = excluded.weight, max_running_frames = excluded.max_running_frames,
 """
 _NOTE = """
 INSERT INTO render.tenant_share_changes (id, tenant_id, weight, max_running_frames,
-                                         max_running_frames_per_user, changed_by, reason)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+                                         max_running_frames_per_user, changed_by, reason,
+                                         request_id, ip)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 """
 
 
@@ -142,7 +144,7 @@ class TenantShareService:
         )  # fmt: skip
         async with self._db.system("share of a tenant") as work:
             await work.execute(_PUT, *values)
-            await work.execute(_NOTE, uuid7(), *values, by, body.reason)
+            await work.execute(_NOTE, uuid7(), *values, by, body.reason, *audit.origin())
         return await self.share(tenant_id)
 
     async def _known(self, tenant_id: UUID) -> TenantInfo:

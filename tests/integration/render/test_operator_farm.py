@@ -55,6 +55,14 @@ async def test_an_operator_sees_and_drains_a_node(island: Any, farm_command: Any
     )
     assert rows[0]["reason"].startswith("fan (command line, ")
     assert await farm_command("release", name) == (0, f"{name}: Idle\n")
+    code, text = await farm_command("acts", name.upper())
+    assert code == 0, text
+    _, released, _, drained, *said = text.splitlines()
+    assert released.split()[2:] == ["node.release", name, "command", "line"]
+    assert drained.split()[2:] == ["node.drain", name, "command", "line"]
+    assert said[0].startswith("  status Idle > Draining; fan (command line, ")
+    assert max(map(len, text.splitlines())) <= 80
+    assert await farm_command("acts", name, "--act", "node.remove") == (0, "nothing is recorded\n")
     code, text = await farm_command("top", "--count", "1")
     assert code == 0, text
     assert name in text

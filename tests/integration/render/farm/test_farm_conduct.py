@@ -152,6 +152,16 @@ async def test_the_farm_lifts_its_own_quarantine_and_no_administrators(site: Sit
         await site.fail("worker_crashed")
     async with site.farm.db.system("test") as work:
         assert await conduct.recover(work, site.node)
+    acts = await site.farm.db.system_fetch(
+        "test",
+        "SELECT actor_kind, act, reason FROM render.farm_acts WHERE target_id = $1 "
+        "ORDER BY created_at, id",
+        str(site.node),
+    )
+    assert [tuple(one) for one in acts] == [
+        ("farm", "node.quarantine", "worker_crashed"),
+        ("farm", "node.recover", "a test render passed"),
+    ]
     row = await site.row()
     assert (row["status"], row["quarantined_at"], row["consecutive_failures"]) == ("Idle", None, 0)
     await site.set(status="'Quarantined'", quarantined_at="now()", quarantined_by=f"'{uuid4()}'")
