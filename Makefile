@@ -14,6 +14,8 @@ READY := $(VENV)/.ready
 # Arguments for a command: make demo ARGS="--resolution 720p", make test PYTEST_ARGS="-k slots".
 ARGS ?=
 PYTEST_ARGS ?=
+# Seeds of random histories: make faults HISTORIES=200-399 PYTEST_ARGS="-k histories".
+HISTORIES ?=
 # Ctrl-C is how a person ends these: the shell waits for the command, which stops its servers and
 # answers 130, and make has no error to report.
 UNTIL_CTRL_C := trap : INT;
@@ -62,7 +64,7 @@ bench: $(READY) ## Speed of hot reads, rendering and claims, against bare yardst
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 faults: $(READY) ## Kill and damage things while they work, again and again, with real timers
-	@FLATRENDER_FAULTS=full $(BIN)/pytest -q tests/faults $(PYTEST_ARGS)
+	@FLATRENDER_FAULTS=full FLATRENDER_HISTORIES=$(HISTORIES) $(BIN)/pytest -q tests/faults $(PYTEST_ARGS)
 
 openapi: $(READY) ## Write the OpenAPI and AsyncAPI documents
 	@$(BIN)/flatrender openapi $(ARGS)

@@ -8,6 +8,7 @@ production and lets each death come again and again.
 import hashlib
 import importlib.util
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -111,3 +112,42 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that asks for ``again`` once, or as often as the full form does."""
     if "again" in metafunc.fixturenames:
         metafunc.parametrize("again", range(AGAIN))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the tally of the full form: each test of a fault, then the faults of the histories."""
+    if not FULL:
+        return
+    tests: dict[str, Counter[str]] = {}
+    faults: dict[str, Counter[str]] = {}
+    histories = 0
+    for outcome in ("passed", "failed", "error", "skipped"):
+        for report in terminalreporter.getreports(outcome):
+            if not report.nodeid.startswith("tests/faults/"):
+                continue
+            name = report.nodeid.rpartition("::")[2].partition("[")[0].removeprefix("test_")
+            row = tests.setdefault(name.replace("_", " "), Counter())
+            row.update({"times": 1, outcome: 1, "seconds": round(report.duration)})
+            told = dict(report.user_properties)
+            histories += told.get("histories", 0)
+            for fault, counts in told.get("faults", {}).items():
+                _add(faults.setdefault(fault, Counter()), counts)
+    write = terminalreporter.write_line
+    terminalreporter.section("tally")
+    write(f"{'':84}{'times':>6}{'failed':>8}{'skipped':>9}{'s':>7}")
+    for name, row in sorted(tests.items()):
+        bad = row["failed"] + row["error"]
+        write(f"{name[:83]:84}{row['times']:6}{bad:8}{row['skipped']:9}{row['seconds']:7}")
+    if faults:
+        write(f"\n{histories} seeded histories")
+        write(f"{'fault':24}{'times':>8}{'histories':>11}{'wrong':>7}{'longest recovery, s':>21}")
+        for fault, row in sorted(faults.items()):
+            write(
+                f"{fault:24}{row['times']:8}{row['histories']:11}{row['wrong']:7}{row['longest']:21}"
+            )
+
+
+def _add(row: "Counter[str]", more: dict[str, int]) -> None:
+    longest = max(row["longest"], more["longest"])
+    row.update(more)
+    row["longest"] = longest

@@ -3,7 +3,8 @@
 Each history is a small farm in which nodes die, are cut off and come back, report twice and out
 of order, run full, have wrong clocks, and in which the database forgets what it did not commit.
 Then the faults end, and the same questions are asked as after every fault. A few histories belong
-to the ordinary tests, a thousand to the full form, which prints the tally.
+to the ordinary tests, a thousand to the full form, which prints the tally. ``FLATRENDER_HISTORIES``
+names the seeds to run (``17``, ``200-399``): a long run goes in parts, one history again alone.
 """
 
 import hashlib
@@ -28,7 +29,7 @@ from flatrender_render.farm.failures import classify
 from flatrender_render.farm.repairs import Damage, Damaged
 from flatrender_render.farm.reports import FinishedExport, Piece
 
-HISTORIES = 1000 if os.environ.get("FLATRENDER_FAULTS") == "full" else 12
+PART = 50  # seeds of one test: parts run beside each other, and one that fails names its seeds
 ACTS = 70
 _OPENS = datetime(2030, 1, 1, tzinfo=UTC)
 _COMPOSITION = {
@@ -419,36 +420,37 @@ async def history_database(
     await database.close()
 
 
+def parts() -> list[range]:
+    """Return the seeds to run, cut into tests."""
+    full = os.environ.get("FLATRENDER_FAULTS") == "full"
+    first, _, last = (
+        os.environ.get("FLATRENDER_HISTORIES") or ("0-999" if full else "0-11")
+    ).partition("-")
+    seeds = range(int(first), int(last or first) + 1)
+    return [seeds[start : start + PART] for start in range(0, len(seeds), PART)]
+
+
+@pytest.mark.parametrize("seeds", parts(), ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}")
 async def test_random_histories_end_with_everything_done_once(
-    history_database: ContextDatabase, capsys: pytest.CaptureFixture[str]
+    history_database: ContextDatabase,
+    seeds: range,
+    record_property: Callable[[str, object], None],
 ) -> None:
-    runs: Counter[str] = Counter()
-    bad: dict[str, Counter[str]] = {}
-    longest: dict[str, float] = {}
-    failed: list[tuple[int, Counter[str]]] = []
-    for seed in range(HISTORIES):
+    tally: dict[str, Counter[str]] = {}
+    failed: list[str] = []
+    for seed in seeds:
         history = History(history_database, seed)
         await history.arrange()
         await history.trouble()
         await history.recover()
         wrong = await check(history)
         if wrong:
-            failed.append((seed, wrong))
-        for fault in history.faults:
-            runs[fault] += history.faults[fault]
-            bad.setdefault(fault, Counter()).update(wrong)
-            longest[fault] = max(longest.get(fault, 0.0), history.recovery)
-    if HISTORIES > 100:
-        with capsys.disabled():
-            print(f"\n{HISTORIES} histories")
-            print(
-                f"{'fault':22}{'times':>8}{'lost':>6}{'doubled':>9}{'wrong':>7}{'longest, s':>12}"
-            )
-            for fault, count in sorted(runs.items()):
-                tally = bad[fault]
-                print(
-                    f"{fault:22}{count:8}{tally['lost']:6}{tally['doubled']:9}{tally['wrong']:7}"
-                    f"{longest[fault]:12.0f}"
-                )
-    assert not failed, f"seeds and what was wrong: {failed[:10]}"
-    assert len(runs) >= 9, "the histories had hardly any faults"
+            failed.append(f"seed {seed}: {dict(wrong)}")
+        for fault, times in history.faults.items():
+            row = tally.setdefault(fault, Counter())
+            row.update({"times": times, "histories": 1, "wrong": sum(wrong.values())})
+            row["longest"] = max(row["longest"], round(history.recovery))
+    record_property("histories", len(seeds))
+    record_property("faults", {fault: dict(row) for fault, row in tally.items()})
+    assert not failed, "\n".join(failed)
+    assert len(tally) >= 9 or len(seeds) < 12, "the histories had hardly any faults"
