@@ -25,7 +25,7 @@ from flatrender_render.controllers.job_acts import AdminJobController, JobActCon
 from flatrender_render.controllers.jobs import JobController
 from flatrender_render.controllers.node_api import NodeController
 from flatrender_render.controllers.node_claims import NodeClaimController
-from flatrender_render.controllers.node_scans import NodeScanController
+from flatrender_render.controllers.node_scans import NodeHeldScanController, NodeScanController
 from flatrender_render.controllers.scene_snapshots import (
     SceneSnapshotController,
     follow_public_snapshot,
@@ -93,6 +93,7 @@ class RenderPlugin(FlatRenderPlugin):
             watch_batch,
             NodeController,
             NodeScanController,
+            NodeHeldScanController,
             NodeClaimController,
             AdminNodeController,
             AdminFleetController,

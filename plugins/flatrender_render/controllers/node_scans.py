@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from litestar import Controller, Request, Response, post
-from litestar.di import NamedDependency
+from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, JSONBody
 
 from flatrender.contracts.render import ScanClaim
@@ -18,18 +18,27 @@ from flatrender_render.farm import wire
 from flatrender_render.farm.scan_wire import (
     RESULT_BYTES,
     SCANS,
-    ScanFailed,
     ScanFound,
     ScanRefused,
 )
+from flatrender_render.services.held_scans import HeldScan
 from flatrender_render.services.scan_gateway import ScanGateway
 
-_CLAIM = "/{scan_id:uuid}/{epoch:int}"
 _REPORT = (NotFound, ClaimOver, Invalid, *SIGNED)
 
 
+async def held_scan(
+    scan_id: FromPath[UUID],
+    epoch: FromPath[int],
+    principal: NamedDependency[Principal],
+    scan_gateway: NamedDependency[ScanGateway],
+) -> HeldScan:
+    """Return the scan that the path names, when it is or was the caller's."""
+    return await scan_gateway.held(node_of(principal), scan_id, epoch)
+
+
 class NodeScanController(Controller):
-    """A node with After Effects reads designers' projects."""
+    """A node with After Effects asks for designers' projects."""
 
     path = SCANS
     tags = ("render",)
@@ -55,8 +64,18 @@ class NodeScanController(Controller):
             found = await scan_gateway.claim(node_of(principal), data, gone)
         return Response(found, status_code=200 if found else 204)
 
+
+class NodeHeldScanController(Controller):
+    """A node reads and reports what belongs to its scan."""
+
+    path = f"{SCANS}/{{scan_id:uuid}}/{{epoch:int}}"
+    tags = ("render",)
+    guards = (requires_node,)
+    opt = {"auth": "node", "query": ("n",)}  # noqa: RUF012 - Litestar reads the class attribute
+    dependencies = {"held": Provide(held_scan)}  # noqa: RUF012 - as above
+
     @post(
-        f"{_CLAIM}/beat",
+        "/beat",
         status_code=204,
         operation_id="node_beat_scan",
         summary="Prolong the lease of a scan",
@@ -64,16 +83,13 @@ class NodeScanController(Controller):
     )
     async def beat(
         self,
-        scan_id: FromPath[UUID],
-        epoch: FromPath[int],
-        principal: NamedDependency[Principal],
-        scan_gateway: NamedDependency[ScanGateway],
+        held: NamedDependency[HeldScan],
     ) -> None:
         """Prolong the lease; 409 means that the result is not wanted."""
-        await scan_gateway.beat(node_of(principal), scan_id, epoch)
+        await held.beat()
 
     @post(
-        f"{_CLAIM}/links",
+        "/links",
         status_code=200,
         operation_id="node_scan_links",
         summary="A presigned link to the project",
@@ -81,17 +97,14 @@ class NodeScanController(Controller):
     )
     async def links(
         self,
-        scan_id: FromPath[UUID],
-        epoch: FromPath[int],
         data: JSONBody[wire.Links],
-        principal: NamedDependency[Principal],
-        scan_gateway: NamedDependency[ScanGateway],
+        held: NamedDependency[HeldScan],
     ) -> wire.PresignedLinks:
         """Return a link to read the project; nothing can be written."""
-        return await scan_gateway.links(node_of(principal), scan_id, epoch, data)
+        return await held.links(data)
 
     @post(
-        f"{_CLAIM}/finish",
+        "/finish",
         status_code=204,
         operation_id="node_finish_scan",
         summary="What a project holds",
@@ -100,17 +113,14 @@ class NodeScanController(Controller):
     )
     async def finish(
         self,
-        scan_id: FromPath[UUID],
-        epoch: FromPath[int],
         data: JSONBody[ScanFound],
-        principal: NamedDependency[Principal],
-        scan_gateway: NamedDependency[ScanGateway],
+        held: NamedDependency[HeldScan],
     ) -> None:
         """Report what was found. The same report again is fine."""
-        await scan_gateway.finish(node_of(principal), scan_id, epoch, data)
+        await held.finish(data)
 
     @post(
-        f"{_CLAIM}/refuse",
+        "/refuse",
         status_code=204,
         operation_id="node_refuse_scan",
         summary="A file that is no project",
@@ -118,17 +128,14 @@ class NodeScanController(Controller):
     )
     async def refuse(
         self,
-        scan_id: FromPath[UUID],
-        epoch: FromPath[int],
         data: JSONBody[ScanRefused],
-        principal: NamedDependency[Principal],
-        scan_gateway: NamedDependency[ScanGateway],
+        held: NamedDependency[HeldScan],
     ) -> None:
         """Report every reason why the file is no project; the scan fails with them."""
-        await scan_gateway.refuse(node_of(principal), scan_id, epoch, data)
+        await held.refuse(data)
 
     @post(
-        f"{_CLAIM}/fail",
+        "/fail",
         status_code=204,
         operation_id="node_fail_scan",
         summary="A failed attempt at a scan",
@@ -136,17 +143,14 @@ class NodeScanController(Controller):
     )
     async def fail(
         self,
-        scan_id: FromPath[UUID],
-        epoch: FromPath[int],
-        data: JSONBody[ScanFailed],
-        principal: NamedDependency[Principal],
-        scan_gateway: NamedDependency[ScanGateway],
+        data: JSONBody[wire.Failed],
+        held: NamedDependency[HeldScan],
     ) -> None:
         """Report why an attempt failed; the farm's rules decide what follows."""
-        await scan_gateway.fail(node_of(principal), scan_id, epoch, data)
+        await held.fail(data)
 
     @post(
-        f"{_CLAIM}/release",
+        "/release",
         status_code=204,
         operation_id="node_release_scan",
         summary="Give a scan back",
@@ -154,10 +158,7 @@ class NodeScanController(Controller):
     )
     async def release(
         self,
-        scan_id: FromPath[UUID],
-        epoch: FromPath[int],
-        principal: NamedDependency[Principal],
-        scan_gateway: NamedDependency[ScanGateway],
+        held: NamedDependency[HeldScan],
     ) -> None:
         """Return a scan unharmed: the node stops."""
-        await scan_gateway.give_back(node_of(principal), scan_id, epoch)
+        await held.give_back()

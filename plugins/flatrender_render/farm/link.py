@@ -7,14 +7,17 @@ node do the same work in the same way. Nothing here does anything.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
 from flatrender_render.domain import Step
 from flatrender_render.farm.claims import Claim
+from flatrender_render.farm.fence import Returning
 from flatrender_render.farm.repairs import Damage
 from flatrender_render.farm.reports import FinishedExport, Piece
+
+C_contra = TypeVar("C_contra", contravariant=True)
 
 
 class Part(Struct, frozen=True, kw_only=True):
@@ -54,6 +57,14 @@ class Files(Protocol):
         self, key: str, data: bytes | Path, *, content_type: str = "application/octet-stream"
     ) -> str:
         """Store bytes or a file; returns the store's etag. Raises ``StoreError``."""
+        ...
+
+
+class Reporting(Returning[C_contra], Protocol[C_contra]):
+    """What links of every kind of claim can say of an attempt that came to nothing."""
+
+    async def fail(self, claim: C_contra, failure: Failure) -> None:
+        """Report a failed attempt; the farm's rules decide what follows. Raises ``StaleEpoch``."""
         ...
 
 

@@ -9,8 +9,9 @@ import asyncio
 import contextlib
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
@@ -30,13 +31,16 @@ from flatrender_render.farm import pieces
 from flatrender_render.farm.cache import DEFAULT_BUDGET, ContentCache, ContentLost
 from flatrender_render.farm.claims import Claim, StaleEpoch
 from flatrender_render.farm.fence import fenced, give_back, lease_kept
-from flatrender_render.farm.link import Failure, FarmLink
+from flatrender_render.farm.link import Failure, FarmLink, Reporting
 from flatrender_render.farm.repairs import Damaged
 from flatrender_render.media.errors import MediaError, ProofFailed, Stopped
 
 log = structlog.get_logger(__name__)
 
 BEAT_SECONDS = 0.5
+EXTRAS_NICE = 10
+
+C = TypeVar("C")
 
 
 class Performer:
@@ -51,6 +55,8 @@ class Performer:
         self.pool = RenderPool(slots)
         # Snapshots are waited for: they do not stand in line behind videos.
         self.stills = RenderPool(1, PoolLimits(nice=0))
+        # Nor do frames behind further formats, which take what frames leave of the processors.
+        self.extras = RenderPool(slots, PoolLimits(nice=EXTRAS_NICE))
         self.leaving = False
         self.busy = 0
 
@@ -60,7 +66,7 @@ class Performer:
 
     async def close(self) -> None:
         """End the render processes."""
-        await asyncio.gather(self.pool.close(), self.stills.close())
+        await asyncio.gather(self.pool.close(), self.stills.close(), self.extras.close())
 
     async def close_after_effects(self) -> dict[str, int]:
         """End every After Effects that this node started, with all its processes.
@@ -72,43 +78,71 @@ class Performer:
 
     async def do(self, link: FarmLink, claim: Claim) -> None:
         """Do one claimed frame job to its end, whatever that is."""
-        bound = structlog.contextvars.bound_contextvars(
-            job_id=str(claim.job.id), piece=f"{claim.kind}-{claim.index}", epoch=claim.epoch
+        heard = _Heard()
+
+        async def work(stop: asyncio.Event) -> None:
+            await link.begin(claim)
+            async with self.folder() as folder:
+                try:
+                    await self._perform(link, claim, folder, heard, stop)
+                except Damaged as error:
+                    log.warning("pieces_damaged", error=str(error))
+                    await link.damaged(claim, error.damages, str(error))
+
+        await self.attempt(
+            link,
+            claim,
+            work,
+            beat=lambda: link.beat(claim, heard.frames, heard.preview()),
+            every=BEAT_SECONDS,
+            package_sha256=claim.job.package_sha256,
+            job_id=str(claim.job.id),
+            piece=f"{claim.kind}-{claim.index}",
+            epoch=claim.epoch,
         )
+
+    async def attempt(
+        self,
+        link: Reporting[C],
+        claim: C,
+        work: Callable[[asyncio.Event], Awaitable[None]],
+        *,
+        beat: Callable[[], Awaitable[None]],
+        every: float,
+        package_sha256: str = "",
+        **names: object,
+    ) -> None:
+        """Do claimed work of any kind to its end, and report what went wrong with it.
+
+        ``work`` reports its own success; the event that it gets is set when the fence is gone.
+        ``beat`` prolongs the lease ``every`` so many seconds meanwhile; ``names`` go to the log.
+        """
         self.busy += 1
         try:
-            with bound:
-                await self._attempt(link, claim)
+            with structlog.contextvars.bound_contextvars(**names):
+                async with lease_kept(beat, every=every) as stop:
+                    await self._guarded(link, claim, work(stop), package_sha256)
         finally:
             self.busy -= 1
 
-    async def _attempt(self, link: FarmLink, claim: Claim) -> None:
-        heard = _Heard()
-
-        async def beat() -> None:
-            await link.beat(claim, heard.frames, heard.preview())
-
-        async with lease_kept(beat, every=BEAT_SECONDS) as stop:
-            try:
-                await link.begin(claim)
-                async with self._folder() as folder:
-                    await self._perform(link, claim, folder, heard, stop)
-            except (StaleEpoch, Stopped):
-                log.info("attempt_fenced_off")
-                await link.late(claim)
-            except Interrupted:
-                log.info("attempt_interrupted")
-                await give_back(link, claim)
-            except asyncio.CancelledError:
-                await asyncio.shield(give_back(link, claim))
-                raise
-            except Damaged as error:
-                log.warning("pieces_damaged", error=str(error))
-                await fenced(link, claim, link.damaged(claim, error.damages, str(error)))
-            except Exception as error:  # noqa: BLE001 - all failures are reported; the farm classifies
-                failure = failure_of(error, claim.job.package_sha256)
-                log.warning("attempt_failed", code=failure.code, error=repr(error))
-                await fenced(link, claim, link.fail(claim, failure))
+    async def _guarded(
+        self, link: Reporting[C], claim: C, work: Awaitable[None], package_sha256: str
+    ) -> None:
+        try:
+            await work
+        except (StaleEpoch, Stopped):
+            log.info("attempt_fenced_off")
+            await link.late(claim)
+        except Interrupted:
+            log.info("attempt_interrupted")
+            await give_back(link, claim)
+        except asyncio.CancelledError:
+            await asyncio.shield(give_back(link, claim))
+            raise
+        except Exception as error:  # noqa: BLE001 - all failures are reported; the farm classifies
+            failure = failure_of(error, package_sha256)
+            log.warning("attempt_failed", code=failure.code, error=repr(error))
+            await fenced(link, claim, link.fail(claim, failure))
 
     async def _perform(
         self, link: FarmLink, claim: Claim, folder: Path, heard: "_Heard", stop: asyncio.Event
@@ -132,7 +166,8 @@ class Performer:
             raise LookupError(f"no worker does frame jobs of kind {claim.kind}")
 
     @contextlib.asynccontextmanager
-    async def _folder(self) -> AsyncIterator[Path]:
+    async def folder(self) -> AsyncIterator[Path]:
+        """A folder for one attempt, gone with it."""
         self._scratch.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f"{random_token(4)}-", dir=self._scratch))
         try:

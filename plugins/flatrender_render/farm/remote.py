@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import httpx
@@ -30,6 +30,7 @@ from flatrender_render.farm.reports import FinishedExport, Piece
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+C = TypeVar("C")
 
 BLOCK = 256 * 1024
 ANSWER_SECONDS = 15.0
@@ -185,12 +186,43 @@ def _problem(answer: httpx.Response) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-class HttpLink:
-    """A ``FarmLink`` over HTTP; ``wait`` is how long a claim is waited for, in seconds."""
+class HttpReports(Generic[C]):
+    """What links over HTTP of every kind of claim have in common; ``place`` is a claim's path.
+
+    ``wait`` is how long a claim is waited for, in seconds.
+    """
+
+    def __init__(
+        self, client: FarmClient, place: Callable[[C], str], *, wait: float = wire.MAX_WAIT
+    ) -> None:
+        self._client = client
+        self._place = place
+        self._wait = wait
+
+    def files(self, claim: C) -> Files:
+        """Return the way to the objects of a claim."""
+        return HttpFiles(self._client, self._path(claim, ""))
+
+    async def fail(self, claim: C, failure: Failure) -> None:
+        """See ``Reporting``."""
+        await self._client.insist(self._path(claim, "fail"), wire.Failed(failure=failure), dict)
+
+    async def late(self, claim: C) -> None:
+        """See ``Reporting``: the server counted the report when it refused it."""
+
+    async def give_back(self, claim: C) -> None:
+        """See ``Reporting``."""
+        await self._client.call(self._path(claim, "release"), None, dict)
+
+    def _path(self, claim: C, act: str) -> str:
+        return f"{self._place(claim)}/{act}"
+
+
+class HttpLink(HttpReports[Claim]):
+    """A ``FarmLink`` over HTTP."""
 
     def __init__(self, client: FarmClient, *, wait: float = wire.MAX_WAIT) -> None:
-        self._client = client
-        self._wait = wait
+        super().__init__(client, lambda c: f"{wire.API}/claims/{c.id}/{c.epoch}", wait=wait)
 
     async def claim(self, engine: str) -> Claim | None:
         """See ``FarmLink``. Raises ``FarmAway`` and ``FarmRefused``."""
@@ -202,58 +234,39 @@ class HttpLink:
         path = f"{wire.API}/claims"
         return await self._client.call(path, ask, Claim, within=self._wait + ANSWER_SECONDS)
 
-    def files(self, claim: Claim) -> Files:
-        """See ``FarmLink``."""
-        return HttpFiles(self._client, _path(claim, ""))
-
     async def begin(self, claim: Claim) -> None:
         """See ``FarmLink``."""
-        await self._client.insist(_path(claim, "begin"), None, dict)
+        await self._client.insist(self._path(claim, "begin"), None, dict)
 
     async def beat(self, claim: Claim, frames: int, preview: str | None) -> None:
         """See ``FarmLink``."""
         if preview is not None and len(preview) > wire.PREVIEW_LIMIT:
             preview = None
         beat = wire.Beat(frames=frames, preview=preview)
-        await self._client.call(_path(claim, "beat"), beat, dict)
+        await self._client.call(self._path(claim, "beat"), beat, dict)
 
     async def enter(self, claim: Claim, step: Step) -> None:
         """See ``FarmLink``."""
-        await self._client.insist(_path(claim, "enter"), wire.Enter(step=step), dict)
+        await self._client.insist(self._path(claim, "enter"), wire.Enter(step=step), dict)
 
     async def parts(self, claim: Claim) -> list[Part]:
         """See ``FarmLink``."""
-        found = await self._client.insist(_path(claim, "parts"), None, wire.Parts)
+        found = await self._client.insist(self._path(claim, "parts"), None, wire.Parts)
         return found.parts if found else []
 
     async def complete(self, claim: Claim, piece: Piece, preview: str | None) -> None:
         """See ``FarmLink``."""
         report = wire.Completed(piece=piece, preview=preview)
-        await self._client.insist(_path(claim, "complete"), report, dict)
+        await self._client.insist(self._path(claim, "complete"), report, dict)
 
     async def finish(self, claim: Claim, export: FinishedExport) -> None:
         """See ``FarmLink``."""
-        await self._client.insist(_path(claim, "finish"), wire.Finished(export=export), dict)
-
-    async def fail(self, claim: Claim, failure: Failure) -> None:
-        """See ``FarmLink``."""
-        await self._client.insist(_path(claim, "fail"), wire.Failed(failure=failure), dict)
+        await self._client.insist(self._path(claim, "finish"), wire.Finished(export=export), dict)
 
     async def damaged(self, claim: Claim, damages: Sequence[Damage], reason: str) -> None:
         """See ``FarmLink``."""
         report = wire.DamageFound(damages=list(damages), reason=reason[:4000])
-        await self._client.insist(_path(claim, "damaged"), report, dict)
-
-    async def late(self, claim: Claim) -> None:
-        """See ``FarmLink``: the server counted the report when it refused it."""
-
-    async def give_back(self, claim: Claim) -> None:
-        """See ``FarmLink``."""
-        await self._client.call(_path(claim, "release"), None, dict)
-
-
-def _path(claim: Claim, act: str) -> str:
-    return f"{wire.API}/claims/{claim.id}/{claim.epoch}/{act}"
+        await self._client.insist(self._path(claim, "damaged"), report, dict)
 
 
 class HttpFiles:

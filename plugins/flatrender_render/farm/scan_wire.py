@@ -10,7 +10,6 @@ from msgspec import Meta, Struct
 
 from flatrender.errors import FieldError
 from flatrender.template.project_scan import ProjectScan
-from flatrender_render.farm.link import Failure
 from flatrender_render.farm.wire import API
 
 SCANS = f"{API}/scans"
@@ -27,9 +26,3 @@ class ScanRefused(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """The file is no project or bundle: why, with places."""
 
     errors: Annotated[list[FieldError], Meta(min_length=1, max_length=100)]
-
-
-class ScanFailed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A failed attempt."""
-
-    failure: Failure

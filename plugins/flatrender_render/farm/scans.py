@@ -9,20 +9,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
-import structlog
-
 from flatrender.contracts.render import ScanClaim
 from flatrender.errors import FieldError
 from flatrender.template.project_scan import ProjectScan
-from flatrender_render.engines.pool import Interrupted
 from flatrender_render.engines.scan_work import ScanProject
-from flatrender_render.farm.claims import StaleEpoch
-from flatrender_render.farm.fence import fenced, give_back, lease_kept
 from flatrender_render.farm.link import Failure, Files
-from flatrender_render.farm.performer import Performer, failure_of
-from flatrender_render.media.errors import Stopped
-
-log = structlog.get_logger(__name__)
+from flatrender_render.farm.performer import Performer
 
 LEASE_SECONDS = 60.0
 BEAT_SECONDS = 1.0  # bounds how late a cancel is heard
@@ -66,44 +58,29 @@ class ScanLink(Protocol):
 
 async def do_scan(performer: Performer, link: ScanLink, claim: ScanClaim, engine: str) -> None:
     """Do one claimed scan to its end, whatever that is, among the performer's other work."""
-    bound = structlog.contextvars.bound_contextvars(scan_id=str(claim.scan_id), epoch=claim.epoch)
-    performer.busy += 1
-    try:
-        async with lease_kept(lambda: link.beat(claim), every=BEAT_SECONDS) as stop:
-            try:
-                with bound:
-                    await _attempt(performer, link, claim, engine, stop)
-            except asyncio.CancelledError:
-                await asyncio.shield(give_back(link, claim))
-                raise
-    finally:
-        performer.busy -= 1
 
-
-async def _attempt(
-    performer: Performer, link: ScanLink, claim: ScanClaim, engine: str, stop: asyncio.Event
-) -> None:
-    try:
+    async def work(stop: asyncio.Event) -> None:
         wanted = {claim.source_sha256: claim.source_object_key}
         async with performer.cache.hold(wanted, link.files(claim)) as files:
-            work = ScanProject(
+            scan = ScanProject(
                 engine=engine,
                 package=str(files[claim.source_sha256]),
                 package_sha256=claim.source_sha256,
                 name=claim.source_name,
             )
-            answer = await performer.pool.scan(work, stop)
+            answer = await performer.pool.scan(scan, stop)
         if answer.scan is not None:
             await link.finish(claim, answer.scan)
         else:
             await link.refuse(claim, answer.errors)
-    except (StaleEpoch, Stopped):
-        log.info("scan_fenced_off")
-        await link.late(claim)
-    except Interrupted:
-        log.info("scan_interrupted")
-        await give_back(link, claim)
-    except Exception as error:  # noqa: BLE001 - every failure is reported; the farm classifies
-        failure = failure_of(error, claim.source_sha256)
-        log.warning("scan_failed", code=failure.code, error=repr(error))
-        await fenced(link, claim, link.fail(claim, failure))
+
+    await performer.attempt(
+        link,
+        claim,
+        work,
+        beat=lambda: link.beat(claim),
+        every=BEAT_SECONDS,
+        package_sha256=claim.source_sha256,
+        scan_id=str(claim.scan_id),
+        epoch=claim.epoch,
+    )
