@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 
 import urllib3
 from minio import Minio
+from minio.commonconfig import CopySource
 from minio.datatypes import Part, PostPolicy
 from minio.error import S3Error
 from msgspec import Struct
@@ -181,6 +182,18 @@ class ObjectStore:
 
         return await self._run(work, key)
 
+    async def copy(self, key: str, target: str, *, etag: str) -> None:
+        """Copy an object within the store, if it still is the one with this ETag.
+
+        Raises :class:`ObjectMissing`, and :class:`StoreError` when it is another by now.
+        """
+
+        def work() -> None:
+            source = CopySource(self.bucket, key, match_etag=etag)
+            self._client.copy_object(self.bucket, target, source)
+
+        await self._run(work, key)
+
     async def delete(self, key: str) -> None:
         """Remove an object; a missing one is fine."""
         await self._run(lambda: self._client.remove_object(self.bucket, key), key)
@@ -267,17 +280,21 @@ class ObjectStore:
         """Return a POST form that accepts exactly this key, type and length and nothing else.
 
         A field without a condition is refused by the protocol ("extra input fields"). SeaweedFS
-        refuses ``x-amz-*`` only, so the answer's status is pinned, which every store checks. What
-        is left reaches nobody else: access lists are not obeyed, a redirect leads the browser that
-        asked for it, and headers stay with an object that only its examiner reads.
+        refuses ``x-amz-*`` only, so what it would act on is pinned, which every store checks: the
+        answer's status, and no redirect. What is left reaches nobody else: access lists are not
+        obeyed, and headers stay with an object that only its examiner reads.
         """
         policy = PostPolicy(self.bucket, self._clock.now() + expires)
         policy.add_equals_condition("key", key)
         policy.add_equals_condition("Content-Type", content_type)
         policy.add_content_length_range_condition(size, size)
         policy.add_equals_condition("success_action_status", "204")
+        # S3 allows this condition, the client's method for it does not. The field goes along,
+        # empty, for stores that want a field for every condition: it then means no redirect.
+        policy._conditions["eq"]["success_action_redirect"] = ""
         fields = {str(k): str(v) for k, v in self._public.presigned_post_policy(policy).items()}
         fields |= {"key": key, "Content-Type": content_type, "success_action_status": "204"}
+        fields["success_action_redirect"] = ""
         return PresignedPost(url=f"{self._public_url}/{self.bucket}", fields=fields)
 
     async def ping(self) -> None:

@@ -88,6 +88,7 @@ async def test_a_form_takes_exactly_what_was_agreed(store: ObjectStore, key: str
     ("field", "value"),
     [
         ("success_action_status", "200"),
+        ("success_action_redirect", "https://evil.example/"),
         ("x-amz-meta-owner", "me"),
         ("x-amz-storage-class", "GLACIER"),
         ("x-amz-website-redirect-location", "https://evil.example/"),
@@ -121,6 +122,19 @@ async def test_bytes_that_are_called_compressed_stay_as_they_are(
     assert (tmp_path / "copy").read_bytes() == packed
     assert await store.get(key) == packed
     assert list(tmp_path.iterdir()) == [tmp_path / "copy"]
+
+
+async def test_a_copy_is_made_of_the_very_object_only(store: ObjectStore, key: str) -> None:
+    etag = await store.put(key, b"proven", content_type="video/mp4")
+    await store.copy(key, f"{key}.kept", etag=etag)
+    await store.put(key, b"forged", content_type="video/mp4")
+    with pytest.raises(StoreError):
+        await store.copy(key, f"{key}.late", etag=etag)
+    with pytest.raises(ObjectMissing):
+        await store.copy(f"{key}.none", f"{key}.late", etag=etag)
+    kept = await store.stat(f"{key}.kept")
+    assert (await store.get(f"{key}.kept"), kept.content_type) == (b"proven", "video/mp4")
+    assert await store.keys(f"{key}.late") == []
 
 
 async def test_an_access_list_in_a_form_opens_nothing(store: ObjectStore, key: str) -> None:
