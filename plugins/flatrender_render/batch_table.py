@@ -1,8 +1,9 @@
 """Tables of batches: a CSV's bytes to rows, and back. Pure.
 
 A CSV is UTF-8 (a byte order mark is fine) with ``,``, ``;`` or tabs between cells, as
-spreadsheets write it; the first line names the columns. Cells that a spreadsheet would take for a
-formula are written with an apostrophe before them, and read back without it.
+spreadsheets write it; the first line names the columns. A cell that a spreadsheet would take for a
+formula is written with an apostrophe before it, and so is one that has apostrophes before such a
+sign already; reading takes one away from exactly these. So every text comes back as it was.
 """
 
 import csv
@@ -67,7 +68,7 @@ def read_csv(data: bytes) -> list[Row]:
             f"حداکثر {MAX_ROWS} سطر",
             f"At most {MAX_ROWS} rows",
         )
-    return _rows([name.strip() for name in lines[0]], lines[1:])
+    return _rows([_unguarded(name.strip()) for name in lines[0]], lines[1:])
 
 
 def _rows(columns: list[str], lines: Sequence[Sequence[str]]) -> list[Row]:
@@ -166,11 +167,13 @@ def write_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes
 
 
 def _guarded(cell: str) -> str:
-    return "'" + cell if cell.startswith(_FORMULA) else cell
+    return "'" + cell if cell.lstrip("'").startswith(_FORMULA) else cell
 
 
 def _unguarded(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
+    """Undo :func:`_guarded`: of a cell's own apostrophes one less than are there."""
+    guarded = cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA)
+    return cell[1:] if guarded else cell
 
 
 def _refused(pointer: str, code: str, fa: str, en: str) -> Invalid:
