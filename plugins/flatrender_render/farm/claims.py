@@ -4,6 +4,7 @@ All times are the database's (``now`` is a parameter for simulations; NULL means
 function runs inside an open cross-tenant transaction of the render context.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -31,12 +32,13 @@ STALE = Counter(
 )
 LOST = Counter("flatrender_farm_leases_lost_total", "Leases that ran out.", registry=REGISTRY)
 
-_CLAIM = "SELECT * FROM render.claim_frame_job($1, $2, $3, $4)"
+_CLAIM = "SELECT * FROM render.claim_frame_jobs($1, $2, $3, $4, $5)"
 
 #: For one machine, which may have to wait: what drains, rests or is set aside gets nothing, and
-#: after a rest there is one piece at a time until one is proven.
+#: after a rest there is one piece at a time until one is proven. No node gets more than its slots.
 _TAKE = """
-SELECT c.* FROM render.nodes n CROSS JOIN LATERAL render.claim_frame_job($1, n.id, $3, $4) c
+SELECT c.* FROM render.nodes n CROSS JOIN LATERAL render.claim_frame_jobs($1, n.id, $3,
+    CASE WHEN n.rest_until IS NULL THEN least($5::int, n.slots) ELSE 1 END, $4) c
 WHERE n.id = $2 AND n.deleted_at IS NULL AND n.drain_requested_at IS NULL
   AND n.status NOT IN ('Draining', 'Quarantined', 'Offline')
   AND (n.rest_until IS NULL
@@ -212,26 +214,64 @@ async def claim(
     now: datetime | None = None,
 ) -> Claim | None:
     """Take the next frame job of ``engine``, or None. Raises the epoch and starts the lease."""
-    row = await work.fetchrow(_CLAIM, engine, node_id, lease, now)
-    return None if row is None else _claim_of(row)
+    found = await claim_many(work, engine=engine, node_id=node_id, most=1, lease=lease, now=now)
+    return found[0] if found else None
+
+
+async def claim_many(
+    work: SystemTransaction,
+    *,
+    engine: str,
+    node_id: UUID,
+    most: int,
+    lease: float = LEASE_SECONDS,
+    now: datetime | None = None,
+) -> list[Claim]:
+    """As :func:`claim`, for up to ``most`` frame jobs, each to who is least served by then."""
+    return _claims_of(await work.fetch(_CLAIM, engine, node_id, lease, most, now))
 
 
 async def take(
     database: ContextDatabase, *, engine: str, node_id: UUID, lease: float = LEASE_SECONDS
 ) -> Claim | None:
     """As :func:`claim` for a node that may work, in a transaction of its own, one round trip."""
-    rows = await database.system_fetch("farm claim", _TAKE, engine, node_id, lease, None)
-    return _claim_of(rows[0]) if rows else None
+    found = await take_many(database, engine=engine, node_id=node_id, most=1, lease=lease)
+    return found[0] if found else None
 
 
-def _claim_of(row: Any) -> Claim:
-    CLAIMS.labels(row["kind"]).inc()
-    job = ClaimedJob(
-        id=row["job_id"],
-        composition=msgspec.convert(row["composition"], Composition, strict=False),
-        **{name: row[name] for name in _PLAIN},
-    )
-    return _build(row, job)
+async def take_many(
+    database: ContextDatabase,
+    *,
+    engine: str,
+    node_id: UUID,
+    most: int,
+    lease: float = LEASE_SECONDS,
+) -> list[Claim]:
+    """As :func:`take`, for a node with ``most`` free slots; all in one transaction.
+
+    Each piece has its own epoch, lease and attempt. A node gets no more than its slots at once,
+    and one only while it has to prove itself after a rest.
+    """
+    args = (engine, node_id, lease, None, most)
+    return _claims_of(await database.system_fetch("farm claim", _TAKE, *args))
+
+
+def _claims_of(rows: Sequence[Any]) -> list[Claim]:
+    compositions = {
+        row["job_id"]: msgspec.json.decode(row["composition"], type=Composition, strict=False)
+        for row in rows
+        if row["composition"] is not None  # it comes with one row of each job
+    }
+    found: list[Claim] = []
+    for row in rows:
+        CLAIMS.labels(row["kind"]).inc()
+        job = ClaimedJob(
+            id=row["job_id"],
+            composition=compositions[row["job_id"]],
+            **{name: row[name] for name in _PLAIN},
+        )
+        found.append(_build(row, job))
+    return found
 
 
 def _build(row: Any, job: ClaimedJob) -> Claim:

@@ -1,6 +1,6 @@
 """How tenants share the farm: weights and caps, for who runs the farm.
 
-The claim reads what is written here with its next look (``render.claim_frame_job``); pieces that
+The claim reads what is written here with its next look (``render.claim_frame_jobs``); pieces that
 run already are never taken back. Every change is kept with who, when and why.
 """
 

@@ -5,6 +5,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from flatrender.db import SystemTransaction
+
 T = TypeVar("T")
 
 
@@ -21,3 +23,13 @@ async def until(probe: Callable[[], Awaitable[T | None]], *, within: float = 30.
         if time.monotonic() > deadline:
             raise AssertionError(f"nothing happened within {within} s")
         await asyncio.sleep(0.02)
+
+
+async def waited_for(work: SystemTransaction, *, within: float = 60.0) -> None:
+    """Return once somebody waits for a lock of this transaction."""
+    # Not pg_stat_activity: within a transaction that stays as it was first looked at.
+    asked = (
+        "SELECT 1 FROM pg_locks WHERE NOT granted "
+        "AND pg_backend_pid() = ANY (pg_blocking_pids(pid)) LIMIT 1"
+    )
+    await until(lambda: work.fetchval(asked), within=within)

@@ -4,107 +4,17 @@ import asyncio
 import json
 from collections import Counter
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flatrender.db import SystemTransaction
+from flatrender.testing.waiting import waited_for
 from flatrender_render.farm import claims
 from flatrender_render.farm.claims import Claim
 
-SHA = "b" * 64
-_JOBS = """
-INSERT INTO render.render_jobs (tenant_id, user_id, saved_project_id, engine, package_object_key,
-    package_sha256, composition, composition_sha256, resolution, aspect, width, height, fps,
-    duration, watermark, total_frames, reservation_state, priority, share_weight, required_fonts,
-    min_engine_version)
-SELECT $1, $2, gen_random_uuid(), $3, 'k', $4, $5, $4, '360p', '16:9', 640, 360, 30, 4, true,
-       60 * $7::int, 'Reserved', $8, $9, $10, $11
-FROM generate_series(1, $6::int)
-"""
-_PIECES = """
-INSERT INTO render.frame_jobs (tenant_id, job_id, kind, index, first_frame, last_frame, engine,
-                               priority, package_sha256)
-SELECT j.tenant_id, j.id, 'video', n, n * 60, n * 60 + 59, j.engine, j.priority, j.package_sha256
-FROM render.render_jobs j, generate_series(0, $3::int - 1) n
-WHERE j.engine = $1 AND j.user_id = $2
-  AND NOT EXISTS (SELECT FROM render.frame_jobs f WHERE f.job_id = j.id)
-"""
-COMPOSITION = {
-    "width": 640,
-    "height": 360,
-    "fps": 30,
-    "aspect": "16:9",
-    "direction": "rtl",
-    "scenes": [{"id": "s", "scene_key": "one", "animation": "a", "duration": 4.0}],
-}
 
-
-class Queue:
-    """A farm's queue of one engine, filled in bulk."""
-
-    def __init__(self, farm: Any, node: UUID) -> None:
-        self.farm = farm
-        self.node = node
-
-    async def submit(
-        self,
-        tenant: UUID,
-        *,
-        jobs: int = 1,
-        pieces: int = 1,
-        user: UUID | None = None,
-        priority: int = 0,
-        weight: float = 1.0,
-        fonts: tuple[str, ...] = (),
-        version: str | None = None,
-    ) -> UUID:
-        """Insert jobs of one person; returns the person."""
-        person = user or uuid4()
-        async with self.farm.db.system("test") as work:
-            await work.execute("SET LOCAL statement_timeout = '5min'")  # 100,000 rows take a while
-            await work.execute(
-                _JOBS, tenant, person, self.farm.engine, SHA, COMPOSITION, jobs, pieces, priority,
-                weight, list(fonts), version,
-            )  # fmt: skip
-            await work.execute(_PIECES, self.farm.engine, person, pieces)
-        return person
-
-    async def take(self, node: UUID | None = None) -> Claim | None:
-        """Claim one."""
-        return await claims.take(self.farm.db, engine=self.farm.engine, node_id=node or self.node)
-
-    async def served(self, count: int) -> list[Claim]:
-        """Claim ``count`` that are there."""
-        found = [await self.take() for _ in range(count)]
-        return [claim for claim in found if claim is not None]
-
-    async def share(self, tenant: UUID, **columns: Any) -> None:
-        """Set a tenant's share."""
-        names = ", ".join(columns)
-        marks = ", ".join(f"${n}" for n in range(2, len(columns) + 2))
-        async with self.farm.db.system("test") as work:
-            await work.execute(
-                f"INSERT INTO render.tenant_shares (tenant_id, {names}) VALUES ($1, {marks})",
-                tenant,
-                *columns.values(),
-            )
-
-    async def sql(self, statement: str, *args: Any) -> list[Any]:
-        """Run a statement as the farm."""
-        rows: list[Any] = await self.farm.db.system_fetch("test", statement, *args)
-        return rows
-
-
-@pytest.fixture
-async def queue(farm: Any) -> Queue:
-    """A queue with one node."""
-    return Queue(farm, await farm.node())
-
-
-async def test_ten_thousand_jobs_do_not_starve_twenty_tenants_with_one_each(queue: Queue) -> None:
+async def test_ten_thousand_jobs_do_not_starve_twenty_tenants_with_one_each(queue: Any) -> None:
     heavy, small = uuid4(), [uuid4() for _ in range(20)]
     await queue.submit(heavy, jobs=10_000)
     await queue.served(5)
@@ -115,7 +25,7 @@ async def test_ten_thousand_jobs_do_not_starve_twenty_tenants_with_one_each(queu
     assert served.count(heavy) == 22, "what is left goes to who has work"
 
 
-async def test_ten_thousand_jobs_of_one_customer_do_not_starve_another(queue: Queue) -> None:
+async def test_ten_thousand_jobs_of_one_customer_do_not_starve_another(queue: Any) -> None:
     tenant = uuid4()
     await queue.submit(tenant, jobs=2_000)
     await queue.served(5)
@@ -129,8 +39,7 @@ async def test_ten_thousand_jobs_of_one_customer_do_not_starve_another(queue: Qu
 )
 @given(st.lists(st.sampled_from([0.5, 1.0, 2.0, 4.0]), min_size=2, max_size=4))
 async def test_shares_converge_to_the_weights(farm: Any, weights: list[float]) -> None:
-    farm.engine = f"engine-{uuid4().hex[:12]}"
-    queue = Queue(farm, await farm.node())
+    queue = await farm.queue()
     tenants = {uuid4(): weight for weight in weights}
     for tenant, weight in tenants.items():
         await queue.share(tenant, weight=weight)
@@ -142,7 +51,7 @@ async def test_shares_converge_to_the_weights(farm: Any, weights: list[float]) -
         assert abs(served[tenant] - fair) <= 2 + weight / min(weights), (weights, served)
 
 
-async def test_people_of_a_tenant_share_by_their_plans(queue: Queue) -> None:
+async def test_people_of_a_tenant_share_by_their_plans(queue: Any) -> None:
     tenant = uuid4()
     free = await queue.submit(tenant, pieces=60, weight=1.0)
     pro = await queue.submit(tenant, pieces=60, weight=4.0)
@@ -151,7 +60,7 @@ async def test_people_of_a_tenant_share_by_their_plans(queue: Queue) -> None:
     assert served[free] == 50 - served[pro]
 
 
-async def test_somebody_back_from_a_rest_has_nothing_saved_up(queue: Queue) -> None:
+async def test_somebody_back_from_a_rest_has_nothing_saved_up(queue: Any) -> None:
     busy, rested = uuid4(), uuid4()
     await queue.submit(rested)
     await queue.submit(busy, jobs=400)
@@ -163,7 +72,7 @@ async def test_somebody_back_from_a_rest_has_nothing_saved_up(queue: Queue) -> N
     assert abs(served[rested] - 20) <= 1
 
 
-async def test_a_capped_tenant_saves_up_only_so_much(queue: Queue) -> None:
+async def test_a_capped_tenant_saves_up_only_so_much(queue: Any) -> None:
     busy, capped = uuid4(), uuid4()
     await queue.share(capped, max_running_frames=1)
     await queue.submit(capped, jobs=300)
@@ -176,7 +85,7 @@ async def test_a_capped_tenant_saves_up_only_so_much(queue: Queue) -> None:
     assert served[busy] >= 35, "64 pieces of credit at most, then turn by turn"
 
 
-async def test_a_tenant_never_runs_more_than_its_cap(queue: Queue) -> None:
+async def test_a_tenant_never_runs_more_than_its_cap(queue: Any) -> None:
     tenant, other = uuid4(), uuid4()
     await queue.share(tenant, max_running_frames=3)
     await queue.submit(tenant, jobs=10)
@@ -190,7 +99,7 @@ async def test_a_tenant_never_runs_more_than_its_cap(queue: Queue) -> None:
     assert last.job.tenant_id == other, "a full tenant stands in nobody's way"
 
 
-async def test_a_person_never_runs_more_than_the_cap(queue: Queue) -> None:
+async def test_a_person_never_runs_more_than_the_cap(queue: Any) -> None:
     tenant = uuid4()
     await queue.share(tenant, max_running_frames_per_user=2)
     first = await queue.submit(tenant, jobs=10)
@@ -199,7 +108,7 @@ async def test_a_person_never_runs_more_than_the_cap(queue: Queue) -> None:
     assert served == {first: 2, second: 1}
 
 
-async def test_priority_goes_first_and_age_overtakes_it(queue: Queue) -> None:
+async def test_priority_goes_first_and_age_overtakes_it(queue: Any) -> None:
     tenant, user = uuid4(), uuid4()
     await queue.submit(tenant, user=user, priority=0)
     await queue.submit(tenant, user=user, priority=5)
@@ -217,7 +126,7 @@ async def test_priority_goes_first_and_age_overtakes_it(queue: Queue) -> None:
     assert await _priority(queue, second) == 0, "six minutes of waiting are worth more than five"
 
 
-async def test_priority_is_a_head_start_among_people_not_a_wall(queue: Queue) -> None:
+async def test_priority_is_a_head_start_among_people_not_a_wall(queue: Any) -> None:
     tenant = uuid4()
     plain = await queue.submit(tenant, pieces=60)
     urgent = await queue.submit(tenant, pieces=60, priority=10)
@@ -226,7 +135,7 @@ async def test_priority_is_a_head_start_among_people_not_a_wall(queue: Queue) ->
     assert served.count(urgent) > served.count(plain) >= 20
 
 
-async def test_a_node_of_one_tenant_serves_nobody_else(queue: Queue) -> None:
+async def test_a_node_of_one_tenant_serves_nobody_else(queue: Any) -> None:
     mine, other = uuid4(), uuid4()
     await queue.sql("UPDATE render.nodes SET only_tenant_id = $2 WHERE id = $1", queue.node, mine)
     await queue.submit(other)
@@ -237,7 +146,7 @@ async def test_a_node_of_one_tenant_serves_nobody_else(queue: Queue) -> None:
     assert claim.job.tenant_id == mine
 
 
-async def test_a_font_that_a_node_lacks_keeps_the_job_for_another(queue: Queue) -> None:
+async def test_a_font_that_a_node_lacks_keeps_the_job_for_another(queue: Any) -> None:
     tenant = uuid4()
     await queue.submit(tenant, fonts=("Vazirmatn", "Lalezar-Regular"))
     assert await queue.take() is None
@@ -247,7 +156,7 @@ async def test_a_font_that_a_node_lacks_keeps_the_job_for_another(queue: Queue) 
     assert await queue.take() is not None
 
 
-async def test_an_older_engine_does_not_get_what_needs_a_newer_one(queue: Queue) -> None:
+async def test_an_older_engine_does_not_get_what_needs_a_newer_one(queue: Any) -> None:
     await queue.submit(uuid4(), version="24.2")
     for version, served in (("23.9x1", False), ("24.1", False), ("24.10x2", True)):
         await queue.sql(
@@ -258,7 +167,7 @@ async def test_an_older_engine_does_not_get_what_needs_a_newer_one(queue: Queue)
         assert (await queue.take() is not None) is served, version
 
 
-async def test_paused_and_blocked_work_is_passed_over(queue: Queue) -> None:
+async def test_paused_and_blocked_work_is_passed_over(queue: Any) -> None:
     tenant = uuid4()
     await queue.submit(tenant)
     job = (await queue.sql("SELECT * FROM render.frame_jobs WHERE engine = $1", queue.farm.engine))[
@@ -277,7 +186,7 @@ async def test_paused_and_blocked_work_is_passed_over(queue: Queue) -> None:
     assert await queue.take(await queue.farm.node()) is not None
 
 
-async def test_a_warm_node_that_is_idle_goes_first_for_two_seconds(queue: Queue) -> None:
+async def test_a_warm_node_that_is_idle_goes_first_for_two_seconds(queue: Any) -> None:
     tenant, warm = uuid4(), await queue.farm.node()
     await queue.sql(
         "UPDATE render.nodes SET status = 'Idle', last_heartbeat_at = now(), engines = $2 "
@@ -289,7 +198,7 @@ async def test_a_warm_node_that_is_idle_goes_first_for_two_seconds(queue: Queue)
         "INSERT INTO render.node_template_cache (node_id, package_sha256, size_bytes) "
         "VALUES ($1, $2, 1)",
         warm,
-        SHA,
+        "b" * 64,  # of the queue's jobs
     )
     await queue.submit(tenant, jobs=3)
     assert await queue.take() is None, "a cold node lets the warm one go first"
@@ -303,7 +212,7 @@ async def test_a_warm_node_that_is_idle_goes_first_for_two_seconds(queue: Queue)
     assert len(await queue.served(3)) == 2, "but not for long, and not for one that is busy"
 
 
-async def test_a_lane_that_fell_asleep_too_early_is_woken(queue: Queue) -> None:
+async def test_a_lane_that_fell_asleep_too_early_is_woken(queue: Any) -> None:
     await queue.submit(uuid4(), jobs=3)
     await queue.sql(
         "UPDATE render.queue_lanes SET active = false WHERE engine = $1", queue.farm.engine
@@ -314,21 +223,18 @@ async def test_a_lane_that_fell_asleep_too_early_is_woken(queue: Queue) -> None:
     assert await queue.take() is not None
 
 
-async def test_a_sweep_does_not_put_to_sleep_what_is_just_getting_work(queue: Queue) -> None:
+async def test_a_sweep_does_not_put_to_sleep_what_is_just_getting_work(queue: Any) -> None:
     tenant, person = uuid4(), uuid4()
     await queue.submit(tenant, user=person)
     assert await queue.take() is not None  # the lane is awake, and empty
     async with queue.farm.db.system("a submit that takes its time") as work:
-        await work.execute(
-            _JOBS, tenant, person, queue.farm.engine, SHA, COMPOSITION, 1, 1, 0, 1.0, [], None
-        )
-        await work.execute(_PIECES, queue.farm.engine, person, 1)
+        await queue.insert(work, tenant, person)
         async with queue.farm.db.system("the sweep") as sweep:
             await claims.tidy(sweep)
     assert await queue.take() is not None, "without waiting for the next sweep"
 
 
-async def test_a_submit_wakes_a_lane_that_a_sweep_is_putting_to_sleep(queue: Queue) -> None:
+async def test_a_submit_wakes_a_lane_that_a_sweep_is_putting_to_sleep(queue: Any) -> None:
     tenant, person = uuid4(), uuid4()
     await queue.submit(tenant, user=person)
     assert await queue.take() is not None
@@ -341,22 +247,12 @@ async def test_a_submit_wakes_a_lane_that_a_sweep_is_putting_to_sleep(queue: Que
                 f"UPDATE render.{table} SET active = false WHERE engine = $1", queue.farm.engine
             )
         late = asyncio.create_task(queue.submit(tenant, user=person))
-        await _waited_for(sweep)
+        await waited_for(sweep)
     await late
     assert await queue.take() is not None
 
 
-async def _waited_for(work: SystemTransaction) -> None:
-    """Return once somebody waits for a lock of this transaction."""
-    # Not pg_stat_activity: within a transaction that stays as it was first looked at.
-    ours = "pg_backend_pid() = ANY (pg_blocking_pids(pid))"
-    asked = f"SELECT 1 FROM pg_locks WHERE NOT granted AND {ours}"
-    async with asyncio.timeout(60):
-        while not await work.fetchval(asked):
-            pass  # asking takes a round trip
-
-
-async def test_the_search_is_one_descent_whatever_waits(queue: Queue) -> None:
+async def test_the_search_is_one_descent_whatever_waits(queue: Any) -> None:
     tenant = uuid4()
     user = await queue.submit(tenant, jobs=10_000, pieces=10)
     async with queue.farm.db.system("test") as work:
@@ -386,12 +282,12 @@ def _nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
     return [plan, *(node for child in plan.get("Plans", ()) for node in _nodes(child))]
 
 
-async def _priority(queue: Queue, claim: Claim) -> int:
+async def _priority(queue: Any, claim: Claim) -> int:
     rows = await queue.sql("SELECT priority FROM render.frame_jobs WHERE id = $1", claim.id)
     return int(rows[0][0])
 
 
-async def _font(queue: Queue, family: str, postscript: str | None = None) -> None:
+async def _font(queue: Any, family: str, postscript: str | None = None) -> None:
     await queue.sql(
         "INSERT INTO render.node_fonts (node_id, family, postscript_name, state) "
         "VALUES ($1, $2, $3, 'Installed')",
