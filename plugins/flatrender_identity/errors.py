@@ -128,3 +128,38 @@ class AddressTaken(Conflict):
     code = "address_taken"
     title_fa = "این نشانی حساب دارد"
     title_en = "This address has an account"
+
+
+class InvalidCode(Unauthorized):
+    """A one-time code is wrong, used before, too old, or was tried too often."""
+
+    code = "invalid_code"
+    title_fa = "کد درست نیست یا زمانش گذشته است"
+    title_en = "The code is not right or no longer valid"
+
+
+class InvalidLink(Unauthorized):
+    """A one-time link was used before, is too old or was never ours."""
+
+    code = "invalid_link"
+    title_fa = "این پیوند دیگر معتبر نیست"
+    title_en = "This link is no longer valid"
+
+
+class ProofRequired(Forbidden):
+    """The act wants the present password, or a sign-in of the last minutes where there is none."""
+
+    code = "proof_required"
+    title_fa = "برای این کار گذرواژهٔ کنونی لازم است"
+    title_en = "This needs the present password"
+    detail_fa = "حساب بدون گذرواژه: دوباره وارد شوید و در چند دقیقه این کار را انجام دهید."
+    detail_en = "An account without a password: sign in anew and do this within minutes."
+
+
+class AddressNotAllowed(DomainError):
+    """The tenant takes addresses of other domains only."""
+
+    status = 422
+    code = "address_not_allowed"
+    title_fa = "نشانی از این دامنه پذیرفته نیست"
+    title_en = "Addresses of this domain are not accepted"

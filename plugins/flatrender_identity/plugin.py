@@ -12,22 +12,35 @@ from flatrender.plugin import FlatRenderPlugin, Manifest
 from flatrender.security.ports import SessionLedger, TenantResolver
 from flatrender.security.tokens import KeySource
 from flatrender_identity.cli import user
+from flatrender_identity.controllers.access import AccessController
 from flatrender_identity.controllers.auth import AuthController, JwksController
 from flatrender_identity.controllers.me import MeController, PlanController
+from flatrender_identity.controllers.my_security import MySecurityController
+from flatrender_identity.controllers.pages import LinkPageController
 from flatrender_identity.handlers import SUBSCRIPTIONS
 from flatrender_identity.models import Base
 from flatrender_identity.services.accounts import AccountService
+from flatrender_identity.services.contacts import ContactService
+from flatrender_identity.services.credentials import CredentialService
 from flatrender_identity.services.directory import DirectoryService
 from flatrender_identity.services.entitlements import EntitlementService
 from flatrender_identity.services.keys import KeyService
+from flatrender_identity.services.links import LinkService
 from flatrender_identity.services.listing import ListingService
 from flatrender_identity.services.mfa import MfaService
+from flatrender_identity.services.one_time import OneTimeService
 from flatrender_identity.services.sessions import SessionService
+from flatrender_identity.services.sign_in import SignInService
 from flatrender_identity.tasks import SCHEDULES, TASKS
 
 _SERVICES: dict[str, type[Any]] = {
     "accounts": AccountService,
     "sessions": SessionService,
+    "sign_ins": SignInService,
+    "one_time": OneTimeService,
+    "links": LinkService,
+    "contacts": ContactService,
+    "credentials": CredentialService,
     "mfa": MfaService,
     "keys": KeyService,
     "listing": ListingService,
@@ -42,7 +55,15 @@ class IdentityPlugin(FlatRenderPlugin):
         name="identity",
         schema="identity",
         summary="Accounts, sessions, second factors, plans and what a render may cost.",
-        controllers=(AuthController, JwksController, MeController, PlanController),
+        controllers=(
+            AuthController,
+            AccessController,
+            JwksController,
+            MeController,
+            MySecurityController,
+            LinkPageController,
+            PlanController,
+        ),
         tasks=TASKS,
         schedules=SCHEDULES,
         subscriptions=SUBSCRIPTIONS,

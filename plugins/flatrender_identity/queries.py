@@ -6,6 +6,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from flatrender.db import ReadPool
+from flatrender_identity.addresses import Address
 
 
 class Me(Struct, frozen=True, kw_only=True):
@@ -14,6 +15,8 @@ class Me(Struct, frozen=True, kw_only=True):
     id: UUID
     email: str | None
     email_verified: bool
+    mobile: str | None
+    mobile_verified: bool
     display_name: str
     role: str
     locale: str
@@ -26,9 +29,9 @@ class Me(Struct, frozen=True, kw_only=True):
 
 
 _ME = """
-SELECT u.id, u.email, u.email_verified_at IS NOT NULL, u.display_name, u.role, u.locale,
-       coalesce(u.timezone, t.timezone), u.mfa_enabled, u.tenant_id, coalesce(p.code, 'free'),
-       up.expires_at, u.created_at
+SELECT u.id, u.email, u.email_verified_at IS NOT NULL, u.mobile, u.mobile_verified_at IS NOT NULL,
+       u.display_name, u.role, u.locale, coalesce(u.timezone, t.timezone), u.mfa_enabled,
+       u.tenant_id, coalesce(p.code, 'free'), up.expires_at, u.created_at
 FROM identity.users u
 JOIN identity.tenants t ON t.id = u.tenant_id
 LEFT JOIN identity.user_plans up ON up.tenant_id = u.tenant_id AND up.user_id = u.id
@@ -60,9 +63,17 @@ WHERE tenant_id = $1 AND email_key = $2 AND deleted_at IS NULL
 """
 
 
-async def credential_of(reads: ReadPool, tenant_id: UUID, email: str) -> Credential | None:
+#: A mobile signs in once it is proven: until then anybody may have typed it.
+_CREDENTIAL_MOBILE = """
+SELECT id, password_hash, role, status, mfa_enabled, session_epoch FROM identity.users
+WHERE tenant_id = $1 AND mobile = $2 AND mobile_verified_at IS NOT NULL AND deleted_at IS NULL
+"""
+
+
+async def credential_of(reads: ReadPool, tenant_id: UUID, address: Address) -> Credential | None:
     """Return the account behind an address, or None."""
-    return await reads.one(Credential, tenant_id, _CREDENTIAL, tenant_id, email)
+    sql = _CREDENTIAL if address.kind == "Email" else _CREDENTIAL_MOBILE
+    return await reads.one(Credential, tenant_id, sql, tenant_id, address.value)
 
 
 class SessionLine(Struct, frozen=True, kw_only=True):

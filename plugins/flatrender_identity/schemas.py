@@ -11,21 +11,30 @@ from flatrender_identity.queries import Me
 
 Locale = Literal["fa", "en"]
 Email = Annotated[str, Meta(min_length=3, max_length=254, examples=["sara@example.ir"])]
+Mobile = Annotated[str, Meta(min_length=8, max_length=40, examples=["+989121234567"])]
 Password = Annotated[str, Meta(min_length=1, max_length=1024)]
 Code = Annotated[str, Meta(min_length=6, max_length=16, examples=["123456"])]
 
 
 class RegisterBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A new account. Nothing else about it may be chosen by its owner."""
+    """A new account, by e-mail or mobile. Nothing else about it may be chosen by its owner."""
 
-    email: Email
+    email: Email | None = None
+    mobile: Mobile | None = None
     password: Password
     display_name: Annotated[str, Meta(max_length=120)] = ""
     locale: Locale = "fa"
 
     def __post_init__(self) -> None:
-        """Refuse what would change the words beside these."""
+        """Demand one address, and refuse what would change the words beside the name."""
         check_lines(self, ("display_name",))
+        if (self.email is None) == (self.mobile is None):
+            raise FieldInvalid(
+                "required",
+                fa="یکی از email و mobile لازم است",
+                en="Send email or mobile",
+                at="email",
+            )
 
 
 class Accepted(Struct, frozen=True):
@@ -35,7 +44,7 @@ class Accepted(Struct, frozen=True):
 
 
 class LoginBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Log in by e-mail and password: ``identifier``, which ``email`` is another name of.
+    """Log in by ``identifier`` (an e-mail or a proven mobile), which ``email`` is another name of.
 
     ``device`` is a name for the list of sessions. ``device_token``, of an earlier answer, keeps
     a device's tries its own: nobody who guesses at the account can use them up.

@@ -1,7 +1,8 @@
-"""Identity's tasks: plans that run out."""
+"""Identity's tasks: plans that run out, messages that were asked for."""
 
 from flatrender.plugin import PluginContext
 from flatrender.tasks.task import Nothing, Schedule, Task
+from flatrender_identity.services.links import SEND_LINK
 from flatrender_identity.services.plans import PlanService
 
 
@@ -12,5 +13,5 @@ async def expire_plans(context: PluginContext, _payload: Nothing) -> None:
 
 EXPIRE_PLANS = Task(name="identity.expire_plans", queue="cleanup", handler=expire_plans)
 
-TASKS = (EXPIRE_PLANS,)
+TASKS = (EXPIRE_PLANS, SEND_LINK)
 SCHEDULES = (Schedule(task=EXPIRE_PLANS, every=60.0),)

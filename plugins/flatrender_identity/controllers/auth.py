@@ -11,6 +11,7 @@ from flatrender.security.errors import RateLimited
 from flatrender.security.principal import Principal
 from flatrender.security.tokens import Jwks, jwks
 from flatrender_identity.errors import (
+    AddressNotAllowed,
     InvalidCredentials,
     InvalidMfaCode,
     InvalidMfaToken,
@@ -26,10 +27,12 @@ from flatrender_identity.schemas import (
     RegisterBody,
     TokenAnswer,
 )
+from flatrender_identity.schemas_access import email_address, mobile_address
 from flatrender_identity.services.accounts import AccountService
 from flatrender_identity.services.keys import KeyService
 from flatrender_identity.services.mfa import MfaService
-from flatrender_identity.services.sessions import MfaPending, SessionService, Tokens
+from flatrender_identity.services.sessions import SessionService, Tokens
+from flatrender_identity.services.sign_in import MfaPending, SignInService
 
 
 async def answer_of(accounts: AccountService, tokens: Tokens) -> TokenAnswer:
@@ -38,7 +41,9 @@ async def answer_of(accounts: AccountService, tokens: Tokens) -> TokenAnswer:
     return TokenAnswer(
         access_token=tokens.access_token,
         refresh_token=tokens.refresh_token,
-        device_token=accounts.devices.token(tokens.tenant_id, user.email or "", tokens.session_id),
+        device_token=accounts.devices.token(
+            tokens.tenant_id, user.email or user.mobile or "", tokens.session_id
+        ),
         expires_in=tokens.expires_in,
         refresh_expires_in=tokens.refresh_expires_in,
         user=user,
@@ -55,9 +60,9 @@ class AuthController(Controller):
         "/register",
         status_code=202,
         operation_id="register",
-        summary="Register by e-mail",
+        summary="Register by e-mail or mobile",
         opt={"auth": "public", "limit": "signup", "critical": True, "idempotent": True},
-        responses=problem_responses(RateLimited),
+        responses=problem_responses(AddressNotAllowed, RateLimited),
     )
     async def register(
         self,
@@ -65,10 +70,16 @@ class AuthController(Controller):
         principal: NamedDependency[Principal],
         accounts: NamedDependency[AccountService],
     ) -> Accepted:
-        """Make an account. The answer is the same whether the address was free or not."""
+        """Make an account; a code to prove the address is on its way. The answer is the same
+        whether the address was free or not."""
+        address = (
+            email_address(data.email)
+            if data.email is not None
+            else mobile_address(data.mobile or "")
+        )
         await accounts.register(
             principal.tenant_id,
-            email=data.email,
+            address=address,
             password=data.password,
             display_name=data.display_name.strip(),
             locale=data.locale,
@@ -89,12 +100,12 @@ class AuthController(Controller):
         request: Request[Any, Any, Any],
         principal: NamedDependency[Principal],
         accounts: NamedDependency[AccountService],
-        sessions: NamedDependency[SessionService],
+        sign_ins: NamedDependency[SignInService],
     ) -> TokenAnswer | MfaAnswer:
         """Open a session, or ask for the second factor where one is set up."""
-        outcome = await sessions.log_in(
+        outcome = await sign_ins.log_in(
             principal.tenant_id,
-            email=data.address,
+            identifier=data.address,
             password=data.password,
             user_agent=request.headers.get("user-agent", ""),
             device=data.device,

@@ -8,18 +8,22 @@ from uuid import UUID
 
 from flatrender.clock import uuid7
 from flatrender.contracts.identity import UserRegistered
+from flatrender.db import UnitOfWork
 from flatrender.errors import FieldError, Invalid, NotFound
 from flatrender.plugin import PluginContext
-from flatrender.security.passwords import check_policy
 from flatrender.security.principal import Role
-from flatrender_identity.domain import is_zone, normalise_email
+from flatrender_identity.addresses import Address
+from flatrender_identity.domain import is_zone
+from flatrender_identity.errors import AddressNotAllowed
 from flatrender_identity.queries import Me, me_of
 from flatrender_identity.services.devices import KnownDevices
+from flatrender_identity.services.links import LinkService, Wanted
+from flatrender_identity.services.policies import PolicyService
 
 _INSERT = """
-INSERT INTO identity.users (id, tenant_id, register_mode, email, password_hash,
+INSERT INTO identity.users (id, tenant_id, register_mode, email, mobile, password_hash,
     password_changed_at, display_name, locale, role, email_verified_at, terms_accepted_at)
-VALUES (:id, :tenant, 'Email', :email, :hash, now(), :name, :locale, :role,
+VALUES (:id, :tenant, :mode, :email, :mobile, :hash, now(), :name, :locale, :role,
     CASE WHEN :verified THEN now() END, now())
 ON CONFLICT DO NOTHING
 RETURNING id
@@ -40,18 +44,29 @@ class AccountService:
         self._db = context.db
 
     async def register(
-        self, tenant_id: UUID, *, email: str, password: str, display_name: str, locale: str
+        self, tenant_id: UUID, *, address: Address, password: str, display_name: str, locale: str
     ) -> None:
-        """Make an account if the address is free; the caller cannot tell.
+        """Make an account if the address is free; the caller cannot tell. A message to the
+        address says which, with a code to prove it or a way into the account that is there.
 
-        Raises ``Invalid`` with a pointer for a malformed address or a refused password.
+        Raises ``Invalid`` for a refused password, :class:`AddressNotAllowed`, ``RateLimited``.
         """
-        address = self._address(email)
-        check_policy(password, identifiers=[address, display_name], has_mfa=False)
-        hashed = await self._context.infra.security.passwords.hash(password)
-        await self.create(
-            tenant_id, email=address, hashed=hashed, display_name=display_name, locale=locale
+        policies = self._context.get(PolicyService)
+        if not (await policies.of(tenant_id)).takes(address):
+            raise AddressNotAllowed()
+        await policies.check_password(
+            tenant_id, password, identifiers=[address.value, display_name], has_mfa=False
         )
+        security = self._context.infra.security
+        party = f"recipient:{tenant_id}:{address.value}"
+        await security.limiter.check("message", party, critical=True)
+        hashed = await security.passwords.hash(password)
+        async with self._db.unit_of_work(tenant_id) as work:
+            made = await self._insert(
+                work, address=address, hashed=hashed, display_name=display_name, locale=locale
+            )
+            wanted: Wanted = "known" if made is None else "verify"
+            self._context.get(LinkService).enqueue(work, address, wanted)
 
     async def create(
         self,
@@ -64,22 +79,46 @@ class AccountService:
         role: Role = "user",
         verified: bool = False,
     ) -> UUID | None:
-        """Insert a user; None when the address is taken."""
+        """Insert a user, whom nobody is told of; None when the address is taken."""
         async with self._db.unit_of_work(tenant_id) as work:
-            made = await work.execute(
-                _INSERT,
-                id=uuid7(),
-                tenant=tenant_id,
-                email=email,
-                hash=hashed,
-                name=display_name,
+            return await self._insert(
+                work,
+                address=Address("Email", email),
+                hashed=hashed,
+                display_name=display_name,
                 locale=locale,
                 role=role,
                 verified=verified,
             )
-            user_id: UUID | None = made.scalar_one_or_none()
-            if user_id is not None:
-                work.emit(UserRegistered(user_id=user_id, register_mode="Email", locale=locale))
+
+    async def _insert(
+        self,
+        work: UnitOfWork,
+        *,
+        address: Address,
+        hashed: str,
+        display_name: str,
+        locale: str,
+        role: Role = "user",
+        verified: bool = False,
+    ) -> UUID | None:
+        email = address.kind == "Email"
+        made = await work.execute(
+            _INSERT,
+            id=uuid7(),
+            tenant=work.tenant,
+            mode=address.kind,
+            email=address.value if email else None,
+            mobile=None if email else address.value,
+            hash=hashed,
+            name=display_name,
+            locale=locale,
+            role=role,
+            verified=verified,
+        )
+        user_id: UUID | None = made.scalar_one_or_none()
+        if user_id is not None:
+            work.emit(UserRegistered(user_id=user_id, register_mode=address.kind, locale=locale))
         return user_id
 
     async def me(self, tenant_id: UUID, user_id: UUID) -> Me:
@@ -124,18 +163,3 @@ class AccountService:
             )
             if changed.first() is None:
                 raise NotFound()
-
-    def _address(self, email: str) -> str:
-        address = normalise_email(email)
-        if address is None:
-            raise Invalid(
-                errors=[
-                    FieldError(
-                        pointer="/email",
-                        code="email_invalid",
-                        message_fa="نشانی ایمیل درست نیست",
-                        message_en="This is not an e-mail address",
-                    )
-                ]
-            )
-        return address

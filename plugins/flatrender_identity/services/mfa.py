@@ -17,7 +17,6 @@ import segno
 from msgspec import Struct
 
 from flatrender.clock import uuid7
-from flatrender.contracts.notification import MessageRequested
 from flatrender.db import UnitOfWork
 from flatrender.errors import NotFound, Unauthorized
 from flatrender.plugin import PluginContext
@@ -27,7 +26,9 @@ from flatrender_identity.errors import FactorExists, InvalidMfaCode, InvalidMfaT
 from flatrender_identity.services import mfa_sql as sql
 from flatrender_identity.services.codes import ascii_digits, plain, recovery_code
 from flatrender_identity.services.keys import KeyService
-from flatrender_identity.services.sessions import MFA_TOKEN, SessionService, Tokens, role_named
+from flatrender_identity.services.security_log import record, tell_owner
+from flatrender_identity.services.sessions import SessionService, Tokens, role_named
+from flatrender_identity.services.sign_in import MFA_TOKEN
 
 STEP_SECONDS = 30
 CHALLENGE_WRONG = 5
@@ -148,7 +149,7 @@ class MfaService:
         tenant_id = challenge.tenant_id
         async with self._db.unit_of_work(tenant_id) as work:
             taken = await work.execute(
-                "SELECT c.user_id, u.role, u.status, u.session_epoch, u.deleted_at "
+                "SELECT c.user_id, c.amr, u.role, u.status, u.session_epoch, u.deleted_at "
                 "FROM identity.mfa_challenges c "
                 "JOIN identity.users u ON u.tenant_id = c.tenant_id AND u.id = c.user_id "
                 "WHERE c.tenant_id = :tenant AND c.id = :id AND c.purpose = 'login' "
@@ -166,7 +167,7 @@ class MfaService:
             row.user_id,
             role=role_named(row.role),
             epoch=row.session_epoch,
-            amr=["pwd", amr],
+            amr=[*row.amr, amr],
             user_agent=user_agent,
             device=device,
             mfa_at=self._context.clock.now(),
@@ -313,24 +314,9 @@ class MfaService:
             hashes=[self._code_hash(user_id, plain(code)) for code in codes],
         )
 
-    async def _tell(self, work: UnitOfWork, user_id: UUID, template: str) -> None:
-        found = await work.execute(
-            "SELECT email, locale FROM identity.users WHERE tenant_id = :tenant AND id = :user",
-            tenant=work.tenant,
-            user=user_id,
-        )
-        row = found.first()
-        if row is not None and row.email:
-            work.emit(
-                MessageRequested(
-                    channel="Email",
-                    user_id=user_id,
-                    recipient=row.email,
-                    template=template,
-                    locale=row.locale,
-                    params={},
-                )
-            )
+    async def _tell(self, work: UnitOfWork, user_id: UUID, kind: str) -> None:
+        await record(work, user_id, kind)
+        await tell_owner(work, user_id, kind)
 
     async def _limit(self, user_id: UUID) -> None:
         await self._context.infra.security.limiter.check("mfa", f"account:{user_id}", critical=True)

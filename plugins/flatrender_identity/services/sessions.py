@@ -1,32 +1,23 @@
-"""Sessions: log in, refresh, log out. One row a session; refresh tokens are derived, not stored."""
+"""Sessions: open, refresh, end. One row a session; refresh tokens are derived, not stored."""
 
-import ipaddress
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from msgspec import Struct
 
 from flatrender.clock import uuid7
+from flatrender.db import UnitOfWork
 from flatrender.errors import NotFound
 from flatrender.http.context import client_address
-from flatrender.http.proxies import limit_key
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import Principal, Role
 from flatrender.security.secrets import derive_key, root_secrets
-from flatrender_identity.domain import (
-    RefreshToken,
-    issue_refresh,
-    judge_refresh,
-    normalise_email,
-    read_refresh,
-)
-from flatrender_identity.errors import InvalidCredentials, InvalidRefreshToken
-from flatrender_identity.queries import Credential, credential_of
-from flatrender_identity.services.devices import KnownDevices
+from flatrender_identity.domain import RefreshToken, issue_refresh, judge_refresh, read_refresh
+from flatrender_identity.errors import InvalidRefreshToken
+from flatrender_identity.policy import read_policy
 from flatrender_identity.services.keys import KeyService
-
-MFA_TOKEN = "mfa+jwt"  # noqa: S105 - the token's type, not a token
-MFA_SECONDS = 300
+from flatrender_identity.services.policies import PolicyService
+from flatrender_identity.services.security_log import inet, record
 
 _INSERT = """
 INSERT INTO identity.sessions (id, tenant_id, user_id, amr, mfa_at, user_epoch, user_agent,
@@ -44,8 +35,8 @@ _LOCK = """
 SELECT s.tenant_id, s.user_id, s.counter, s.rotated_at, s.revoked_at, s.mfa_at,
        s.idle_expires_at > now() AND s.absolute_expires_at > now() AS in_time,
        s.idle_expires_at - now() AS idle_left, s.absolute_expires_at - now() AS absolute_left,
-       u.role, u.status = 'Active' AND u.deleted_at IS NULL AND u.session_epoch = s.user_epoch
-         AND t.status = 'Active' AS active, now() AS now
+       u.role, t.policy, u.status = 'Active' AND u.deleted_at IS NULL
+         AND u.session_epoch = s.user_epoch AND t.status = 'Active' AS active, now() AS now
 FROM identity.sessions s
 JOIN identity.users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
 JOIN identity.tenants t ON t.id = s.tenant_id
@@ -59,6 +50,12 @@ WHERE id = $1
 _KILL = """
 UPDATE identity.sessions SET revoked_at = now(), revoked_reason = $2
 WHERE id = $1 AND revoked_at IS NULL
+"""
+_END_ALL = """
+UPDATE identity.sessions SET revoked_at = now(), revoked_reason = :reason
+WHERE tenant_id = :tenant AND user_id = :user AND revoked_at IS NULL
+  AND id IS DISTINCT FROM CAST(:but AS uuid)
+RETURNING id
 """
 _LIVE = """
 SELECT EXISTS (
@@ -83,20 +80,12 @@ class Tokens(Struct, frozen=True, kw_only=True):
     session_id: UUID
 
 
-class MfaPending(Struct, frozen=True, kw_only=True):
-    """The password was right; the second factor is still to come."""
-
-    mfa_token: str
-    methods: list[str]
-
-
 class SessionService:
     """Implements :class:`flatrender.security.ports.SessionLedger` and the use cases of sessions."""
 
     def __init__(self, context: PluginContext) -> None:
         self._context = context
         self._db = context.db
-        self._devices = KnownDevices(context)
         settings = context.infra.settings.security
         self._key = derive_key(root_secrets(settings)[0], "refresh")
         self._sliding = timedelta(seconds=settings.refresh_sliding_seconds)
@@ -106,49 +95,6 @@ class SessionService:
         """True while the session may act."""
         rows = await self._db.system_fetch("session liveness", _LIVE, session_id)
         return bool(rows[0][0])
-
-    async def log_in(
-        self,
-        tenant_id: UUID,
-        *,
-        email: str,
-        password: str,
-        user_agent: str,
-        device: str | None,
-        device_token: str | None = None,
-    ) -> Tokens | MfaPending:
-        """Check the password and open a session, or ask for the second factor.
-
-        Unknown, banned and passwordless accounts cost the same work and answer the same. Tries
-        are counted for the account, or for the device where it is a known one.
-        Raises :class:`InvalidCredentials` and ``RateLimited``.
-        """
-        address = normalise_email(email) or ""
-        security = self._context.infra.security
-        known = self._devices.party(tenant_id, address, device_token)
-        parties = (
-            known or f"account:{tenant_id}:{address}",
-            f"address:{limit_key(client_address())}",
-        )
-        await security.limiter.check("login", *parties, critical=True)
-        found = await credential_of(self._db.reads, tenant_id, address) if address else None
-        usable = found.password_hash if found and found.status == "Active" else None
-        check = await security.passwords.verify(usable, password)
-        if found is None or not check.matched:
-            raise InvalidCredentials()
-        await security.limiter.reset("login", parties[0])
-        if found.mfa_enabled:
-            return await self._pend(tenant_id, found)
-        return await self.open(
-            tenant_id,
-            found.id,
-            role=role_named(found.role),
-            epoch=found.session_epoch,
-            amr=["pwd"],
-            user_agent=user_agent,
-            device=device,
-            rehash=check.rehash,
-        )
 
     async def open(
         self,
@@ -165,7 +111,9 @@ class SessionService:
     ) -> Tokens:
         """Open a session and return its tokens."""
         session_id = uuid7()
-        address = _inet(client_address())
+        address = inet(client_address())
+        policy = await self._context.get(PolicyService).of(tenant_id)
+        idle, absolute = policy.idle(self._sliding), policy.lifetime(self._absolute)
         async with self._db.unit_of_work(tenant_id) as work:
             await work.execute(
                 _INSERT,
@@ -178,10 +126,23 @@ class SessionService:
                 agent=user_agent[:400],
                 device=device,
                 ip=address,
-                idle=self._sliding,
-                absolute=self._absolute,
+                idle=min(idle, absolute),
+                absolute=absolute,
             )
             await work.execute(_SEEN, ip=address, rehash=rehash, tenant=tenant_id, user=user_id)
+            dead: list[UUID] = []
+            if policy.single_session:
+                dead = await end_all(work, user_id, reason="signed in elsewhere", but=session_id)
+            await record(
+                work,
+                user_id,
+                "signed_in",
+                session_id=session_id,
+                user_agent=user_agent,
+                detail={"methods": amr},
+            )
+        if dead:
+            await self._context.infra.security.gate.revoke(*dead)
         return await self._tokens(
             tenant_id,
             user_id,
@@ -189,7 +150,7 @@ class SessionService:
             role=role,
             counter=0,
             mfa_at=mfa_at,
-            left=min(self._sliding, self._absolute),
+            left=min(idle, absolute),
         )
 
     async def refresh(self, token: str) -> Tokens:
@@ -209,10 +170,9 @@ class SessionService:
             )
             if verdict.action == "kill":
                 await work.execute(_KILL, presented.session_id, "refresh token used twice")
-            elif verdict.action == "rotate":
-                await work.execute(
-                    _ROTATE, presented.session_id, _inet(client_address()), self._sliding
-                )
+            sliding = read_policy(row["policy"]).idle(self._sliding)
+            if verdict.action == "rotate":
+                await work.execute(_ROTATE, presented.session_id, inet(client_address()), sliding)
         if verdict.action == "kill":
             await self._context.infra.security.gate.revoke(presented.session_id)
             raise InvalidRefreshToken()
@@ -225,7 +185,7 @@ class SessionService:
             counter=counter,
             mfa_at=row["mfa_at"],
             left=min(
-                self._sliding if verdict.action == "rotate" else row["idle_left"],
+                sliding if verdict.action == "rotate" else row["idle_left"],
                 row["absolute_left"],
             ),
         )
@@ -280,26 +240,6 @@ class SessionService:
             left=row.remaining,
         )
 
-    async def _pend(self, tenant_id: UUID, account: Credential) -> MfaPending:
-        challenge = uuid7()
-        async with self._db.unit_of_work(tenant_id) as work:
-            await work.execute(
-                "INSERT INTO identity.mfa_challenges (id, tenant_id, user_id, purpose, amr, ip, "
-                "expires_at) VALUES (:id, :tenant, :user, 'login', '{pwd}', "
-                "CAST(:ip AS inet), now() + make_interval(secs => :seconds))",
-                id=challenge,
-                tenant=tenant_id,
-                user=account.id,
-                ip=_inet(client_address()),
-                seconds=MFA_SECONDS,
-            )
-        signer = await self._context.get(KeyService).signer()
-        claims = {"tenant_id": str(tenant_id), "challenge_id": str(challenge)}
-        return MfaPending(
-            mfa_token=signer.issue(MFA_TOKEN, claims, MFA_SECONDS),
-            methods=["totp", "recovery_code"],
-        )
-
     async def _tokens(
         self,
         tenant_id: UUID,
@@ -330,16 +270,17 @@ class SessionService:
         )
 
 
+async def end_all(
+    work: UnitOfWork, user_id: UUID, *, reason: str, but: UUID | None = None
+) -> list[UUID]:
+    """End the account's live sessions (``but`` one) inside ``work``; returns which, for the gate
+    to be told after commit."""
+    ended = await work.execute(_END_ALL, reason=reason, tenant=work.tenant, user=user_id, but=but)
+    return [row.id for row in ended]
+
+
 def role_named(text: str) -> Role:
     """Return the role; an unknown one has no powers."""
     if text == "admin":
         return "admin"
     return "moderator" if text == "moderator" else "user"
-
-
-def _inet(address: str) -> str | None:
-    """Return the address for an ``inet`` column, None when it is none."""
-    try:
-        return str(ipaddress.ip_address(address))
-    except ValueError:
-        return None

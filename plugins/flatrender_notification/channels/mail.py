@@ -11,6 +11,7 @@ import aiosmtplib
 from msgspec import Meta, Struct
 
 from flatrender.plugin import PluginContext
+from flatrender_notification.channels.failure import SendFailed
 from flatrender_notification.messages import Written, one_line
 
 
@@ -32,14 +33,6 @@ class MailSettings(Struct, frozen=True, kw_only=True):
     timeout: float = 20.0
 
 
-class MailFailed(Exception):
-    """The server refused or did not answer. ``permanent``: trying again is of no use."""
-
-    def __init__(self, message: str, *, permanent: bool) -> None:
-        super().__init__(message)
-        self.permanent = permanent
-
-
 class MailChannel:
     """Sends mail with the deployment's server."""
 
@@ -55,7 +48,7 @@ class MailChannel:
     async def send(self, delivery_id: UUID, recipient: str, written: Written) -> str:
         """Send one mail and return its Message-ID, which is the same on every attempt.
 
-        Raises :class:`MailFailed`.
+        Raises :class:`SendFailed`.
         """
         settings = self.settings
         domain = settings.sender.rpartition("@")[2].strip(" >") or "localhost"
@@ -65,7 +58,7 @@ class MailChannel:
             # An address object: exactly one recipient, whatever the text says.
             message["To"] = Address(addr_spec=one_line(recipient))
         except (ValueError, HeaderParseError) as error:
-            raise MailFailed(f"not an address: {error}", permanent=True) from error
+            raise SendFailed(f"not an address: {error}", permanent=True) from error
         message["Subject"] = one_line(written.subject)
         message["Date"] = format_datetime(self._context.clock.now())
         # Derived from the delivery: a mail that was sent twice is recognised as one.
@@ -90,10 +83,10 @@ class MailChannel:
         except aiosmtplib.SMTPResponseException as error:
             raise _refused(error) from error
         except (aiosmtplib.SMTPException, OSError) as error:
-            raise MailFailed(str(error) or type(error).__name__, permanent=False) from error
+            raise SendFailed(str(error) or type(error).__name__, permanent=False) from error
         return str(message["Message-ID"])
 
 
-def _refused(answer: aiosmtplib.SMTPResponseException) -> MailFailed:
+def _refused(answer: aiosmtplib.SMTPResponseException) -> SendFailed:
     """4xx is for now, 5xx for good (RFC 5321 section 4.2.1)."""
-    return MailFailed(f"{answer.code} {answer.message}", permanent=500 <= answer.code < 600)
+    return SendFailed(f"{answer.code} {answer.message}", permanent=500 <= answer.code < 600)

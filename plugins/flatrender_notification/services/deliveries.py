@@ -19,9 +19,11 @@ from flatrender.contracts.notification import (
 from flatrender.db import UnitOfWork
 from flatrender.plugin import PluginContext
 from flatrender.tasks.task import Nothing, Task
-from flatrender_notification.channels.mail import MailChannel, MailFailed
+from flatrender_notification.channels.failure import SendFailed
+from flatrender_notification.channels.mail import MailChannel
+from flatrender_notification.channels.sms import SmsChannel
 from flatrender_notification.domain import retry_after
-from flatrender_notification.messages import write
+from flatrender_notification.messages import short, write
 
 _CLAIM = """
 UPDATE notification.deliveries SET state = 'Sending', attempts = attempts + 1,
@@ -29,11 +31,14 @@ UPDATE notification.deliveries SET state = 'Sending', attempts = attempts + 1,
 WHERE tenant_id = :tenant AND id = :id
   AND ((state = 'Pending' AND next_attempt_at <= now())
        OR (state = 'Sending' AND lease_until < now()))
-RETURNING notification_id, recipient, locale, template, params, sealed_params, attempts
+RETURNING notification_id, channel, recipient, locale, template, params, sealed_params, attempts
 """
 _CLOSE = """
 UPDATE notification.deliveries SET state = :state, lease_until = NULL, error_message = :error,
-    skip_reason = :skip, provider = 'smtp', provider_message_id = :message_id,
+    skip_reason = :skip, provider = :provider,
+    -- What was sent need not be readable any longer, not even with the key.
+    sealed_params = CASE WHEN :state = 'Sent' THEN '' ELSE sealed_params END,
+    provider_message_id = :message_id,
     next_attempt_at = now() + CAST(:wait AS interval),
     sent_at = CASE WHEN :state = 'Sent' THEN now() END
 WHERE tenant_id = :tenant AND id = :id
@@ -59,6 +64,7 @@ class DeliveryService:
     def __init__(self, context: PluginContext) -> None:
         self._context = context
         self._mail = MailChannel(context)
+        self._sms = SmsChannel(context)
         self._scale = context.infra.settings.core.time_scale
 
     async def deliver(self, order: Deliver) -> None:
@@ -68,23 +74,31 @@ class DeliveryService:
             row: Any = claimed.first()
         if row is None:
             return
-        if not self._mail.configured:
+        sms = row.channel == "SMS"
+        if not (self._sms.configured if sms else self._mail.configured):
+            skip = f"no {'SMS provider' if sms else 'mail server'} is configured"
             async with self._context.db.unit_of_work(order.tenant_id) as work:
-                await self._close(work, order, "Skipped", skip="no mail server is configured")
+                await self._close(work, order, row.channel, "Skipped", skip=skip)
             return
-        params = {**row.params, **self._unsealed(row)}
-        written = write(row.template, params, row.locale, params.get("link"))
         try:
-            message_id = await self._mail.send(order.delivery_id, row.recipient, written)
-        except MailFailed as error:
+            message_id = await self._send(order, row)
+        except SendFailed as error:
             await self._failed(order, row, error)
             return
         async with self._context.db.unit_of_work(order.tenant_id) as work:
-            await self._close(work, order, "Sent", message_id=message_id)
+            await self._close(work, order, row.channel, "Sent", message_id=message_id)
             if row.notification_id is not None:
                 work.emit(
-                    NotificationDelivered(notification_id=row.notification_id, channel="Email")
+                    NotificationDelivered(notification_id=row.notification_id, channel=row.channel)
                 )
+
+    async def _send(self, order: Deliver, row: Any) -> str:
+        """Send it on its channel; returns the provider's id. Raises :class:`SendFailed`."""
+        params = {**row.params, **self._unsealed(row)}
+        if row.channel == "SMS":
+            return await self._sms.send(row.recipient, short(row.template, params, row.locale))
+        written = write(row.template, params, row.locale, params.get("link"))
+        return await self._mail.send(order.delivery_id, row.recipient, written)
 
     def _unsealed(self, row: Any) -> dict[str, str]:
         if not row.sealed_params:
@@ -105,15 +119,15 @@ class DeliveryService:
                 Deliver(delivery_id=row["id"], tenant_id=row["tenant_id"]),
             )
 
-    async def _failed(self, order: Deliver, row: Any, error: MailFailed) -> None:
+    async def _failed(self, order: Deliver, row: Any, error: SendFailed) -> None:
         seconds = None if error.permanent else retry_after(row.attempts)
         wait = None if seconds is None else seconds * self._scale
         async with self._context.db.unit_of_work(order.tenant_id) as work:
             if wait is not None:
-                await self._close(work, order, "Pending", error=str(error), wait=wait)
+                await self._close(work, order, row.channel, "Pending", error=str(error), wait=wait)
                 work.enqueue(DELIVER, order, delay=wait)
                 return
-            await self._close(work, order, "Failed", error=str(error))
+            await self._close(work, order, row.channel, "Failed", error=str(error))
             if row.notification_id is not None:
                 work.emit(
                     NotificationFailed(
@@ -125,6 +139,7 @@ class DeliveryService:
         self,
         work: UnitOfWork,
         order: Deliver,
+        channel: str,
         state: str,
         *,
         error: str | None = None,
@@ -135,6 +150,7 @@ class DeliveryService:
         await work.execute(
             _CLOSE,
             state=state,
+            provider="sms" if channel == "SMS" else "smtp",
             error=error[:1000] if error else None,
             skip=skip,
             message_id=message_id,

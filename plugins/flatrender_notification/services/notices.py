@@ -92,8 +92,8 @@ class NoticeService:
         work.enqueue(PING, Ping(user_id=user_id, notification_id=notification_id))
 
     async def request(self, work: UnitOfWork, asked: MessageRequested, event_id: UUID) -> None:
-        """Write the delivery that another context asked for."""
-        if asked.channel != "Email" or asked.template not in MESSAGES:
+        """Write the delivery that another context asked for: a mail or an SMS."""
+        if asked.channel not in ("Email", "SMS") or asked.template not in MESSAGES:
             return
         made = await work.execute(
             _DELIVERY,
@@ -102,7 +102,7 @@ class NoticeService:
             notification=None,
             user=asked.user_id,
             event=event_id,
-            channel="Email",
+            channel=asked.channel,
             priority="High",
             recipient=asked.recipient,
             locale=asked.locale,

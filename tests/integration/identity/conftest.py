@@ -1,12 +1,14 @@
-"""People with an authenticator app."""
+"""People with an authenticator app, and the messages that people get."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pyotp
 import pytest
 
+from flatrender.contracts.notification import message_place
 from flatrender.testing.platform import PASSWORD, Person, Platform
 
 
@@ -78,3 +80,59 @@ def session_of(platform: Platform) -> Callable[[Person], Awaitable[UUID]]:
         return found
 
     return find
+
+
+def token_in(link: str) -> str:
+    """Return the token in a link's fragment."""
+    return link.partition("#")[2].partition("=")[2].partition("&")[0]
+
+
+class Post:
+    """What identity asked to be sent, with its sealed half opened."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+
+    async def all(self, recipient: str, template: str | None = None) -> list[dict[str, Any]]:
+        """Return the messages to an address, the oldest first."""
+        rows = await self.platform.sql(
+            "SELECT payload->'data' AS told FROM identity.outbox "
+            "WHERE name = 'notification.message.requested.v1' "
+            "AND payload->'data'->>'recipient' = $1 ORDER BY id",
+            recipient,
+        )
+        told = [msgspec.json.decode(row["told"]) for row in rows]
+        return [self._opened(one) for one in told if template in (None, one["template"])]
+
+    async def last(self, recipient: str, template: str, *, number: int = 1) -> dict[str, Any]:
+        """Return the ``number``th message of a kind to an address, once it is there."""
+
+        async def look() -> dict[str, Any] | None:
+            found = await self.all(recipient, template)
+            return found[number - 1] if len(found) >= number else None
+
+        return await self.platform.until(look)
+
+    async def code(self, recipient: str, template: str, *, number: int = 1) -> str:
+        """Return the code of a message."""
+        code: str = (await self.last(recipient, template, number=number))["secrets"]["code"]
+        return code
+
+    async def token(self, recipient: str, template: str, *, number: int = 1) -> str:
+        """Return the token in the fragment of a message's link."""
+        told = await self.last(recipient, template, number=number)
+        return token_in(told["secrets"]["link"])
+
+    def _opened(self, told: dict[str, Any]) -> dict[str, Any]:
+        if not told["sealed_params"]:
+            return {**told, "secrets": {}}
+        opened = self.platform.runtime.infra.encryptor.decrypt_bytes(
+            told["sealed_params"], message_place(told["recipient"])
+        )
+        return {**told, "secrets": msgspec.json.decode(opened)}
+
+
+@pytest.fixture(scope="session")
+def post(platform: Platform) -> Post:
+    """Read what people were sent."""
+    return Post(platform)

@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
+from urllib.parse import parse_qsl
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword
 
@@ -16,6 +18,53 @@ from flatrender.contracts.render import JobFailed
 from flatrender.testing.platform import Person, Platform, run_platform
 from flatrender.testing.plugin import TestDatabase
 from flatrender.testing.waiting import until
+
+SMS_KEY = "sms-key/of a test"
+
+
+class SmsProvider:
+    """An SMS provider on the loopback that speaks Kavenegar's protocol, over plain HTTP/1.1."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.calls: list[tuple[str, dict[str, str]]] = []
+        self.answers: dict[str, list[int]] = {}
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one call and close."""
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        length = int(head.lower().partition("content-length:")[2].split("\r\n")[0])
+        fields = dict(parse_qsl((await reader.readexactly(length)).decode()))
+        self.calls.append((head.split(" ")[1], fields))
+        left = self.answers.get(fields["receptor"], [])
+        status = left.pop(0) if left else 200
+        told = {
+            "return": {"status": status, "message": ""},
+            "entries": [{"messageid": 8792343}] if status == 200 else [],
+        }
+        body = msgspec.json.encode(told)
+        writer.write(
+            f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
+            + body
+        )
+        await writer.drain()
+        writer.close()
+
+    def to(self, mobile: str) -> list[dict[str, str]]:
+        """Return what reached a mobile."""
+        return [fields for _path, fields in self.calls if fields["receptor"] == mobile]
+
+
+@pytest.fixture(scope="session")
+async def sms_provider() -> AsyncIterator[SmsProvider]:
+    """The SMS provider, listening."""
+    provider = SmsProvider()
+    server = await asyncio.start_server(provider.serve, "127.0.0.1", 0)
+    provider.port = server.sockets[0].getsockname()[1]
+    yield provider
+    server.close()
+    await server.wait_closed()
 
 
 class MailServer:
@@ -86,12 +135,38 @@ async def mail_server() -> AsyncIterator[MailServer]:
     await server.wait_closed()
 
 
+class PostedPlatform(Platform):
+    """A platform whose people have had the mail that registering brings, which is put aside."""
+
+    mail_server: MailServer
+
+    async def person(self, **known: Any) -> Person:
+        """Register and log somebody in whose mailbox is empty."""
+        person = await super().person(**known)
+        await self.mail_server.arrived(person.email)
+
+        async def sent() -> bool:
+            rows = await self.sql(
+                "DELETE FROM notification.deliveries WHERE recipient = $1 "
+                "AND template = 'verify_email' AND state = 'Sent' RETURNING id",
+                person.email,
+            )
+            return bool(rows)
+
+        await self.until(sent)
+        server = self.mail_server
+        server.mails[:] = [m for m in server.mails if person.email not in m[0]]
+        server.attempts[:] = [a for a in server.attempts if a != person.email]
+        return person
+
+
 @pytest.fixture(scope="session")
 async def posted(
     server_environment: dict[str, str],
     mail_server: MailServer,
+    sms_provider: SmsProvider,
     clone_database: Callable[[], TestDatabase],
-) -> AsyncIterator[Platform]:
+) -> AsyncIterator[PostedPlatform]:
     """A platform that sends its mail to `mail_server`; on a database of its own, so that the
     other platform's worker takes none of its deliveries."""
     mail = {
@@ -102,10 +177,16 @@ async def posted(
         "FLATRENDER_MAIL_USERNAME": "postman",
         "FLATRENDER_MAIL_PASSWORD": "secret",
         "FLATRENDER_MAIL_SENDER": "FlatRender <hello@flatrender.example>",
+        "FLATRENDER_SMS_API_KEY": SMS_KEY,
+        "FLATRENDER_SMS_SENDER": "10004346",
+        "FLATRENDER_SMS_BASE_URL": f"http://127.0.0.1:{sms_provider.port}",
+        "FLATRENDER_SECURITY_ALLOW_LOOPBACK": "true",
         "FLATRENDER_VALKEY_PREFIX": f"{server_environment['FLATRENDER_VALKEY_PREFIX']}-mail",
     }
     async with run_platform({**server_environment, **mail}) as running:
-        yield running
+        platform = PostedPlatform(running.runtime, running.client, running.app)
+        platform.mail_server = mail_server
+        yield platform
 
 
 Happen = Callable[..., Awaitable[UUID]]

@@ -19,7 +19,8 @@ from cryptography.x509.oid import NameOID
 
 from flatrender.clock import SystemClock
 from flatrender.settings import load_settings
-from flatrender_notification.channels.mail import MailChannel, MailFailed
+from flatrender_notification.channels.failure import SendFailed
+from flatrender_notification.channels.mail import MailChannel
 from flatrender_notification.messages import Written
 
 NOW = datetime.datetime.now(datetime.UTC)
@@ -164,7 +165,7 @@ async def test_mail_and_password_travel_encrypted(authority: Authority) -> None:
 async def test_a_server_without_starttls_gets_nothing(authority: Authority) -> None:
     """As after somebody on the way has stripped the offer."""
     async with serving(None) as server:
-        with pytest.raises(MailFailed) as failed:
+        with pytest.raises(SendFailed) as failed:
             await send(server, authority)
         assert server.commands == [], "neither the mail nor the password"
         assert failed.value.permanent is False
@@ -187,7 +188,7 @@ async def test_a_certificate_that_does_not_hold_ends_the_talk(
     authority: Authority, certificate: Callable[[Authority], ssl.SSLContext]
 ) -> None:
     async with serving(certificate(authority)) as server:
-        with pytest.raises(MailFailed) as failed:
+        with pytest.raises(SendFailed) as failed:
             await send(server, authority)
     assert "certificate" in str(failed.value).lower()
     assert server.commands == []
@@ -195,6 +196,6 @@ async def test_a_certificate_that_does_not_hold_ends_the_talk(
 
 async def test_without_a_file_the_systems_authorities_decide(authority: Authority) -> None:
     async with serving(authority.context("localhost")) as server:
-        with pytest.raises(MailFailed):
+        with pytest.raises(SendFailed):
             await send(server, authority, FLATRENDER_MAIL_CA_FILE="")
     assert server.commands == []

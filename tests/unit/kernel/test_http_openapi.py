@@ -14,10 +14,10 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Struct
 
 from flatrender.errors import NotFound
+from flatrender.http.assets import PAGE_POLICY
 from flatrender.http.body import RequestBody
 from flatrender.http.idempotency.store import IdempotencyStore
 from flatrender.http.openapi import check_openapi, openapi_document
-from flatrender.http.openapi.viewer import VIEWER_POLICY
 from flatrender.http.pages import CursorPage, CursorParams, Page, PageParams
 from flatrender.http.problems import problem_responses
 from flatrender.http.settings import HttpSettings
@@ -231,7 +231,7 @@ async def test_the_document_is_served_with_its_tag(client: httpx.AsyncClient) ->
 async def test_the_viewer_comes_whole_from_our_own_files(client: httpx.AsyncClient) -> None:
     page = await client.get("/docs")
     assert page.headers["content-type"].startswith("text/html")
-    assert page.headers["content-security-policy"] == VIEWER_POLICY
+    assert page.headers["content-security-policy"] == PAGE_POLICY
     links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
     assert len(links) == 5
     for link in links:
@@ -245,8 +245,8 @@ async def test_the_viewer_comes_whole_from_our_own_files(client: httpx.AsyncClie
 
 @pytest.mark.parametrize("source", ["'unsafe-inline'", "'unsafe-eval'", "http", "*"])
 def test_the_viewers_policy_allows_only_ourselves(source: str) -> None:
-    assert source not in VIEWER_POLICY
-    assert "default-src 'none'" in VIEWER_POLICY
+    assert source not in PAGE_POLICY
+    assert "default-src 'none'" in PAGE_POLICY
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,6 @@ The files under ``http/viewer`` are Swagger UI 5 (Apache-2.0, licence beside the
 our own. They are read once and kept in memory.
 """
 
-import hashlib
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from litestar import Request, Response, Router, get
 from litestar.params import FromPath
 
 from flatrender.errors import NotFound
+from flatrender.http.assets import Assets, served, tag_of
 from flatrender.http.openapi.document import openapi_document
 
 _FOLDER = Path(__file__).resolve().parent.parent / "viewer"
@@ -23,38 +22,13 @@ _TYPES = {
     "viewer.js": "text/javascript",
     "favicon-32x32.png": "image/png",
 }
-#: Scripts and styles from here only; ``data:`` pictures are the viewer's own icons.
-VIEWER_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'"
-)
-
-
-@cache
-def _file(name: str) -> tuple[bytes, str]:
-    content = (_FOLDER / name).read_bytes()
-    return content, f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-
-
-def _served(
-    request: Request[Any, Any, Any], content: bytes, tag: str, kind: str, caching: str
-) -> Response[bytes | None]:
-    headers = {
-        "etag": tag,
-        "cache-control": caching,
-        "content-security-policy": VIEWER_POLICY,
-    }
-    if tag in request.headers.get("if-none-match", ""):
-        return Response(content=None, status_code=304, headers=headers)
-    return Response(content=content, headers=headers, media_type=kind)
+_ASSETS = Assets(_FOLDER)
 
 
 @get("/docs", sync_to_thread=False, include_in_schema=False)
 def docs_page(request: Request[Any, Any, Any]) -> Response[bytes | None]:
     """Serve the viewer's page."""
-    content, tag = _file("index.html")
-    return _served(request, content, tag, "text/html", "no-cache")
+    return _ASSETS.serve(request, "index.html", "text/html", "no-cache")
 
 
 @get("/docs/{name:str}", sync_to_thread=False, include_in_schema=False)
@@ -62,8 +36,7 @@ def docs_file(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[
     """Serve one of the viewer's files; nothing outside of the list exists."""
     if name not in _TYPES:
         raise NotFound
-    content, tag = _file(name)
-    return _served(request, content, tag, _TYPES[name], "public, max-age=3600")
+    return _ASSETS.serve(request, name, _TYPES[name], "public, max-age=3600")
 
 
 def docs_router() -> Router:
@@ -75,8 +48,8 @@ def docs_router() -> Router:
         """Serve the OpenAPI document."""
         if not made:
             content = msgspec.json.encode(openapi_document(request.app))
-            made.append((content, f'"{hashlib.sha256(content).hexdigest()[:32]}"'))
+            made.append((content, tag_of(content)))
         content, tag = made[0]
-        return _served(request, content, tag, "application/vnd.oai.openapi+json", "no-cache")
+        return served(request, content, tag, "application/vnd.oai.openapi+json", "no-cache")
 
     return Router("/", route_handlers=[docs_page, docs_file, openapi_json], opt={"auth": "public"})

@@ -1,0 +1,151 @@
+"""Signing in: a password or a one-time link first, the second factor where there is one."""
+
+from uuid import UUID
+
+from msgspec import Struct
+
+from flatrender.clock import uuid7
+from flatrender.http.context import client_address
+from flatrender.http.proxies import limit_key
+from flatrender.plugin import PluginContext
+from flatrender_identity.addresses import read_address
+from flatrender_identity.errors import InvalidCode, InvalidCredentials, InvalidLink
+from flatrender_identity.queries import Credential, credential_of
+from flatrender_identity.services.devices import KnownDevices
+from flatrender_identity.services.keys import KeyService
+from flatrender_identity.services.one_time import OneTimeService, Proof
+from flatrender_identity.services.security_log import inet
+from flatrender_identity.services.sessions import SessionService, Tokens, role_named
+
+MFA_TOKEN = "mfa+jwt"  # noqa: S105 - the token's type, not a token
+MFA_SECONDS = 300
+
+#: Who reads the address owns it; the link was made for this very address.
+_BY_LINK = """
+UPDATE identity.users SET
+    email_verified_at = CASE WHEN email_key = :target THEN coalesce(email_verified_at, now())
+                             ELSE email_verified_at END,
+    mobile_verified_at = CASE WHEN mobile = :target THEN coalesce(mobile_verified_at, now())
+                              ELSE mobile_verified_at END
+WHERE tenant_id = :tenant AND id = :user AND status = 'Active' AND deleted_at IS NULL
+  AND (email_key = :target OR mobile = :target)
+RETURNING id, password_hash, role, status, mfa_enabled, session_epoch
+"""
+
+
+class MfaPending(Struct, frozen=True, kw_only=True):
+    """The first factor was right; the second is still to come."""
+
+    mfa_token: str
+    methods: list[str]
+
+
+class SignInService:
+    """Use cases of signing in."""
+
+    def __init__(self, context: PluginContext) -> None:
+        self._context = context
+        self._db = context.db
+        self._devices = KnownDevices(context)
+
+    async def log_in(
+        self,
+        tenant_id: UUID,
+        *,
+        identifier: str,
+        password: str,
+        user_agent: str,
+        device: str | None,
+        device_token: str | None = None,
+    ) -> Tokens | MfaPending:
+        """Check the password and open a session, or ask for the second factor.
+
+        Unknown, banned and passwordless accounts cost the same work and answer the same. Tries
+        are counted for the account, by whichever of its names, or for the device where it is a
+        known one. Raises :class:`InvalidCredentials` and ``RateLimited``.
+        """
+        address = read_address(identifier)
+        name = address.value if address else ""
+        security = self._context.infra.security
+        found = await credential_of(self._db.reads, tenant_id, address) if address else None
+        known = self._devices.party(tenant_id, name, device_token)
+        parties = (
+            known or f"account:{tenant_id}:{found.id if found else name}",
+            f"address:{limit_key(client_address())}",
+        )
+        await security.limiter.check("login", *parties, critical=True)
+        usable = found.password_hash if found and found.status == "Active" else None
+        check = await security.passwords.verify(usable, password)
+        if found is None or not check.matched:
+            raise InvalidCredentials()
+        await security.limiter.reset("login", parties[0])
+        return await self._proceed(
+            tenant_id, found, ["pwd"], user_agent=user_agent, device=device, rehash=check.rehash
+        )
+
+    async def by_link(
+        self, proof: Proof, *, user_agent: str, device: str | None
+    ) -> Tokens | MfaPending:
+        """Open a session by a one-time link or code; a second factor is asked for all the same.
+
+        Raises :class:`InvalidLink` and :class:`InvalidCode`.
+        """
+        async with self._db.unit_of_work(proof.tenant_id) as work:
+            burned = await self._context.get(OneTimeService).burn(work, proof)
+            changed = await work.execute(
+                _BY_LINK, tenant=proof.tenant_id, user=burned.user_id, target=burned.target
+            )
+            row = changed.first()
+            if row is None:  # banned, deleted, or the address is no longer the account's
+                raise InvalidCode() if proof.by_code else InvalidLink()
+        account = Credential(
+            row.id, row.password_hash, row.role, row.status, row.mfa_enabled, row.session_epoch
+        )
+        method = "email" if "@" in burned.target else "sms"
+        return await self._proceed(
+            proof.tenant_id, account, [method], user_agent=user_agent, device=device
+        )
+
+    async def _proceed(
+        self,
+        tenant_id: UUID,
+        account: Credential,
+        amr: list[str],
+        *,
+        user_agent: str,
+        device: str | None,
+        rehash: str | None = None,
+    ) -> Tokens | MfaPending:
+        if account.mfa_enabled:
+            return await self._pend(tenant_id, account, amr)
+        return await self._context.get(SessionService).open(
+            tenant_id,
+            account.id,
+            role=role_named(account.role),
+            epoch=account.session_epoch,
+            amr=amr,
+            user_agent=user_agent,
+            device=device,
+            rehash=rehash,
+        )
+
+    async def _pend(self, tenant_id: UUID, account: Credential, amr: list[str]) -> MfaPending:
+        challenge = uuid7()
+        async with self._db.unit_of_work(tenant_id) as work:
+            await work.execute(
+                "INSERT INTO identity.mfa_challenges (id, tenant_id, user_id, purpose, amr, ip, "
+                "expires_at) VALUES (:id, :tenant, :user, 'login', CAST(:amr AS text[]), "
+                "CAST(:ip AS inet), now() + make_interval(secs => :seconds))",
+                id=challenge,
+                tenant=tenant_id,
+                user=account.id,
+                amr=amr,
+                ip=inet(client_address()),
+                seconds=MFA_SECONDS,
+            )
+        signer = await self._context.get(KeyService).signer()
+        claims = {"tenant_id": str(tenant_id), "challenge_id": str(challenge)}
+        return MfaPending(
+            mfa_token=signer.issue(MFA_TOKEN, claims, MFA_SECONDS),
+            methods=["totp", "recovery_code"],
+        )

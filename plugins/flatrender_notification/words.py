@@ -1,0 +1,136 @@
+"""The words of transactional messages, Persian first. Owns texts only; ``{name}`` marks a value."""
+
+from msgspec import Struct
+
+
+class Words(Struct, frozen=True, kw_only=True):
+    """One message in both languages; ``{name}`` marks a value."""
+
+    title_fa: str
+    title_en: str
+    body_fa: str = ""
+    body_en: str = ""
+
+
+MESSAGES: dict[str, Words] = {
+    "render_completed": Words(
+        title_fa="ویدیوی «{project}» آماده است",
+        title_en="Your video “{project}” is ready",
+        body_fa="خروجی {resolution} به مدت {seconds} ثانیه آمادهٔ دانلود است.",
+        body_en="The {resolution} export of {seconds} seconds is ready to download.",
+    ),
+    "render_failed": Words(
+        title_fa="ساخت «{project}» ناتمام ماند",
+        title_en="“{project}” could not be rendered",
+        body_fa="{reason_fa}",
+        body_en="{reason_en}",
+    ),
+    "export_expiring": Words(
+        title_fa="«{project}» تا {days} روز دیگر پاک می‌شود",
+        title_en="“{project}” will be deleted in {days} day(s)",
+        body_fa="خروجی {format} را پیش از آن دانلود کنید.",
+        body_en="Download the {format} export before then.",
+    ),
+    "export_deleted": Words(
+        title_fa="زمان نگه‌داری «{project}» به پایان رسید",
+        title_en="“{project}” is no longer kept",
+        body_fa="خروجی {format} پاک شد؛ می‌توانید آن را دوباره بسازید.",
+        body_en="The {format} export was deleted; you can render it again.",
+    ),
+    "plan_activated": Words(
+        title_fa="طرح {plan} فعال شد",
+        title_en="Your {plan} plan is active",
+    ),
+    "plan_expired": Words(
+        title_fa="طرح {plan} به پایان رسید",
+        title_en="Your {plan} plan has ended",
+    ),
+    "mfa_enabled": Words(
+        title_fa="ورود دومرحله‌ای فعال شد",
+        title_en="Two-factor sign-in is on",
+        body_fa="اگر کار شما نبود، همین حالا گذرواژه‌تان را عوض کنید.",
+        body_en="If this was not you, change your password now.",
+    ),
+    "mfa_disabled": Words(
+        title_fa="ورود دومرحله‌ای خاموش شد",
+        title_en="Two-factor sign-in is off",
+        body_fa="از همه‌ی دستگاه‌ها خارج شدید. اگر کار شما نبود، همین حالا گذرواژه‌تان را عوض کنید.",
+        body_en="You were signed out everywhere. If this was not you, change your password now.",
+    ),
+    "recovery_codes_renewed": Words(
+        title_fa="کدهای بازیابی تازه ساخته شد",
+        title_en="New recovery codes were made",
+        body_fa="کدهای پیشین دیگر کار نمی‌کنند. اگر کار شما نبود، گذرواژه‌تان را عوض کنید.",
+        body_en="The old ones no longer work. If this was not you, change your password now.",
+    ),
+    "verify_email": Words(
+        title_fa="کد تأیید ایمیل شما: {code}",
+        title_en="Your e-mail verification code: {code}",
+        body_fa="این کد ۲۴ ساعت اعتبار دارد. اگر شما ثبت‌نام نکرده‌اید، این پیام را نادیده بگیرید.",
+        body_en="It is good for 24 hours. If you did not register, ignore this message.",
+    ),
+    "verify_mobile": Words(
+        title_fa="کد تأیید شما: {code}",
+        title_en="Your verification code: {code}",
+        body_fa="تا ۱۰ دقیقه معتبر است. آن را به کسی ندهید.",
+        body_en="Good for 10 minutes. Give it to nobody.",
+    ),
+    "change_email": Words(
+        title_fa="کد تأیید نشانی تازه: {code}",
+        title_en="The code for your new address: {code}",
+        body_fa="با این کد، این نشانی ایمیل حساب شما می‌شود. اگر شما نخواسته‌اید، نادیده بگیرید.",
+        body_en="It makes this the address of your account. If you did not ask for it, ignore it.",
+    ),
+    "change_mobile": Words(
+        title_fa="کد تأیید شمارهٔ تازه: {code}",
+        title_en="The code for your new number: {code}",
+        body_fa="تا ۱۰ دقیقه معتبر است. آن را به کسی ندهید.",
+        body_en="Good for 10 minutes. Give it to nobody.",
+    ),
+    "reset_password": Words(
+        title_fa="کد بازیابی حساب: {code}",
+        title_en="Your account recovery code: {code}",
+        body_fa="تا ۳۰ دقیقه با این کد گذرواژهٔ تازه بگذارید. "
+        "اگر شما نخواسته‌اید، چیزی عوض نشده است.",
+        body_en="Set a new password with it within 30 minutes. "
+        "If you did not ask, nothing has changed.",
+    ),
+    "magic_link": Words(
+        title_fa="کد ورود شما: {code}",
+        title_en="Your sign-in code: {code}",
+        body_fa="تا ۱۵ دقیقه معتبر است. آن را به کسی ندهید.",
+        body_en="Good for 15 minutes. Give it to nobody.",
+    ),
+    "account_exists": Words(
+        title_fa="شما از پیش حساب دارید",
+        title_en="You already have an account",
+        body_fa="کسی با این نشانی ثبت‌نام کرد. اگر شما بودید، با کد {code} گذرواژهٔ تازه بگذارید "
+        "(تا ۳۰ دقیقه)؛ وگرنه چیزی عوض نشده است.",
+        body_en="Somebody registered with this address. If it was you, set a new password with the "
+        "code {code} within 30 minutes; otherwise nothing has changed.",
+    ),
+    "address_in_use": Words(
+        title_fa="این نشانی از آن حساب شماست",
+        title_en="This address belongs to your account",
+        body_fa="کسی خواست آن را به حساب دیگری بدهد. چیزی عوض نشده است.",
+        body_en="Somebody wanted to give it to another account. Nothing has changed.",
+    ),
+    "password_changed": Words(
+        title_fa="گذرواژهٔ شما عوض شد",
+        title_en="Your password was changed",
+        body_fa="از همه‌ی دستگاه‌ها خارج شدید. اگر کار شما نبود، همین حالا حساب را بازیابی کنید.",
+        body_en="You were signed out everywhere. If this was not you, recover your account now.",
+    ),
+    "email_changed": Words(
+        title_fa="ایمیل حساب شما عوض شد",
+        title_en="The e-mail of your account was changed",
+        body_fa="از {old} به {new}. اگر کار شما نبود، با پشتیبانی تماس بگیرید.",
+        body_en="From {old} to {new}. If this was not you, contact support.",
+    ),
+    "mobile_changed": Words(
+        title_fa="شمارهٔ همراه حساب شما عوض شد",
+        title_en="The mobile number of your account was changed",
+        body_fa="از {old} به {new}. اگر کار شما نبود، با پشتیبانی تماس بگیرید.",
+        body_en="From {old} to {new}. If this was not you, contact support.",
+    ),
+}
