@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from flatrender.errors import NotFound
 from flatrender.plugin import PluginContext
-from flatrender.storage import ObjectMissing, StoreError
+from flatrender.storage import ObjectInfo, ObjectMissing, StoreError
 from flatrender_render.errors import ClaimOver, NotYourObject, ObjectNotThere
 from flatrender_render.farm.claims import StaleEpoch
 from flatrender_render.farm.link import Reporting
@@ -27,7 +27,8 @@ from flatrender_render.farm.wire import (
     UploadStart,
 )
 
-_LINK_TIME = timedelta(minutes=15)
+#: How long a link is good; also after the attempt that it was given for (see ``sealing``).
+LINK_TIME = timedelta(minutes=15)
 _PART_LINK_TIME = timedelta(hours=12)  # a large file over a slow line
 _LARGEST_EPOCH = 2**31 - 1
 
@@ -76,8 +77,8 @@ class Held(ABC, Generic[C]):
         await self._check_running()
         storage = self._storage
         return PresignedLinks(
-            get={key: storage.link(key, expires=_LINK_TIME) for key in wanted.get},
-            put={key: storage.upload_link(key, expires=_LINK_TIME) for key in wanted.put},
+            get={key: storage.link(key, expires=LINK_TIME) for key in wanted.get},
+            put={key: storage.upload_link(key, expires=LINK_TIME) for key in wanted.put},
         )
 
     async def start_upload(self, start: UploadStart) -> UploadParts:
@@ -116,8 +117,9 @@ class Held(ABC, Generic[C]):
         if not (plain and self._writes(key)):
             raise NotYourObject(key=key)
 
-    async def _check_written(self, key: str, size: int | None) -> None:
-        """Refuse an object that the attempt may not write, or that is not there as told."""
+    async def _check_written(self, key: str, size: int | None = None) -> ObjectInfo:
+        """Return an object as it is; refuse one that the attempt may not write, or that is not
+        there as told."""
         self._check_place(key)
         try:
             info = await self._storage.stat(key)
@@ -125,6 +127,7 @@ class Held(ABC, Generic[C]):
             raise ObjectNotThere(key=key) from None
         if size is not None and info.size != size:
             raise ObjectNotThere(key=key)
+        return info
 
     async def _fenced(self, report: Awaitable[None]) -> None:
         try:

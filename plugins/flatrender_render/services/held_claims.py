@@ -4,18 +4,20 @@ A claim is found by frame job, epoch and node together: another node's does not 
 does is what its kind of work does; an assembly's acts are not a piece's. See ``held``.
 """
 
+from datetime import timedelta
 from uuid import UUID
 
 from flatrender.errors import NotFound
 from flatrender.plugin import PluginContext
 from flatrender_render.domain import Step
-from flatrender_render.errors import ActNotOfClaim
+from flatrender_render.errors import ActNotOfClaim, ClaimOver, ObjectNotThere
 from flatrender_render.farm import claims, report_sql
 from flatrender_render.farm.claims import Claim, StaleEpoch
 from flatrender_render.farm.local import LocalLink, parts_of
 from flatrender_render.farm.pieces import needed_files
 from flatrender_render.farm.wire import Beat, Completed, DamageFound, Enter, Finished, Parts
-from flatrender_render.services.held import Held, epoch_of_ours
+from flatrender_render.services import sealing
+from flatrender_render.services.held import LINK_TIME, Held, epoch_of_ours
 
 #: Where an assembly moves its job by itself; all other moves follow from reports.
 _ASSEMBLY_STEPS = frozenset({Step.UPLOADING, Step.VALIDATING})
@@ -30,6 +32,7 @@ class HeldClaim(Held[Claim]):
     """An attempt of a node, over or not. :meth:`of` finds it; reports go to the local link."""
 
     def __init__(self, context: PluginContext, node_id: UUID, claim: Claim) -> None:
+        self._context = context
         self._link = LocalLink(context, node_id)
         super().__init__(context, self._link, claim)
 
@@ -80,15 +83,26 @@ class HeldClaim(Held[Claim]):
         )
 
     async def finish(self, report: Finished) -> None:
-        """See ``FarmLink.finish``; the same report again is fine. Raises as ``complete``."""
-        export = report.export
+        """See ``FarmLink.finish``; the same report again is fine. Raises as ``complete``.
+
+        What the job keeps are copies out of the node's reach (see ``sealing``).
+        """
+        export, keys = report.export, sealing.keys_of(report.export)
         self._of_assembly()
-        await self._check_written(export.piece.object_key, export.piece.bytes)
-        for key in (export.poster_key, export.thumbnail_key, export.sheet_key):
-            await self._check_written(key, None)
-        await self._once(
-            self._link.finish(self._claim, export), lambda: self._taken(export.piece.sha256)
-        )
+        if await self._taken(export.piece.sha256):
+            return
+        seen = {key: await self._check_written(key) for key in keys}
+        if seen[export.piece.object_key].size != export.piece.bytes:
+            raise ObjectNotThere(key=export.piece.object_key)
+        await self._check_running()
+        sealed = await sealing.seal(self._storage, self._claim, export, seen)
+        try:
+            await self._fenced(self._link.finish(self._claim, sealed))
+        except ClaimOver:
+            await sealing.leave(self._context, self._claim, sealing.keys_of(sealed), timedelta())
+            if not await self._taken(export.piece.sha256):
+                raise
+        await sealing.leave(self._context, self._claim, keys, LINK_TIME * 2)
 
     async def damaged(self, report: DamageFound) -> None:
         """See ``FarmLink.damaged``. Raises ``ClaimOver`` and ``ActNotOfClaim``."""

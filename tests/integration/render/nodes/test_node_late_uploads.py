@@ -1,0 +1,215 @@
+"""Links outlive their attempt: what a machine writes late over what was proven reaches nobody."""
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from flatrender_render.farm import wire
+from flatrender_render.farm.claims import Claim
+from flatrender_render.farm.remote import HttpLink
+from flatrender_render.farm.reports import FinishedExport, Piece
+
+_PIECES = """
+SELECT kind, object_key, sha256, packets, bytes FROM render.frame_jobs WHERE job_id = $1
+"""
+_EXPORT = """
+SELECT object_key, poster_object_key, thumbnail_object_key, contact_sheet_object_key, sha256,
+       duration, audio_codec
+FROM render.exports WHERE job_id = $1
+"""
+
+
+class Intruder:
+    """A machine that does a job by hand, with what the same job made before, and keeps its links.
+
+    The engine gives the same bytes for the same input, so the facts of the first job hold.
+    """
+
+    def __init__(self, farm: Any, client: Any, made: dict[str, Any]) -> None:
+        self.farm = farm
+        self.link = HttpLink(client, wait=5.0)
+        self.client = client
+        self.made = made
+        self.puts: dict[str, str] = {}
+
+    async def take(self, job_id: str) -> Claim:
+        claim = await self.link.claim("lottie")
+        assert claim is not None
+        assert str(claim.job.id) == job_id
+        await self.link.begin(claim)
+        return claim
+
+    async def send(self, claim: Claim, key: str, data: bytes) -> None:
+        """Upload over a presigned link, and keep the link."""
+        path = f"{wire.API}/claims/{claim.id}/{claim.epoch}/links"
+        links = await self.client.call(path, wire.Links(put=[key]), wire.PresignedLinks)
+        self.puts[key] = links.put[key]
+        await self.overwrite(key, data)
+
+    async def overwrite(self, key: str, data: bytes) -> None:
+        async with httpx.AsyncClient() as store:
+            answer = await store.put(self.puts[key], content=data)
+        assert answer.status_code == 200, answer.text
+
+    async def piece(self, claim: Claim) -> str:
+        """Do a piece; return its key."""
+        row, data = self.made[claim.kind]
+        key = claim.object_key("mp4" if claim.kind == "video" else "m4a")
+        await self.send(claim, key, data)
+        piece = Piece(
+            object_key=key, sha256=row["sha256"], packets=row["packets"] or 0,
+            bytes=row["bytes"], frames=claim.frames,
+        )  # fmt: skip
+        await self.link.complete(claim, piece, None)
+        return key
+
+    async def assembly(self, claim: Claim) -> FinishedExport:
+        """Upload the video and its pictures."""
+        row, data, pictures = self.made["export"]
+        place = f"exports/{claim.job.tenant_id}/{claim.job.id}/{claim.epoch}"
+        names = ("video.mp4", "poster.jpg", "thumbnail.jpg", "sheet.png")
+        keys = [f"{place}/{name}" for name in names]
+        for key, content in zip(keys, (data, *pictures), strict=True):
+            await self.send(claim, key, content)
+        for step in ("Uploading", "Validating"):
+            await self.client.call(
+                f"{wire.API}/claims/{claim.id}/{claim.epoch}/enter",
+                wire.Enter(step=step),  # type: ignore[arg-type]  # sent as it is written
+                dict,
+            )
+        piece = Piece(
+            object_key=keys[0], sha256=row["sha256"], frames=claim.frames, packets=0,
+            bytes=len(data),
+        )  # fmt: skip
+        return FinishedExport(
+            piece=piece,
+            duration=row["duration"],
+            audio_codec=row["audio_codec"],
+            poster_key=keys[1],
+            thumbnail_key=keys[2],
+            sheet_key=keys[3],
+        )
+
+
+@pytest.fixture(scope="module")
+async def made(farm: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What an undisturbed job made: each piece and the export, with their bytes."""
+    customer = await farm.lot.customer()
+    node = await farm.enrol()
+    async with node.at_work(tmp_path_factory.mktemp("node")):
+        job = await customer.submit()
+        assert (await customer.ended(job["id"]))["step"] == "Done"
+    store = farm.platform.runtime.infra.storage
+    rows = await farm.platform.sql(_PIECES, UUID(job["id"]))
+    found = {
+        row["kind"]: (row, await store.get(row["object_key"]))
+        for row in rows
+        if row["kind"] != "assemble"
+    }
+    (export,) = await farm.platform.sql(_EXPORT, UUID(job["id"]))
+    data, *pictures = [await store.get(key) for key in list(export)[:4]]
+    return {**found, "export": (export, data, pictures)}
+
+
+@pytest.fixture
+async def intrusion(farm: Any, made: dict[str, Any]) -> AsyncIterator[Any]:
+    """A job of the same film, and a machine that does it by hand."""
+    customer = await farm.lot.customer()
+    node = await farm.enrol()
+    client = node.client()
+    await node.hello(client)
+    job = await customer.submit()
+    try:
+        yield customer, job, Intruder(farm, client, made), node
+    finally:
+        with contextlib.suppress(Exception):
+            await node.bye(client)
+        await client.close()
+
+
+async def test_a_piece_that_changed_after_its_proof_is_made_again(
+    farm: Any, intrusion: Any, made: dict[str, Any], tmp_path: Path
+) -> None:
+    customer, job, intruder, node = intrusion
+    keys = {}
+    for _ in range(2):
+        claim = await intruder.take(job["id"])
+        keys[claim.kind] = await intruder.piece(claim)
+    video = made["video"][1]
+    forged = video[:-1] + bytes([video[-1] ^ 1])  # of the same length, and nearly whole
+    await intruder.overwrite(keys["video"], forged)
+    await node.bye(intruder.client)
+    other = await farm.enrol()
+    async with other.at_work(tmp_path):
+        ended = await customer.ended(job["id"])
+    assert ended["step"] == "Done"
+    repairs = await farm.platform.sql(
+        "SELECT defect, state FROM render.frame_repair_jobs WHERE job_id = $1", UUID(job["id"])
+    )
+    assert [tuple(row) for row in repairs] == [("wrong_hash", "Done")]
+    assert await _downloaded(customer, ended) == made["export"][1]
+
+
+async def test_a_finished_video_stays_as_it_was_reported(
+    intrusion: Any, made: dict[str, Any], farm: Any
+) -> None:
+    customer, job, intruder, _ = intrusion
+    for _ in range(2):
+        await intruder.piece(await intruder.take(job["id"]))
+    claim = await intruder.take(job["id"])
+    assert claim.kind == "assemble"
+    export = await intruder.assembly(claim)
+    await intruder.link.finish(claim, export)
+    for key in intruder.puts:
+        await intruder.overwrite(key, b"something else")
+    await intruder.link.finish(claim, export)  # an answer got lost: nothing is taken anew
+    ended = await customer.ended(job["id"])
+    assert ended["step"] == "Done"
+    assert await _downloaded(customer, ended) == made["export"][1]
+    (row,) = await farm.platform.sql(_EXPORT, UUID(job["id"]))
+    store = farm.platform.runtime.infra.storage
+    assert [await store.get(key) for key in list(row)[1:4]] == made["export"][2]
+    left = await farm.platform.sql(
+        "SELECT object_key FROM render.object_removals WHERE object_key = ANY ($1) "
+        "AND not_before > now() + interval '15 minutes'",
+        list(intruder.puts),
+    )
+    assert {row["object_key"] for row in left} == {k for k in intruder.puts if "exports/" in k}
+
+
+async def test_two_reports_at_once_keep_one_video(
+    intrusion: Any, made: dict[str, Any], farm: Any
+) -> None:
+    customer, job, intruder, _ = intrusion
+    for _ in range(2):
+        await intruder.piece(await intruder.take(job["id"]))
+    claim = await intruder.take(job["id"])
+    export = await intruder.assembly(claim)
+    await asyncio.gather(*(intruder.link.finish(claim, export) for _ in range(3)))
+    ended = await customer.ended(job["id"])
+    assert await _downloaded(customer, ended) == made["export"][1]
+    (row,) = await farm.platform.sql(_EXPORT, UUID(job["id"]))
+    removed = await farm.platform.sql(
+        "SELECT object_key FROM render.object_removals WHERE object_key = ANY ($1)",
+        list(row)[:4],
+    )
+    assert removed == []
+
+
+async def _downloaded(customer: Any, ended: Any) -> bytes:
+    """Return the export as the customer gets it."""
+    export = await customer.get(f"/v1/exports/{ended['export_id']}")
+    answer = await customer.platform.client.get(
+        f"/v1/exports/{export['id']}/download", headers=customer.person.headers
+    )
+    async with httpx.AsyncClient(follow_redirects=True) as store:
+        data = (await store.get(answer.headers["location"])).content
+    assert hashlib.sha256(data).hexdigest() == export["sha256"]
+    return data
