@@ -25,6 +25,10 @@ from flatrender_render.controllers.job_acts import AdminJobController, JobActCon
 from flatrender_render.controllers.jobs import JobController
 from flatrender_render.controllers.node_api import NodeController
 from flatrender_render.controllers.node_claims import NodeClaimController
+from flatrender_render.controllers.node_renditions import (
+    NodeHeldRenditionController,
+    NodeRenditionController,
+)
 from flatrender_render.controllers.node_scans import NodeHeldScanController, NodeScanController
 from flatrender_render.controllers.scene_snapshots import (
     SceneSnapshotController,
@@ -47,6 +51,7 @@ from flatrender_render.services.batch_views import BatchViews
 from flatrender_render.services.farm_acts import FarmActService
 from flatrender_render.services.farm_fonts import FarmFontService
 from flatrender_render.services.fleet import FleetService
+from flatrender_render.services.held_renditions import RenditionGateway
 from flatrender_render.services.history import HistoryService
 from flatrender_render.services.inspector import InspectorService
 from flatrender_render.services.jobs import JobService
@@ -94,6 +99,8 @@ class RenderPlugin(FlatRenderPlugin):
             NodeController,
             NodeScanController,
             NodeHeldScanController,
+            NodeRenditionController,
+            NodeHeldRenditionController,
             NodeClaimController,
             AdminNodeController,
             AdminFleetController,
@@ -161,6 +168,7 @@ class RenderPlugin(FlatRenderPlugin):
                 "batch_streams": BatchStreamService,
                 "gateway": NodeGateway,
                 "scan_gateway": ScanGateway,
+                "rendition_gateway": RenditionGateway,
                 "node_register": NodeRegister,
                 "fleet": FleetService,
                 "farm_fonts": FarmFontService,

@@ -14,7 +14,7 @@ from uuid import UUID
 from prometheus_client import Counter
 
 from flatrender.clock import uuid7
-from flatrender.contracts.render import NodeCrashed, ScanClaim
+from flatrender.contracts.render import NodeCrashed
 from flatrender.db import ContextDatabase, SystemTransaction
 from flatrender.observability.metrics import REGISTRY
 from flatrender.security.principal import DEFAULT_TENANT_ID
@@ -117,24 +117,24 @@ async def note_failure(
     return await _note(work, node_id, of, verdict, scale=scale, now=now)
 
 
-async def note_scan_failure(
+async def note_other_failure(
     work: SystemTransaction,
     node_id: UUID,
-    claim: ScanClaim,
-    engine: str,
     verdict: Verdict,
     *,
+    epoch: int,
+    engine: str | None = None,
+    job_id: UUID | None = None,
     scale: float = 1.0,
 ) -> bool:
-    """As :func:`note_failure`, for a scan of a project."""
-    of = (None, None, claim.epoch, engine)
-    return await _note(work, node_id, of, verdict, scale=scale)
+    """As :func:`note_failure`, for work that is no frame job: a scan, a rendition."""
+    return await _note(work, node_id, (job_id, None, epoch, engine), verdict, scale=scale)
 
 
 async def _note(
     work: SystemTransaction,
     node_id: UUID,
-    of: tuple[UUID | None, UUID | None, int, str],
+    of: tuple[UUID | None, UUID | None, int, str | None],
     verdict: Verdict,
     *,
     scale: float,

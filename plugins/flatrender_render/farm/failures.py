@@ -123,6 +123,10 @@ class _Kept:
 _kept = _Kept()
 
 
+#: Verdicts that send work to another node before this one tries again.
+ELSEWHERE = frozenset({"elsewhere", "blocklist", "quarantine"})
+
+
 def classify(
     code: str,
     message: str,

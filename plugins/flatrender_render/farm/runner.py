@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from flatrender.plugin import PluginContext
 from flatrender_render.engines import available_engines, available_scanners
@@ -11,9 +12,12 @@ from flatrender_render.farm.install import install_font
 from flatrender_render.farm.local import LocalLink
 from flatrender_render.farm.node import Node
 from flatrender_render.farm.performer import Performer
+from flatrender_render.farm.rendition_local import LocalRenditionLink
+from flatrender_render.farm.renditions import BEAT_SECONDS, do_rendition
 from flatrender_render.farm.scan_local import LocalScanLink
 from flatrender_render.farm.scans import do_scan
 from flatrender_render.farm.selftest import prove_machine
+from flatrender_render.services.renditions import RenditionService
 
 
 class Runner(Performer):
@@ -77,3 +81,17 @@ class Runner(Performer):
                 await do_scan(self, link, claim, engine)
             finally:
                 self._node.busy -= 1
+
+    async def make(self, rendition_id: UUID) -> None:
+        """Claim and make a rendition, if it waits and this node may."""
+        node_id = await self._node.identity()
+        claim = await self._context.get(RenditionService).claim(node_id, rendition_id=rendition_id)
+        if claim is None:
+            return
+        every = BEAT_SECONDS * self._context.infra.settings.core.time_scale
+        self._node.busy += 1
+        try:
+            link = LocalRenditionLink(self._context, node_id)
+            await do_rendition(self, link, claim, every=every)
+        finally:
+            self._node.busy -= 1

@@ -17,9 +17,6 @@ from flatrender_render.farm.link import Failure, Files
 from flatrender_render.farm.scans import LEASE_SECONDS
 from flatrender_render.services.scans import FULL_ENGINE, ScanService
 
-#: Verdicts that send the work to another node before this one tries again.
-_ELSEWHERE = frozenset({"elsewhere", "blocklist", "quarantine"})
-
 
 class LocalScanLink:
     """A ``ScanLink`` for the node ``node_id`` beside the database's clients."""
@@ -70,13 +67,13 @@ class LocalScanLink:
                 claim,
                 reasons,
                 wait=verdict.back_off * scale,
-                elsewhere=verdict.action in _ELSEWHERE,
+                elsewhere=verdict.action in failures.ELSEWHERE,
             )
         if not ended:
             raise StaleEpoch
         async with self._context.db.system("scan failure") as work:
-            await conduct.note_scan_failure(
-                work, self._node_id, claim, FULL_ENGINE, verdict, scale=scale
+            await conduct.note_other_failure(
+                work, self._node_id, verdict, epoch=claim.epoch, engine=FULL_ENGINE, scale=scale
             )
 
     async def late(self, claim: ScanClaim) -> None:

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import av
 import numpy as np
@@ -38,6 +38,7 @@ _MEAN_DIFFERENCE = 14.0  # of luma, over a picture; another picture differs by f
 _OPUS_RATE = 48_000
 
 Format = Literal["webm", "gif"]
+FORMATS: tuple[Format, ...] = get_args(Format)
 Tell = Callable[[int, int], None]
 
 

@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Double, FetchedValue, ForeignKeyConstraint
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, Double, FetchedValue, ForeignKeyConstraint, Uuid
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from flatrender.clock import uuid7
@@ -40,6 +40,9 @@ class Rendition(Base):
     error_code: Mapped[str | None]
     error_message: Mapped[str | None]
     finished_at: Mapped[datetime | None]
+    avoid_nodes: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default=FetchedValue())
+    maker_nodes: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default=FetchedValue())
+    stale_reports: Mapped[int] = mapped_column(server_default=FetchedValue())
     created_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
     updated_at: Mapped[datetime] = mapped_column(
         server_default=FetchedValue(), server_onupdate=FetchedValue()

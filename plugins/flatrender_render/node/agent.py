@@ -26,7 +26,9 @@ from flatrender_render.farm import wire
 from flatrender_render.farm.install import faces_here, install_font
 from flatrender_render.farm.performer import Performer
 from flatrender_render.farm.remote import FarmAway, FarmClient, FarmRefused, HttpFiles, HttpLink
+from flatrender_render.farm.remote_renditions import HttpRenditionLink
 from flatrender_render.farm.remote_scans import HttpScanLink
+from flatrender_render.farm.renditions import do_rendition
 from flatrender_render.farm.scans import do_scan
 from flatrender_render.farm.selftest import prove_machine
 from flatrender_render.node.settings import NodeSettings
@@ -86,6 +88,7 @@ class NodeAgent:
                 for engine in available_scanners()
                 if engine in self.names
             ]
+            tasks.append(asyncio.create_task(self._renditions(), name="renditions"))
             stopped = asyncio.create_task(self._stopping.wait(), name="stop")
             done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
             for task in [*tasks, stopped]:
@@ -144,15 +147,28 @@ class NodeAgent:
     async def _scans(self, engine: str) -> None:
         """Read designers' projects, one at a time, beside the slots' frame jobs."""
         link = HttpScanLink(self._client, wait=self._settings.wait)
-        try:
-            await self._serve(
+        await self._unless_older(
+            self._serve(
                 lambda: link.claim(engine),
                 lambda claim: do_scan(self.performer, link, claim, engine),
             )
+        )
+
+    async def _renditions(self) -> None:
+        """Make further formats of finished videos, one at a time, beside the slots' frame jobs."""
+        link = HttpRenditionLink(self._client, wait=self._settings.wait)
+        await self._unless_older(
+            self._serve(link.claim, lambda claim: do_rendition(self.performer, link, claim))
+        )
+
+    async def _unless_older(self, serving: Awaitable[None]) -> None:
+        """Do work of a kind that a farm which is older than this node does not hand out."""
+        try:
+            await serving
         except FarmRefused as error:
             if error.status != 404:
                 raise
-            log.warning("farm_has_no_scans", error=str(error))  # it is older than this node
+            log.warning("farm_is_older", error=str(error))
             await self._stopping.wait()
 
     async def _serve(

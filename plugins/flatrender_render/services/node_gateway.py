@@ -30,6 +30,7 @@ from flatrender_render.farm.wire import (
     Welcome,
 )
 from flatrender_render.services.held_claims import HeldClaim
+from flatrender_render.services.renditions import RenditionService
 from flatrender_render.services.scans import ScanService
 
 FONT_LINK_TIME = timedelta(minutes=15)
@@ -64,11 +65,11 @@ class NodeGateway:
     def __init__(self, context: PluginContext) -> None:
         self._context = context
         self._db = context.db
-        self._scans = context.get(ScanService)
+        self._queues = (context.get(ScanService), context.get(RenditionService))
 
     async def hello(self, node_id: UUID, hello: Hello, address: str | None) -> Welcome:
         """Take what a starting node says of itself; what its last run held goes back at once."""
-        await self._scans.forget(node_id)
+        await self._forget(node_id)
         async with self._db.system("node says hello") as work:
             # Frame jobs before their node, as reports do: the two orders must not meet.
             await work.execute(_ORPHANS, node_id)
@@ -139,7 +140,12 @@ class NodeGateway:
             await work.execute(_BYE, node_id)
             await holdings.forget(work, node_id)
             await claims.reap(work)
-        await self._scans.forget(node_id)
+        await self._forget(node_id)
+
+    async def _forget(self, node_id: UUID) -> None:
+        """Let go of what else than frame jobs a node holds."""
+        for queue in self._queues:
+            await queue.forget(node_id)
 
     async def claim(self, node_id: UUID, ask: Ask, gone: asyncio.Event) -> Claim | None:
         """Return a frame job, waiting for one as long as the node asked; see ``long_poll``."""

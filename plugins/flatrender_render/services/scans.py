@@ -19,6 +19,7 @@ from flatrender.errors import FieldError
 from flatrender.plugin import PluginContext
 from flatrender.template.project_scan import ProjectScan
 from flatrender_render.farm.claims import STALE
+from flatrender_render.farm.eligible import may_take
 from flatrender_render.farm.scan_wake import SCAN, ScanWake
 
 FULL_ENGINE: Final = "aerender"
@@ -64,23 +65,9 @@ WHERE id = (
 RETURNING id, tenant_id, epoch, source_object_key, source_sha256, source_name, attempts
 """
 _TAKE_ONE = _TAKE.format(which="s.tenant_id = $1 AND s.id = $2 AND s.kind = 'Quick'")
-# What drains, rests or is set aside gets none. A node that failed at a scan lets others try, while
-# another one is heard of and for two minutes: that one may have other work for hours.
 _TAKE_NEXT = _TAKE.format(
-    which="""$1::uuid IS NULL AND s.engine = $2 AND s.kind = 'Full'
-  AND (s.not_before IS NULL OR s.not_before <= coalesce($5, now()))
-  AND ($3::uuid IS NULL
-       OR (EXISTS (SELECT FROM render.nodes n
-                   WHERE n.id = $3 AND n.deleted_at IS NULL AND n.drain_requested_at IS NULL
-                     AND n.status NOT IN ('Draining', 'Quarantined', 'Offline')
-                     AND (n.rest_until IS NULL OR n.rest_until <= coalesce($5, now())))
-           AND ($3 <> ALL (s.avoid_nodes)
-                OR s.not_before < coalesce($5, now()) - interval '2 minutes'
-                OR NOT EXISTS (SELECT FROM render.nodes o
-                               WHERE $2 = ANY (o.engines) AND o.deleted_at IS NULL
-                                 AND o.status IN ('Starting', 'Idle', 'Busy')
-                                 AND o.last_heartbeat_at > now() - interval '30 seconds'
-                                 AND o.id <> ALL (s.avoid_nodes)))))"""
+    which="$1::uuid IS NULL AND s.engine = $2 AND s.kind = 'Full' AND "
+    + may_take("s", node="$3", now="coalesce($5::timestamptz, now())", engine="$2")
 )
 _HOLDS = "id = $1 AND tenant_id = $2 AND epoch = $3 AND state = 'Running'"
 _BEAT = f"""

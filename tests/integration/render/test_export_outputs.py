@@ -9,10 +9,12 @@ from uuid import UUID
 import av
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from flatrender_render.farm import expiry
-from flatrender_render.farm.renditions import Renditions
+from flatrender_render.farm.renditions import RenditionClaim
 from flatrender_render.media.transcode import Transcoded
+from flatrender_render.services.renditions import RenditionService
 
 
 async def finished(lot: Any, customer: Any = None, **body: Any) -> tuple[Any, Any]:
@@ -111,44 +113,51 @@ async def test_formats_are_made_of_the_mp4_only_and_not_by_strangers(lot: Any) -
     assert gone.status_code == 404
 
 
+async def _claimed(customer: Any, export: Any, epoch: int) -> RenditionClaim:
+    """Return a claim of a rendition that somebody makes."""
+    (row,) = await customer.platform.sql(
+        "INSERT INTO render.renditions (tenant_id, user_id, job_id, source_export_id, format, "
+        "state, epoch, lease_until) SELECT tenant_id, user_id, job_id, id, 'webm', 'Claimed', $2, "
+        "now() + interval '1 hour' FROM render.exports WHERE id = $1 RETURNING id, tenant_id",
+        UUID(export["id"]),
+        epoch,
+    )
+    return RenditionClaim(
+        id=row["id"],
+        tenant_id=row["tenant_id"],
+        job_id=UUID(export["job_id"]),
+        format="webm",
+        epoch=epoch,
+        source_object_key="-",
+        source_sha256="0" * 64,
+    )
+
+
+RESULT = Transcoded(width=2, height=2, fps=30, frames=1, duration=1, size=1, sha256="0" * 64)
+
+
 async def test_a_late_report_of_a_rendition_changes_nothing(lot: Any) -> None:
     customer, export = await finished(lot)
     platform = customer.platform
-    rows = await platform.sql(
-        "INSERT INTO render.renditions (tenant_id, user_id, job_id, source_export_id, format, "
-        "state, epoch, lease_until) SELECT tenant_id, user_id, job_id, id, 'webm', 'Claimed', 2, "
-        "now() + interval '1 hour' FROM render.exports WHERE id = $1 RETURNING id",
-        UUID(export["id"]),
-    )
-    result = Transcoded(
-        width=2, height=2, fps=30, frames=1, duration=1, size=1, sha256="0" * 64, audio_codec=""
-    )
-    service = platform.runtime.plugins["render"].context.get(Renditions)
-    rendition = rows[0]["id"]
-    assert not await service.finish(rendition, 1, result, "exports/x/video.webm", 0.0)
-    assert await service.finish(rendition, 2, result, "exports/x/video.webm", 0.0)
-    assert not await service.finish(rendition, 2, result, "exports/y/video.webm", 0.0)
+    claim = await _claimed(customer, export, 2)
+    service = platform.runtime.plugins["render"].context.get(RenditionService)
+    assert not await service.finish(replace(claim, epoch=1), RESULT, 0.0)
+    assert await service.finish(claim, RESULT, 0.0)
+    assert not await service.finish(claim, RESULT, 0.0)
     found = await platform.sql(
         "SELECT object_key FROM render.exports WHERE job_id = $1 AND format = 'webm'",
         UUID(export["job_id"]),
     )
-    assert [row["object_key"] for row in found] == ["exports/x/video.webm"]
+    assert [row["object_key"] for row in found] == [claim.result_key]
 
 
 async def test_a_rendition_whose_video_was_deleted_meanwhile_is_dropped(lot: Any) -> None:
     customer, export = await finished(lot)
-    platform = customer.platform
-    rows = await platform.sql(
-        "INSERT INTO render.renditions (tenant_id, user_id, job_id, source_export_id, format, "
-        "state, epoch, lease_until) SELECT tenant_id, user_id, job_id, id, 'webm', 'Claimed', 1, "
-        "now() + interval '1 hour' FROM render.exports WHERE id = $1 RETURNING id",
-        UUID(export["id"]),
-    )
+    claim = await _claimed(customer, export, 1)
     deleted = await customer.call("DELETE", f"/v1/exports/{export['id']}")
     assert deleted.status_code == 204
-    result = Transcoded(width=2, height=2, fps=30, frames=1, duration=1, size=1, sha256="0" * 64)
-    service = platform.runtime.plugins["render"].context.get(Renditions)
-    assert not await service.finish(rows[0]["id"], 1, result, "exports/x/video.webm", 0.0)
+    service = customer.platform.runtime.plugins["render"].context.get(RenditionService)
+    assert not await service.finish(claim, RESULT, 0.0)
 
 
 async def objects(platform: Any, export: Any) -> list[str]:
