@@ -45,7 +45,8 @@ log = structlog.get_logger(__name__)
 WAIT_SECONDS = 8.0
 MAX_ATTEMPTS = 3
 LEASE_SECONDS = 30.0
-KNOWN = 4096  # addresses of stills that this process composed lately
+#: Addresses of stills that this process composed lately, and of which version of their project.
+KNOWN = 4096
 
 _INSERT = """
 INSERT INTO render.snapshots (id, tenant_id, user_id, cache_key, saved_project_id, saved_scene_id,
@@ -113,7 +114,7 @@ class SnapshotService:
         self._context = context
         self._db = context.db
         self._base = context.infra.settings.http.public_url.rstrip("/")
-        self._known: OrderedDict[tuple[Any, ...], str] = OrderedDict()
+        self._known: OrderedDict[tuple[Any, ...], tuple[int, str]] = OrderedDict()
 
     async def ask(
         self,
@@ -132,25 +133,25 @@ class SnapshotService:
             raise NotFound()
         projects = self._context.port(SavedProjects)
         own = (principal.tenant_id, principal.user_id, saved_project_id)
-        version = await projects.version(*own)
+        asked = (*own, scene_id, time, width)
+        # The same project at the same version shows the same picture: it is not composed again.
+        # Whether it is still that version and what is kept of it is asked at the same time.
+        composed, key = self._known.get(asked, (None, None))
+        version, found = await asyncio.gather(
+            projects.version(*own), self._kept(principal.tenant_id, key)
+        )
         if version is None:
             raise NotFound()
-        asked = (*own, version, scene_id, time, width)
-        # The same project at the same version shows the same picture: it is not composed again.
-        if (known := self._known.get(asked)) is not None:
-            found = await queries.snapshot_by_key(self._db.reads, principal.tenant_id, known)
-            if found is not None and found.state == "Done":
-                self._known.move_to_end(asked)
-                return schemas.snapshot_of(found, cached=True, base=self._base)
+        if found is not None and composed == version:
+            self._known.move_to_end(asked)
+            return schemas.snapshot_of(found, cached=True, base=self._base)
         source = await projects.render_source(*own, complete=False)
         if source is None:
             raise NotFound()
         shot = still_of(source, pick(source, scene_id), time, width, principal.user_id)
         key = shot.key
-        if source.version == version:
-            self._remember(asked, key)
-        found = await queries.snapshot_by_key(self._db.reads, principal.tenant_id, key)
-        if found is not None and found.state == "Done":
+        self._remember(asked, (source.version, key))
+        if (found := await self._kept(principal.tenant_id, key)) is not None:
             return schemas.snapshot_of(found, cached=True, base=self._base)
         # What is drawn anew costs a render slot and a place in the store; what is kept does not.
         await self._context.infra.security.limiter.check(
@@ -257,8 +258,13 @@ class SnapshotService:
             made = await insert_stills(work, principal, source, [shot])
             return made[shot.key].id
 
-    def _remember(self, asked: tuple[Any, ...], key: str) -> None:
-        self._known[asked] = key
+    async def _kept(self, tenant_id: UUID, key: str | None) -> SnapshotView | None:
+        """Return the picture at an address, if it is there."""
+        found = key and await queries.snapshot_by_key(self._db.reads, tenant_id, key)
+        return found if found and found.state == "Done" else None
+
+    def _remember(self, asked: tuple[Any, ...], known: tuple[int, str]) -> None:
+        self._known[asked] = known
         if len(self._known) > KNOWN:
             self._known.popitem(last=False)
 

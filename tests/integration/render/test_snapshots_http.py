@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from flatrender.contracts.studio import SavedProjects
 from flatrender.testing.packages import picture
 from flatrender.testing.platform import Platform
 
@@ -59,6 +60,36 @@ async def test_a_snapshot_is_drawn_once(lot: Any) -> None:
     assert (await pixels(customer, other_time) != image).any()
     wide = await shoot(customer, time=1.0, width=640)
     assert (wide["width"], wide["height"]) == (640, 360)
+
+
+async def test_a_picture_that_is_there_is_answered_without_composing_anew(
+    lot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customer = await lot.customer()
+    first = await shoot(customer)
+    assert (await shoot(customer))["id"] == first["id"]
+
+    async def composed(*_: Any, **__: Any) -> None:
+        raise AssertionError("composed again")
+
+    source = customer.platform.runtime.port(SavedProjects)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(source), "render_source", composed)
+        assert (await shoot(customer))["id"] == first["id"]
+    await customer.edit("", {"name": "renamed"}, "PATCH")  # another version, the same picture
+    assert (await shoot(customer))["id"] == first["id"]
+
+
+async def test_a_picture_is_not_answered_once_its_project_is_gone_or_anothers(lot: Any) -> None:
+    customer = await lot.customer()
+    await shoot(customer)
+    assert (await shoot(customer))["cached"] is True
+    body = {"saved_project_id": customer.saved["id"], "width": 320}
+    stranger = await lot.customer()
+    assert (await stranger.call("POST", "/v1/snapshots", body)).status_code == 404
+    gone = await customer.call("DELETE", f"/v1/saved-projects/{customer.saved['id']}")
+    assert gone.status_code in {200, 204}, gone.text
+    assert (await customer.call("POST", "/v1/snapshots", body)).status_code == 404
 
 
 async def test_only_what_is_seen_makes_a_new_picture(lot: Any) -> None:
