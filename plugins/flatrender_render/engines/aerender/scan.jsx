@@ -140,6 +140,29 @@
         return layer.id === undefined ? comp.id * 10000 + layer.index : layer.id;
     }
 
+    /* What is heard of a layer: where its source begins, how loud it is then, whether that stays. */
+    function heard(layer) {
+        var levels;
+        var group;
+        var sound;
+        var level;
+        if (!layer.hasAudio || !layer.audioEnabled) {
+            return null;
+        }
+        sound = {start: layer.startTime, level_db: 0, varies: false};
+        group = layer.property("ADBE Audio Group");
+        levels = group ? group.property("ADBE Audio Levels") : null;
+        if (levels) {
+            level = levels.valueAtTime(layer.inPoint, true);
+            level = level instanceof Array ? Math.max(level[0], level[1]) : level;
+            sound.level_db = Math.min(Math.max(level, -1000), 1000);
+            sound.varies = levels.numKeys > 1 || levels.expressionEnabled === true;
+        }
+        sound.varies = sound.varies || layer.timeRemapEnabled === true
+            || (layer.stretch !== undefined && layer.stretch !== 100);
+        return sound;
+    }
+
     function seenLayer(layer, comp, fonts) {
         var property = FLATRENDER.textProperty(layer);
         var content = property ? written(property) : null;
@@ -155,7 +178,8 @@
             parent_id: layer.parent ? idOf(layer.parent, comp) : null,
             text: null,
             fonts: [],
-            expressions: driven(layer, 0, {left: PROPERTIES}, [])
+            expressions: driven(layer, 0, {left: PROPERTIES}, []),
+            sound: heard(layer)
         };
         if (content) {
             seen.text = cut(lines(content.text), TEXT);

@@ -7,12 +7,14 @@ import skia
 from .blend import NORMAL
 from .layers import Layer
 from .limits import Deadline
-from .raster import Stills, Variant, reaches
+from .raster import Stills, Variant, device_box, has_pixels, reaches
 from .stillness import Span, together
 
 WORTH_FRAMES = 8  # a still picture pays from this many frames on
 MANY_BOXES = 200  # remembered boxes of standing layers, of one composition
 MANY_LAYERS = 20  # plain layers that together are worth a picture
+LITTLE = 20_000  # pixels that are not worth cutting out
+MANY_CUTS = 4
 LATEST = 2  # frames whose parts are remembered: this one and the one before
 
 
@@ -43,9 +45,29 @@ class Part:
         return self._box
 
     @property
+    def moves(self) -> bool:
+        """Whether it is a layer that looks different at every frame."""
+        return self.variant is None and self.key[1] == self.frame
+
+    @property
     def divisible(self) -> bool:
         """Whether every pixel is the same however little of it is drawn."""
         return self.variant is not None or self.layers[0].fills(self.frame)
+
+
+def hidden_pixels(box: skia.IRect, above: Sequence[Part], matrix: skia.Matrix) -> list[skia.IRect]:
+    """Return which pixels of a box opaque layers above hide; ``matrix`` leads to the surface."""
+    found: list[skia.IRect] = []
+    if box.width() * box.height() < LITTLE:
+        return found
+    for part in above:
+        for layer in part.layers:
+            pixels = layer.core(part.frame, matrix)
+            if pixels is None or not pixels.intersect(box):
+                continue
+            if pixels.width() * pixels.height() >= LITTLE and len(found) < MANY_CUTS:
+                found.append(pixels)
+    return found
 
 
 class Composition:
@@ -97,9 +119,13 @@ class Composition:
         ``region``, that only these pixels of the surface matter. Others may be drawn on.
         ``first`` parts are left out: they are hidden (see ``ground``).
         """
-        for part in self.parts(frame)[first:]:
+        parts = self.parts(frame)
+        for index in range(first, len(parts)):
+            part = parts[index]
             self._deadline.check()
-            if region is None:
+            if part.moves and part.layers[0].pictorial(frame):
+                self._draw_seen(canvas, part, parts[index + 1 :], cut, region)
+            elif region is None:
                 self._draw_part(canvas, part, cut)
             elif not reaches(region, canvas.getTotalMatrix(), part.box):
                 continue
@@ -112,6 +138,33 @@ class Composition:
                 part.layers[0].draw_inside(canvas, frame, region)
             else:
                 self._draw_part(canvas, part, cut)
+
+    def _draw_seen(
+        self,
+        canvas: skia.Canvas,
+        part: Part,
+        above: Sequence[Part],
+        cut: bool,
+        region: skia.Region | None,
+    ) -> None:
+        """Draw a moving picture where no opaque card lies on it: it costs by the pixel.
+
+        Moving, because pixels near a cut may be a shade different, and only what moves is drawn
+        anew whatever lies on it.
+        """
+        matrix = canvas.getTotalMatrix()
+        box = device_box(matrix, part.box)
+        if region is not None and not region.intersects(box):
+            return
+        hidden = hidden_pixels(box, above, matrix) if has_pixels(canvas) else []
+        count = canvas.save()
+        if hidden:
+            canvas.resetMatrix()
+            for pixels in hidden:
+                canvas.clipRect(skia.Rect.Make(pixels), skia.ClipOp.kDifference)
+            canvas.setMatrix(matrix)
+        self._draw_part(canvas, part, cut)
+        canvas.restoreToCount(count)
 
     def _draw_part(self, canvas: skia.Canvas, part: Part, cut: bool) -> None:
         if part.variant is not None:

@@ -70,6 +70,10 @@ class SolidContent:
         del frame
         return self.rect
 
+    def core(self) -> skia.Rect:
+        """Return a rectangle that is opaque all over."""
+        return self.rect
+
     def hides(self, frame: float, matrix: skia.Matrix, surface: skia.IRect) -> bool:
         """Whether it is opaque all over the surface, to which ``matrix`` leads from the layer."""
         del frame

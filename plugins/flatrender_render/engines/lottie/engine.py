@@ -44,7 +44,7 @@ from flatrender_render.engines.lottie.text.errors import BadFontError
 from flatrender_render.engines.lottie.timeline import Timeline
 
 # Raised whenever the same input may give other pixels.
-_REVISION = "3"
+_REVISION = "4"
 _PACKAGES_KEPT = 3
 
 

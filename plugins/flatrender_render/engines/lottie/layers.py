@@ -24,6 +24,7 @@ from .geometry import (
 from .masks import Masks
 from .mattes import Matte
 from .raster import SOFT_SPREAD, covers, draw_soft, has_pixels, soft_share
+from .shapes.content import ShapeContent
 from .stillness import STILL
 from .transform import Transform
 
@@ -262,6 +263,26 @@ class Layer:
             and ((b == 0 and c == 0) or (a == 0 and d == 0))
         )
 
+    def core(self, frame: float, matrix: skia.Matrix) -> skia.IRect | None:
+        """Return pixels below which nothing shows; ``matrix`` leads to the surface."""
+        content = self.content
+        if not isinstance(content, SolidContent | ShapeContent) or self.masks is not None:
+            return None
+        rect = content.core() if self._plain(frame) else None
+        if rect is None:
+            return None
+        inner = skia.Matrix.Concat(matrix, to_skia(self.world(frame)))
+        if not inner.preservesAxisAlignment():
+            return None
+        return inner.mapRect(rect).makeInset(1, 1).roundIn()  # its edges are soft
+
+    def pictorial(self, frame: float) -> bool:
+        """Whether drawing it costs by the pixel: a picture, or a composition drawn by itself."""
+        content = self.content
+        return isinstance(content, ImageContent) or (
+            isinstance(content, PrecompContent) and content.heavy and not self.clear(frame)
+        )
+
     def draw_inside(self, canvas: skia.Canvas, frame: float, region: skia.Region) -> None:
         """Draw a ``clear`` composition as far as it meets the region (pixels of the surface)."""
         content = self.content
@@ -303,7 +324,8 @@ class Layer:
             out += _spread(self.effects, frame) * size
         if self.styles is not None:
             out += _spread(self.styles, frame)
-        return rect.makeOutset(out, out)
+        rect = rect.makeOutset(out, out)
+        return rect if self.matte is None else self.matte.cut(rect, frame)
 
 
 def _spread(stack: Effects, frame: float) -> float:

@@ -33,9 +33,18 @@ class Matte:
         self.inverted = mode in {2, 4}
         self.luma = mode in {3, 4}
 
+    def cut(self, box: skia.Rect, frame: float) -> skia.Rect:
+        """Return what may be left of a box."""
+        if self.inverted:
+            return box
+        left = self.source.bounds(frame).makeOutset(0.0, 0.0)  # a copy: intersecting changes it
+        return left if left.intersect(box) else skia.Rect.MakeEmpty()
+
     def draw(self, layer: "Layer", canvas: skia.Canvas, frame: float) -> None:
         """Draw a layer, then keep of it what the matte covers (or what it does not)."""
         box = layer.bounds(frame)
+        if box.isEmpty():
+            return
         count = canvas.saveLayer(box, skia.Paint(BlendMode=layer.blend))
         layer.draw_bare(canvas, frame, NORMAL)
         cut = skia.BlendMode.kDstOut if self.inverted else skia.BlendMode.kDstIn

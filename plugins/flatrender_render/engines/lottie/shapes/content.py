@@ -4,7 +4,7 @@ import skia
 
 from flatrender_render.engines.lottie.reader import Obj
 
-from .tree import Group, paint_all, union_bounds
+from .tree import Drawing, Group, core_of, paint_all, union_bounds
 
 MANY_ITEMS = 30  # from here on a still picture is cheaper to draw than the items
 
@@ -18,6 +18,10 @@ class ShapeContent:
         self.heavy = self.root.gradients or self.root.count > MANY_ITEMS
         self._picture: skia.Picture | None = None
         self._bounds: skia.Rect | None = None
+        self._core: skia.Rect | None = None
+        self._looked = False
+        # Of the latest frame: its bounds are asked for, then it is drawn.
+        self._latest: tuple[float, list[Drawing]] | None = None
 
     def draw(self, canvas: skia.Canvas, frame: float, alpha: float) -> None:
         """Draw at a frame of the layer's composition."""
@@ -26,11 +30,11 @@ class ShapeContent:
                 recorder = skia.PictureRecorder()
                 box = self.bounds(frame)
                 recording = recorder.beginRecording(box)
-                paint_all(self.root.evaluate(frame)[1], recording, frame, 1.0)
+                paint_all(self._drawings(frame), recording, frame, 1.0)
                 self._picture = recorder.finishRecordingAsPicture()
             canvas.drawPicture(self._picture)
             return
-        drawings = self.root.evaluate(frame)[1]
+        drawings = self._drawings(frame)
         if alpha < 1.0 and sum(d.weight for d in drawings) > 1:
             count = canvas.saveLayer(union_bounds(drawings, frame), skia.Paint(Alphaf=alpha))
             self.draw(canvas, frame, 1.0)
@@ -42,7 +46,19 @@ class ShapeContent:
         """Return a box around what is drawn."""
         if self.static and self._bounds is not None:
             return self._bounds
-        box = union_bounds(self.root.evaluate(frame)[1], frame)
+        box = union_bounds(self._drawings(frame), frame)
         if self.static:
             self._bounds = box
         return box
+
+    def _drawings(self, frame: float) -> list[Drawing]:
+        if self._latest is None or self._latest[0] != frame:
+            self._latest = (frame, self.root.evaluate(frame)[1])
+        return self._latest[1]
+
+    def core(self) -> skia.Rect | None:
+        """Return a rectangle that is opaque all over at every frame, if one is known."""
+        if self.static and not self._looked:
+            self._looked = True
+            self._core = core_of(self._drawings(0.0), 0.0)
+        return self._core

@@ -69,6 +69,11 @@ class Style:
         shaded.setAlphaf(1.0)
         return shaded
 
+    def opaque(self, frame: float) -> bool:
+        """Whether nothing shows through what is painted inside of a path."""
+        del frame
+        return False
+
     def outset(self, frame: float) -> float:
         """Return how far the style paints beyond its path."""
         del frame
@@ -87,6 +92,15 @@ class Fill(Style):
     def __init__(self, obj: Obj, *, gradient: bool) -> None:
         super().__init__(obj, gradient=gradient)
         self.even_odd = obj.int("r", 1) == 2
+
+    def opaque(self, frame: float) -> bool:
+        """See ``Style.opaque``."""
+        return (
+            self.gradient is None
+            and self.blend == NORMAL
+            and self.opacity.at(frame) >= 100.0
+            and self.color.at(frame)[3] >= 1.0
+        )
 
 
 class Stroke(Style):

@@ -31,6 +31,9 @@ from flatrender_render.engines.lottie.transform import Transform
 from .primitives import Primitive, parse_primitive
 from .styles import Style, parse_style
 
+# How far inside its outline a rectangle with round corners may begin, in units of its space.
+_INSETS = (0.01, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
+
 
 class Ref:
     """A cell that holds an outline while modifiers still may replace it."""
@@ -80,6 +83,21 @@ class Draw:
         """Draw."""
         if self.entries:
             self.style.draw(canvas, self.path(), frame, alpha)
+
+    def core(self, frame: float) -> skia.Rect | None:
+        """Return a rectangle that is painted opaque all over, in the style's space, if known."""
+        path = self.path()
+        if not self.style.opaque(frame) or not path.isConvex():
+            return None
+        box = path.getBounds()
+        for inset in _INSETS:
+            inner = box.makeInset(inset, inset)
+            corners = [
+                (x, y) for x in (inner.left(), inner.right()) for y in (inner.top(), inner.bottom())
+            ]
+            if not inner.isEmpty() and all(path.contains(x, y) for x, y in corners):
+                return inner  # with its corners, all of it lies in a convex outline
+        return None
 
     def bounds(self, frame: float) -> skia.Rect:
         """Return what may be painted, in the style's space."""
@@ -135,6 +153,14 @@ class DrawGroup:
         paint_all(self.children, canvas, frame, alpha)
         canvas.restoreToCount(count)
 
+    def core(self, frame: float) -> skia.Rect | None:
+        """As ``Draw.core``, in the space around the group."""
+        matrix = to_skia(self.matrix)
+        if self.alpha < 1.0 or self.blend != NORMAL or not matrix.preservesAxisAlignment():
+            return None
+        inner = core_of(self.children, frame)
+        return None if inner is None else matrix.mapRect(inner)
+
     def bounds(self, frame: float) -> skia.Rect:
         """Return what may be painted, in the space around the group."""
         return to_skia(self.matrix).mapRect(self._inside(frame))
@@ -162,6 +188,12 @@ def union_bounds(drawings: Sequence[Drawing], frame: float) -> skia.Rect:
     for drawing in drawings:
         rect.join(drawing.bounds(frame))
     return rect
+
+
+def core_of(drawings: Sequence[Drawing], frame: float) -> skia.Rect | None:
+    """Return the largest rectangle that one of several drawings paints opaque all over."""
+    found = [core for core in (drawing.core(frame) for drawing in drawings) if core is not None]
+    return max(found, key=lambda core: core.width() * core.height(), default=None)
 
 
 class Repeater:

@@ -50,6 +50,11 @@ class Look:
         """Whether nothing is changed."""
         return self == _PLAIN
 
+    @property
+    def flat(self) -> bool:
+        """Whether nothing is changed but the colour of the filling."""
+        return self == Look(fill=self.fill)
+
 
 _PLAIN = Look()
 
@@ -92,19 +97,22 @@ class Animator:
                 if not turn.static or turn.at(0.0) != 0.0:
                     values.report("3D text animator")
 
+    def reach(self, fragments: Fragments, frame: float) -> list[float]:
+        """Return how strongly every fragment is reached, in -1..1."""
+        return combined(self.selectors, fragments, len(fragments.items), frame)
+
     def apply(
         self,
         looks: list[Look],
-        fragments: Fragments,
+        reach: list[float],
         frame: float,
         fill: Vector | None,
         stroke: Vector | None,
     ) -> None:
-        """Add this animator's share to every fragment's look."""
+        """Add this animator's share to looks, each reached as strongly as ``reach`` says."""
         scalars = {k: p.at(frame) for k, p in self.scalars.items()}
         vectors = {k: p.at(frame) for k, p in self.vectors.items()}
         colors = {k: p.at(frame)[:3] for k, p in self.colors.items()}
-        reach = combined(self.selectors, fragments, len(looks), frame)
         for look, share in zip(looks, reach, strict=True):
             if not share:
                 continue

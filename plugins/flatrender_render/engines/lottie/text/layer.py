@@ -56,7 +56,7 @@ class TextLayer:
         )
         self._follow = Follow.read(text)
         self._sets: dict[int, _Set] = {}
-        self._looks: tuple[float, list[Look] | None] | None = None
+        self._looks: tuple[float, list[Look] | Look] | None = None
         self._matrices: tuple[float, list[Matrix]] | None = None
         self.static: bool = (
             len(self._documents.documents) == 1
@@ -86,12 +86,14 @@ class TextLayer:
         current = self._set(frame)
         document = current.document
         looks = self._look(frame)
-        if looks is None:
+        if isinstance(looks, Look):
+            if looks.opacity <= 0.0:
+                return
             stroked = document.stroke is not None and document.stroke_width > 0
             grouped = alpha < 1.0 and (stroked or bool(current.whole.colored))
             if grouped:
                 canvas.saveLayer(current.bounds, skia.Paint(Alphaf=alpha))
-            _paint(canvas, current.whole, document, _STILL, 1.0 if grouped else alpha)
+            _paint(canvas, current.whole, document, looks, 1.0 if grouped else alpha)
             if grouped:
                 canvas.restore()
             return
@@ -113,8 +115,8 @@ class TextLayer:
         """Return a box in layer pixels around all that is drawn."""
         current = self._set(frame)
         looks = self._look(frame)
-        if looks is None:
-            return current.bounds
+        if isinstance(looks, Look):
+            return current.bounds if looks.opacity > 0.0 else skia.Rect.MakeEmpty()
         # Plain numbers: asked for every frame and letter, and Skia's objects are slow to make.
         found: list[Box] = []
         matrices = self._places(frame, current, looks)
@@ -169,24 +171,41 @@ class TextLayer:
 
     # --- animators --------------------------------------------------------------------------
 
-    def _look(self, frame: float) -> list[Look] | None:
-        """Return every fragment's look at a frame, or ``None`` where nothing is changed."""
+    def _look(self, frame: float) -> list[Look] | Look:
+        """Return every fragment's look at a frame, or one for all.
+
+        There is one for all where it hides them, or leaves each in its place with its outline.
+        """
         if not self._animators and self._follow is None:
-            return None
+            return _STILL
         memo = self._looks
         if memo is not None and memo[0] == frame:
             return memo[1]
         current = self._set(frame)
-        looks: list[Look] | None = [Look() for _ in current.fragments.items]
-        assert looks is not None  # noqa: S101 - narrows the type for what follows
         document = current.document
-        for animator in self._animators:
-            animator.apply(looks, current.fragments, frame, document.fill, document.stroke)
-        _spread(looks, current)
-        if self._follow is None and all(look.still for look in looks):
-            looks = None
-        self._looks = (frame, looks)
-        return looks
+        reaches = [animator.reach(current.fragments, frame) for animator in self._animators]
+        found: list[Look] | Look | None = self._alike(document, reaches, frame)
+        if found is None:
+            found = looks = [Look() for _ in current.fragments.items]
+            for animator, reach in zip(self._animators, reaches, strict=True):
+                animator.apply(looks, reach, frame, document.fill, document.stroke)
+            _spread(looks, current)
+        self._looks = (frame, found)
+        return found
+
+    def _alike(
+        self, document: TextDocument, reaches: list[list[float]], frame: float
+    ) -> Look | None:
+        """Return the look of all fragments if animators reach them alike and move none."""
+        if self._follow is not None or any(len(set(reach)) > 1 for reach in reaches):
+            return None
+        one = Look()
+        for animator, reach in zip(self._animators, reaches, strict=True):
+            animator.apply([one], reach[:1] or [0.0], frame, document.fill, document.stroke)
+        if one.opacity <= 0.0 or one.still:
+            return one
+        stroked = document.stroke is not None and document.stroke_width > 0
+        return one if one.flat and not stroked else None
 
     def _places(self, frame: float, current: _Set, looks: list[Look]) -> list[Matrix]:
         """Return every fragment's matrix; a frame's bounds and its drawing both ask for them.
