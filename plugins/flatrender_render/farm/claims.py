@@ -228,7 +228,7 @@ async def claim_many(
     now: datetime | None = None,
 ) -> list[Claim]:
     """As :func:`claim`, for up to ``most`` frame jobs, each to who is least served by then."""
-    return _claims_of(await work.fetch(_CLAIM, engine, node_id, lease, most, now))
+    return claims_of(await work.fetch(_CLAIM, engine, node_id, lease, most, now))
 
 
 async def take(
@@ -253,10 +253,11 @@ async def take_many(
     and one only while it has to prove itself after a rest.
     """
     args = (engine, node_id, lease, None, most)
-    return _claims_of(await database.system_fetch("farm claim", _TAKE, *args))
+    return claims_of(await database.system_fetch("farm claim", _TAKE, *args))
 
 
-def _claims_of(rows: Sequence[Any]) -> list[Claim]:
+def claims_of(rows: Sequence[Any]) -> list[Claim]:
+    """Return the claims in rows of ``render.claim_frame_jobs``, in their order."""
     compositions = {
         row["job_id"]: msgspec.json.decode(row["composition"], type=Composition, strict=False)
         for row in rows
