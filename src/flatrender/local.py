@@ -36,7 +36,8 @@ class LocalDeployment:
     """Everything on embedded servers in one data folder. Use as a context manager.
 
     ``http_port`` 0 chooses a free one and remembers it. ``on_trouble`` is called from a thread
-    when a process dies by itself, with one line that says which and where its log is.
+    when a process dies by itself, with one line that says which and where its log is;
+    ``before_stop`` before everything is stopped, also when the start itself has failed.
     """
 
     def __init__(
@@ -47,8 +48,10 @@ class LocalDeployment:
         render_slots: int = 0,
         say: Say = lambda _line: None,
         on_trouble: Callable[[str], None] | None = None,
+        before_stop: Callable[[], None] = lambda: None,
     ) -> None:
         self._on_trouble = on_trouble
+        self._before_stop = before_stop
         self._stack = EmbeddedStack(folder, on_exit=self._died, max_connections=300)
         self.folder = self._stack.folder.path
         self._http_port = http_port
@@ -72,7 +75,8 @@ class LocalDeployment:
         self.stop()
 
     def stop(self) -> None:
-        """Stop API and worker, then the servers. Safe to call twice."""
+        """Stop API and worker, then the servers. Safe to call twice; interrupted, it kills them."""
+        self._before_stop()
         processes, self._processes = self._processes, []
         if self.environment:  # else this folder may be another process's
             self.environment_file.unlink(missing_ok=True)
@@ -81,6 +85,10 @@ class LocalDeployment:
         try:
             for process in processes:
                 process.wait_stopped()
+        except BaseException:
+            for process in processes:
+                process.kill()
+            raise
         finally:
             self._stack.stop()
 

@@ -143,15 +143,16 @@ def demo(  # noqa: PLR0917 - click passes options by name
         if url and not embedded:
             run_journey(url, choices, grant=None)
             return
-        with LocalDeployment(folder, say=lambda line: click.echo(f"  {line}")) as deployment:
+        with LocalDeployment(
+            folder,
+            say=lambda line: click.echo(f"  {line}"),
+            before_stop=lambda: _limit(0),  # stopping the servers is never cut short
+        ) as deployment:
 
             def grant(email: str) -> None:
                 deployment.run("user", "grant-plan", email, "pro")
 
-            try:
-                run_journey(deployment.base_url, choices, grant=grant)
-            finally:
-                _limit(0)  # stopping the servers is never cut short
+            run_journey(deployment.base_url, choices, grant=grant)
     except _TimeUp:
         fail(
             f"the demo was not done within {time_limit:g} s (--time-limit); stopped, nothing is "

@@ -172,7 +172,8 @@ class Postgres:
                 raise StartCancelled("the start was cancelled")
             if process.returncode:
                 detail = tail(log)
-                said = [line for line in detail.splitlines() if line.startswith("initdb:")]
+                lines = [line for line in detail.splitlines() if line.strip()]
+                said = [line for line in lines if line.startswith("initdb:")] or lines
                 raise EmbeddedError(
                     f"PostgreSQL could not create its cluster ({said[-1] if said else 'no reason'})"
                     f"; its log is {log}",
