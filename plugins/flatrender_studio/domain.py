@@ -288,6 +288,8 @@ def _clips(project: Project, composition: Composition) -> Iterable[AudioClip]:
                         role="sfx",
                         source=f"package:{sound.path}",
                         start=round(place.start + sound.at, 6),
+                        duration=sound.duration,
+                        trim_start=sound.trim_start,
                         volume=project.sfx_volume,
                         gain_db=sound.gain_db,
                     )

@@ -87,6 +87,7 @@ def proposed_rows(proposal: Proposal) -> dict[str, Row]:
             "in_default": scene.in_default,
             "repeatable": scene.repeatable,
             "removable": scene.removable,
+            "sounds": msgspec.to_builtins(scene.sounds),
             "position": at,
         }
         for place, content in enumerate(scene.contents):

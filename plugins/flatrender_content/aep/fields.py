@@ -94,7 +94,8 @@ class CompFacts:
 
 @dataclass(frozen=True, slots=True)
 class LayerFacts:
-    """``ldta``; times are the comp's seconds."""
+    """``ldta``; times are the comp's seconds. ``start`` is where the source begins, ``audible``
+    the switch of its sound."""
 
     id: int
     in_point: float
@@ -106,6 +107,8 @@ class LayerFacts:
     name: str
     kind: int
     parent_id: int
+    start: float
+    audible: bool
 
 
 class Alias(Struct, frozen=True):
@@ -160,6 +163,8 @@ def layer_facts(file: Rifx, chunk: Chunk) -> LayerFacts:
         name=text_of(data[64:96]),
         kind=data[131],
         parent_id=int.from_bytes(data[132:136], "big"),
+        start=begins,
+        audible=bool(flags[2] & 0x02),
     )
 
 

@@ -32,6 +32,7 @@ from flatrender_content.aep.proposal import (
     ProposedScene,
 )
 from flatrender_content.aep.slots import content_of, shared_color
+from flatrender_content.aep.sounds import with_sounds
 from flatrender_content.aep.words import note
 
 _KEY = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -61,6 +62,7 @@ class _Proposer:
         colors = list(self._colors())
         fixed = final.name == "frfinal"
         scenes = self._fixed(final) if fixed else self._assembled(final)
+        scenes = with_sounds(self._scan, final, scenes, self._note)
         self._check_colors(scenes, {color.key for color in colors})
         if not scenes:
             self._problem("no_scenes", final.name)
@@ -382,4 +384,6 @@ class _Proposer:
             self._problems.append(found)
 
     def _note(self, code: str, place: str, **params: object) -> None:
-        self._notes.append(note(code, place, **params))
+        found = note(code, place, **params)
+        if found not in self._notes:
+            self._notes.append(found)

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from flatrender.template.after_effects import AepColor, AepFont, AepManifest, AepScene, AepSlot
-from flatrender.template.manifest import Aspect, Mode
+from flatrender.template.manifest import Aspect, Mode, SceneSound
 from flatrender.template.project_scan import ProjectScan, ScanNote
 
 
@@ -48,6 +48,7 @@ class ProposedScene(Struct, frozen=True, kw_only=True):
     repeatable: bool = False
     removable: bool = False
     container: LayerRef | None = None
+    sounds: list[SceneSound] = []
     contents: list[ProposedContent] = []
     colors: dict[str, list[LayerRef]] = {}
 

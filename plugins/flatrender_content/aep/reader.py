@@ -15,6 +15,7 @@ from flatrender.template.project_scan import (
     ScanFootage,
     ScanLayer,
     ScanNote,
+    ScanSound,
 )
 from flatrender_content.aep import fields
 from flatrender_content.aep.cos import Value, dig, parse
@@ -198,6 +199,9 @@ class _Reader:
             text=text,
             fonts=fonts,
             expressions=found.expressions,
+            sound=ScanSound(start=facts.start)
+            if facts.audible and kind in {"audio", "comp"}
+            else None,
         )
 
     def _source_name(self, source: int | None) -> str:

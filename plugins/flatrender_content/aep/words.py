@@ -79,6 +79,22 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "The project refers to this file and the bundle does not hold it",
         "پروژه به این پرونده ارجاع می‌دهد ولی در بسته نیست",
     ),
+    "sound_varies": (
+        "Its level or speed changes; it is heard at the level it begins with, at normal speed",
+        "بلندی یا سرعتش تغییر می‌کند؛ با بلندیِ آغازش و سرعت عادی شنیده می‌شود",
+    ),
+    "sound_of_video": (
+        "The sound of video footage is not heard; a sound file in a layer of its own is",
+        "صدای فیلم شنیده نمی‌شود؛ پرونده‌ی صدا در لایه‌ای جدا شنیده می‌شود",
+    ),
+    "sound_outside": (
+        "It is in no scene's comp and is not heard: scenes of this mode are put in any order",
+        "در کامپ هیچ صحنه‌ای نیست و شنیده نمی‌شود: صحنه‌های این حالت به هر ترتیبی می‌آیند",
+    ),
+    "sounds_too_many": (
+        "More than {most} sounds; the first ones are heard",
+        "بیش از {most} صدا هست؛ نخستین‌ها شنیده می‌شوند",
+    ),
     "text_driven": (
         "An expression drives this text; the customer's words may not show",
         "اکسپرشنی این متن را تعیین می‌کند؛ شاید متن مشتری دیده نشود",

@@ -24,7 +24,7 @@ CONTAINER_LOCKED = CONTAINER + " FOR UPDATE"
 # Paths as in aep/diff.py; deleted rows too.
 _GRAPH_ROW = """
 json_build_object('fields', to_jsonb({alias}) - '{{id,tenant_id,container_id,project_id,scene_id,
-  created_at,updated_at,deleted_at,manual_fields,source,transition,sounds,intro,outro,snapshot_url,
+  created_at,updated_at,deleted_at,manual_fields,source,transition,intro,outro,snapshot_url,
   snapshot_object_key,group_key,required,max_repeats,key,element_key,poster_object_key,
   preview_object_key,source_object_key,source_sha256,scene_count,aspect}}'::text[],
   'manual', {alias}.manual_fields, 'deleted', {alias}.deleted_at IS NOT NULL)
@@ -65,7 +65,7 @@ PROJECTS = upsert(
 )
 SCENES = upsert(
     "scenes",
-    {**SCENE_COLUMNS, "source": "jsonb"},
+    {**SCENE_COLUMNS, "sounds": "jsonb", "source": "jsonb"},
     unique="project_id, key",
     parents=("aspect",),
     retire=False,

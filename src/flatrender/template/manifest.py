@@ -18,6 +18,8 @@ Hex = Annotated[str, Meta(pattern=r"^#([0-9a-fA-F]{6}|[0-9a-fA-F]{8})$(?!\n)")]
 PackagePath = Annotated[
     str, Meta(pattern=r"^[A-Za-z0-9_.\-]+(/[A-Za-z0-9_.\-]+)*$(?!\n)", max_length=200)
 ]
+#: Designers' bundles keep their own names (``(Footage)/swoosh 2.wav``); packages are checked apart.
+SoundPath = Annotated[str, Meta(pattern=r"^[^/\\\x00-\x1f][^\\\x00-\x1f]*$(?!\n)", max_length=400)]
 Seconds = Annotated[float, Meta(ge=0, le=3600)]
 Mode = Literal["Fix", "Flexible", "Mockup", "MusicVisualizer"]
 Aspect = Literal["16:9", "1:1", "9:16"]
@@ -110,11 +112,16 @@ class Transition(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class SceneSound(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A sound effect at ``at`` seconds of the scene; ``gain_db`` relative to the sfx volume."""
+    """A sound effect at ``at`` seconds of the scene; ``gain_db`` relative to the sfx volume.
 
-    path: PackagePath
+    It begins ``trim_start`` seconds into its file and lasts ``duration`` seconds; None: to its end.
+    """
+
+    path: SoundPath
     at: Seconds = 0.0
     gain_db: Annotated[float, Meta(ge=-60, le=12)] = 0.0
+    trim_start: Seconds = 0.0
+    duration: Annotated[float, Meta(gt=0, le=3600)] | None = None
 
 
 class Scene(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

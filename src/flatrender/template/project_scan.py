@@ -28,11 +28,24 @@ class ScanNote(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     message_fa: str
 
 
+class ScanSound(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """That a layer is heard. ``start`` is the comp's second at which its source begins.
+
+    ``level_db`` is its level as it begins; ``varies`` says that level or speed change in time. A
+    quick scan knows neither: it says 0 and False.
+    """
+
+    start: float
+    level_db: Annotated[float, Meta(ge=-1000, le=1000)] = 0.0
+    varies: bool = False
+
+
 class ScanLayer(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A layer of a comp. ``in_point`` and ``out_point`` are the comp's seconds.
 
     ``text`` is the source text of a text layer, line breaks as ``\\n``; ``fonts`` the PostScript
     names it uses; ``expressions`` the match names of properties that an expression drives.
+    ``sound`` is None for a layer that is not heard; a comp's layer is heard when what is in it is.
     """
 
     id: int
@@ -46,6 +59,7 @@ class ScanLayer(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     text: Annotated[str, Meta(max_length=20_000)] | None = None
     fonts: list[str] = []
     expressions: list[str] = []
+    sound: ScanSound | None = None
 
 
 class ScanComp(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -27,6 +27,7 @@ class Layer:
     fonts: Sequence[str] = ("Vazirmatn-Regular",)
     null: bool = False
     enabled: bool = True
+    audible: bool = True
     expression: str = ""
 
 
@@ -143,7 +144,7 @@ def _layers(comp: Comp) -> Iterable[bytes]:
         data[20:28] = _time(layer.begin - layer.start)
         data[28:36] = _time(layer.end - layer.start)
         data[38] = 0x80 if layer.null else 0
-        data[39] = 0x07 if layer.enabled else 0x06
+        data[39] = 0x04 | (0x02 if layer.audible else 0) | (0x01 if layer.enabled else 0)
         struct.pack_into(">I", data, 40, layer.source)
         data[64 : 64 + min(31, len(layer.name.encode()))] = layer.name.encode()[:31]
         data[131] = _TYPES[kind]

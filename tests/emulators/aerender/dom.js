@@ -244,6 +244,11 @@ var HOST = (function (global) {
                 return null;
             });
         }
+        if (name === "ADBE Audio Group") {
+            return this.hasAudio && new Group(function (inner) {
+                return inner === "ADBE Audio Levels" && kinds.levels(model);
+            });
+        }
         return name === "ADBE Time Remapping" && model.tm ? new Property(model.tm, fps) : null;
     };
     Layer.prototype.replaceSource = function (item, _fix) {

@@ -129,6 +129,32 @@
         return content;
     };
 
+    /* ---- sound: ``au`` is a layer's level in decibels, ``mute`` its switch ---- */
+
+    attribute(HOST.Layer.prototype, "hasAudio", function () {
+        var source = this.source;
+        return source instanceof CompItem || (source instanceof FootageItem && source.hasAudio);
+    });
+    attribute(HOST.Layer.prototype, "audioEnabled", function () {
+        return this.hasAudio && this.model.mute !== true;
+    });
+    attribute(HOST.Layer.prototype, "stretch", function () {
+        return 100 * (this.model.sr || 1);
+    });
+    kinds.levels = function (model) {
+        var owner = model.au || {a: 0, k: 0};
+        function value(found) {
+            return [found, found];
+        }
+        return {
+            numKeys: owner.a === 1 ? owner.k.length : 0,
+            expressionEnabled: !!owner.x,
+            valueAtTime: function () {
+                return value(owner.a === 1 ? owner.k[0].s[0] : owner.k);
+            }
+        };
+    };
+
     /* ---- footage ---- */
 
     global.FileSource = function (item) {

@@ -16,6 +16,8 @@ from PIL import Image
 
 Json = dict[str, Any]
 
+_SOUNDS = frozenset({".wav", ".mp3", ".aac", ".aif", ".aiff"})
+
 
 class ProjectUnreadable(Exception):
     """The file is no project."""
@@ -73,6 +75,8 @@ def lottie_of(project: Json, comp: Json, folder: Path) -> tuple[Json, dict[str, 
             assets.append({"id": ref, "nm": item["name"], "fr": item["fr"],
                            "layers": item["layers"]})  # fmt: skip
         elif item["type"] == "footage" and (path := _file(item, folder)).is_file():
+            if path.suffix in _SOUNDS:  # -sound OFF: nobody hears what is drawn
+                continue
             assets.append(_picture(ref, path))
     lottie = {
         "v": "5.9.0", "nm": comp["name"], "ddd": 0, "w": comp["w"], "h": comp["h"],
