@@ -163,3 +163,35 @@ class AddressNotAllowed(DomainError):
     code = "address_not_allowed"
     title_fa = "نشانی از این دامنه پذیرفته نیست"
     title_en = "Addresses of this domain are not accepted"
+
+
+class AccountExists(Conflict):
+    """The invited address has an account: its owner signs in and accepts there."""
+
+    code = "account_exists"
+    title_fa = "این نشانی حساب دارد؛ وارد شوید و همان‌جا بپذیرید"
+    title_en = "This address has an account: sign in and accept there"
+
+
+class AlreadyMember(Conflict):
+    """The invited person has this role already, or an invitation is open."""
+
+    code = "already_member"
+    title_fa = "این شخص همین نقش را دارد یا دعوت‌نامه‌اش باز است"
+    title_en = "This person has the role already, or an open invitation"
+
+
+class LastAdmin(Conflict):
+    """The tenant would be left without an administrator."""
+
+    code = "last_admin"
+    title_fa = "مجموعه بی‌مدیر می‌ماند"
+    title_en = "The tenant would have no administrator"
+
+
+class NotOneself(Forbidden):
+    """Nobody changes their own powers."""
+
+    code = "not_oneself"
+    title_fa = "نقش خودتان را نمی‌توانید عوض کنید"
+    title_en = "You cannot change your own role"

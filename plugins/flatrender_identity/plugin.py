@@ -13,9 +13,12 @@ from flatrender.security.ports import SessionLedger, TenantResolver
 from flatrender.security.tokens import KeySource
 from flatrender_identity.cli import user
 from flatrender_identity.controllers.access import AccessController
+from flatrender_identity.controllers.admin_members import InvitationController, MemberController
+from flatrender_identity.controllers.admin_policy import PolicyController
 from flatrender_identity.controllers.auth import AuthController, JwksController
 from flatrender_identity.controllers.me import MeController, PlanController
 from flatrender_identity.controllers.my_security import MySecurityController
+from flatrender_identity.controllers.my_sessions import MySessionController
 from flatrender_identity.controllers.pages import LinkPageController
 from flatrender_identity.handlers import SUBSCRIPTIONS
 from flatrender_identity.models import Base
@@ -24,11 +27,15 @@ from flatrender_identity.services.contacts import ContactService
 from flatrender_identity.services.credentials import CredentialService
 from flatrender_identity.services.directory import DirectoryService
 from flatrender_identity.services.entitlements import EntitlementService
+from flatrender_identity.services.invitations import InvitationService
 from flatrender_identity.services.keys import KeyService
 from flatrender_identity.services.links import LinkService
 from flatrender_identity.services.listing import ListingService
+from flatrender_identity.services.members import MemberService
 from flatrender_identity.services.mfa import MfaService
 from flatrender_identity.services.one_time import OneTimeService
+from flatrender_identity.services.policies import PolicyService
+from flatrender_identity.services.session_acts import SessionActService
 from flatrender_identity.services.sessions import SessionService
 from flatrender_identity.services.sign_in import SignInService
 from flatrender_identity.tasks import SCHEDULES, TASKS
@@ -37,6 +44,10 @@ _SERVICES: dict[str, type[Any]] = {
     "accounts": AccountService,
     "sessions": SessionService,
     "sign_ins": SignInService,
+    "acts": SessionActService,
+    "invitations": InvitationService,
+    "members": MemberService,
+    "policies": PolicyService,
     "one_time": OneTimeService,
     "links": LinkService,
     "contacts": ContactService,
@@ -61,6 +72,10 @@ class IdentityPlugin(FlatRenderPlugin):
             JwksController,
             MeController,
             MySecurityController,
+            MySessionController,
+            PolicyController,
+            MemberController,
+            InvitationController,
             LinkPageController,
             PlanController,
         ),

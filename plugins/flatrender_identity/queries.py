@@ -1,6 +1,7 @@
 """Identity's hot reads: SQL to Struct."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
@@ -77,24 +78,28 @@ async def credential_of(reads: ReadPool, tenant_id: UUID, address: Address) -> C
 
 
 class SessionLine(Struct, frozen=True, kw_only=True):
-    """One session of a user as listed to them."""
+    """One session of a user as listed to them. ``methods`` as in RFC 8176; ``current``: the
+    session that asks."""
 
     id: UUID
     device_name: str | None
     user_agent: str
     ip: str | None
+    first_ip: str | None
+    methods: list[str]
     created_at: datetime
     last_seen_at: datetime
     expires_at: datetime
+    current: bool
 
 
 _SESSIONS = """
-SELECT id, device_name, user_agent, host(last_ip), created_at, last_seen_at,
-       least(idle_expires_at, absolute_expires_at)
+SELECT id, device_name, user_agent, host(last_ip), host(ip), amr, created_at, last_seen_at,
+       least(idle_expires_at, absolute_expires_at), id IS NOT DISTINCT FROM $5::uuid
 FROM identity.sessions
 WHERE tenant_id = $1 AND user_id = $2 AND revoked_at IS NULL AND idle_expires_at > now()
   AND absolute_expires_at > now()
-ORDER BY last_seen_at DESC LIMIT $3 OFFSET $4
+ORDER BY last_seen_at DESC, id LIMIT $3 OFFSET $4
 """
 _SESSION_COUNT = """
 SELECT count(*) FROM identity.sessions
@@ -104,10 +109,18 @@ WHERE tenant_id = $1 AND user_id = $2 AND revoked_at IS NULL AND idle_expires_at
 
 
 async def sessions_of(
-    reads: ReadPool, tenant_id: UUID, user_id: UUID, *, limit: int, offset: int
+    reads: ReadPool,
+    tenant_id: UUID,
+    user_id: UUID,
+    *,
+    current: UUID | None,
+    limit: int,
+    offset: int,
 ) -> tuple[list[SessionLine], int]:
     """Return one page of a user's live sessions and how many there are."""
-    rows = await reads.all(SessionLine, tenant_id, _SESSIONS, tenant_id, user_id, limit, offset)
+    rows = await reads.all(
+        SessionLine, tenant_id, _SESSIONS, tenant_id, user_id, limit, offset, current
+    )
     total = await reads.value(tenant_id, _SESSION_COUNT, tenant_id, user_id)
     return rows, int(total)
 
@@ -147,3 +160,36 @@ ORDER BY position LIMIT $2 OFFSET $3
 async def plans_of(reads: ReadPool, tenant_id: UUID, *, limit: int, offset: int) -> list[PlanOffer]:
     """Return the plans a tenant sells: its own, else the default tenant's."""
     return await reads.all(PlanOffer, tenant_id, _PLANS, tenant_id, limit, offset)
+
+
+class SecurityLine(Struct, frozen=True, kw_only=True):
+    """One line of an account's security log: ``kind`` is a stable word, ``detail`` its values."""
+
+    id: UUID
+    kind: str
+    at: datetime
+    ip: str | None
+    user_agent: str
+    session_id: UUID | None
+    detail: dict[str, Any]
+
+
+_SECURITY_LOG = """
+SELECT id, kind, created_at, host(ip), user_agent, session_id, detail
+FROM identity.security_events WHERE tenant_id = $1 AND user_id = $2
+ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4
+"""
+_SECURITY_COUNT = """
+SELECT count(*) FROM identity.security_events WHERE tenant_id = $1 AND user_id = $2
+"""
+
+
+async def security_log_of(
+    reads: ReadPool, tenant_id: UUID, user_id: UUID, *, limit: int, offset: int
+) -> tuple[list[SecurityLine], int]:
+    """Return one page of an account's security log and how many lines it has."""
+    rows = await reads.all(
+        SecurityLine, tenant_id, _SECURITY_LOG, tenant_id, user_id, limit, offset
+    )
+    total = await reads.value(tenant_id, _SECURITY_COUNT, tenant_id, user_id)
+    return rows, int(total)

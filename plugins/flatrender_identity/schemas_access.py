@@ -5,14 +5,17 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from flatrender.errors import FieldError, FieldInvalid, Invalid
+from flatrender.security.principal import Role
 from flatrender.text import check_lines
 from flatrender_identity.addresses import Address, normalise_mobile
 from flatrender_identity.domain import normalise_email
-from flatrender_identity.schemas import Code, Email, Mobile, Password
+from flatrender_identity.policy import TenantPolicy
+from flatrender_identity.schemas import Code, Email, Locale, Mobile, Password
 
 Identifier = Annotated[
     str, Meta(min_length=3, max_length=254, examples=["sara@example.ir", "+989121234567"])
 ]
+Reason = Annotated[str, Meta(min_length=3, max_length=500, examples=["asked for by its owner"])]
 LinkToken = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
@@ -101,6 +104,69 @@ class ConfirmMobileBody(Struct, frozen=True, forbid_unknown_fields=True):
 
     mobile: Mobile
     code: Code
+
+
+class NameSessionBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """A name for the device of a session; empty: none."""
+
+    device_name: Annotated[str, Meta(max_length=120)]
+
+    def __post_init__(self) -> None:
+        """Refuse what would change the words beside it."""
+        check_lines(self, ("device_name",))
+
+
+class EndedAnswer(Struct, frozen=True):
+    """How many sessions were ended."""
+
+    ended: int
+
+
+class PolicyBody(TenantPolicy, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The tenant's rules, and why they change."""
+
+    reason: Reason
+
+    def __post_init__(self) -> None:
+        """Refuse a domain that is none, and what would change the log's other words."""
+        super().__post_init__()
+        check_lines(self, ("reason",))
+
+
+class InviteBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Whom to invite, as what, with which words."""
+
+    email: Email
+    role: Role
+    message: Annotated[str, Meta(max_length=500)] = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what would change the mail's other words."""
+        check_lines(self, ("message",))
+
+
+class RoleBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A role, and why it is given."""
+
+    role: Role
+    reason: Reason
+
+    def __post_init__(self) -> None:
+        """Refuse what would change the log's other words."""
+        check_lines(self, ("reason",))
+
+
+class AcceptBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The link's token, and the account to make."""
+
+    token: LinkToken
+    password: Password
+    display_name: Annotated[str, Meta(max_length=120)] = ""
+    locale: Locale = "fa"
+
+    def __post_init__(self) -> None:
+        """Refuse what would change the words beside the name."""
+        check_lines(self, ("display_name",))
 
 
 def check_proof(token: str | None, identifier: str | None, code: str | None) -> None:

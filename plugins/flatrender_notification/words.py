@@ -133,4 +133,36 @@ MESSAGES: dict[str, Words] = {
         body_fa="از {old} به {new}. اگر کار شما نبود، با پشتیبانی تماس بگیرید.",
         body_en="From {old} to {new}. If this was not you, contact support.",
     ),
+    "new_sign_in": Words(
+        title_fa="ورود از دستگاهی تازه",
+        title_en="A sign-in from a new device",
+        body_fa="{device} از نشانی {address}. اگر کار شما نبود، گذرواژه‌تان را عوض کنید.",
+        body_en="{device} from {address}. If this was not you, change your password now.",
+    ),
+    "sessions_ended": Words(
+        title_fa="از همه‌ی دستگاه‌ها خارج شدید",
+        title_en="You were signed out everywhere",
+        body_fa="اگر کار شما نبود، گذرواژه‌تان را عوض کنید.",
+        body_en="If this was not you, change your password now.",
+    ),
+    "session_stolen": Words(
+        title_fa="یکی از نشست‌های شما بسته شد",
+        title_en="One of your sessions was ended",
+        body_fa="کلیدی که یک بار به کار رفته بود دوباره آمد؛ شاید کسی آن را برداشته باشد. "
+        "دوباره وارد شوید و گذرواژه‌تان را عوض کنید.",
+        body_en="A key that had been used came back: somebody may have taken it. "
+        "Sign in again and change your password.",
+    ),
+    "invitation": Words(
+        title_fa="دعوت به {tenant}",
+        title_en="An invitation to {tenant}",
+        body_fa="{inviter} شما را دعوت کرد. پیوند زیر یک بار و تا ۷ روز کار می‌کند. {message}",
+        body_en="{inviter} invited you. The link below works once, for 7 days. {message}",
+    ),
+    "role_changed": Words(
+        title_fa="نقش شما عوض شد",
+        title_en="Your role was changed",
+        body_fa="از {before} به {after}. برای ادامه دوباره وارد شوید.",
+        body_en="From {before} to {after}. Sign in again to go on.",
+    ),
 }

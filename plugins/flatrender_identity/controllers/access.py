@@ -17,9 +17,10 @@ from flatrender.security.limits import define_limit
 from flatrender.security.principal import Principal
 from flatrender_identity.addresses import read_address
 from flatrender_identity.controllers.auth import answer_of
-from flatrender_identity.errors import AddressTaken, InvalidCode, InvalidLink
+from flatrender_identity.errors import AccountExists, AddressTaken, InvalidCode, InvalidLink
 from flatrender_identity.schemas import Accepted, MfaAnswer, TokenAnswer
 from flatrender_identity.schemas_access import (
+    AcceptBody,
     IdentifierBody,
     LinkSignInBody,
     ProofBody,
@@ -29,6 +30,7 @@ from flatrender_identity.schemas_access import (
 from flatrender_identity.services.accounts import AccountService
 from flatrender_identity.services.contacts import ContactService
 from flatrender_identity.services.credentials import CredentialService
+from flatrender_identity.services.invitations import InvitationService
 from flatrender_identity.services.links import LinkService
 from flatrender_identity.services.one_time import OneTimeService, Proof, Purpose
 from flatrender_identity.services.sign_in import MfaPending, SignInService
@@ -202,3 +204,27 @@ class AccessController(Controller):
     ) -> None:
         """Use the link that a new address got; both the old and the new one are told."""
         await contacts.change(await one_time.by_token(data.token, "change_email", "change_mobile"))
+
+    @post(
+        "/invitations/accept",
+        status_code=204,
+        operation_id="accept_invitation",
+        summary="Accept an invitation",
+        opt=_SHOWING,
+        responses=problem_responses(InvalidLink, AccountExists, RateLimited),
+    )
+    async def accept(
+        self,
+        data: JSONBody[AcceptBody],
+        principal: NamedDependency[Principal],
+        one_time: NamedDependency[OneTimeService],
+        invitations: NamedDependency[InvitationService],
+    ) -> None:
+        """Make the invited account by the link of the mail. Who has one signs in and accepts by
+        `/v1/me/invitations/accept`."""
+        await invitations.accept(
+            await one_time.by_token(data.token, "invitation"),
+            password=data.password,
+            display_name=data.display_name.strip(),
+            locale=data.locale,
+        )

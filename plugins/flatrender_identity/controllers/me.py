@@ -1,4 +1,4 @@
-"""The caller's own account: /v1/me, its sessions and second factor; plans on sale."""
+"""The caller's own account: /v1/me and its second factor; plans on sale."""
 
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from flatrender.security.guards import requires_step_up, requires_user
 from flatrender.security.principal import Principal
 from flatrender_identity.controllers.auth import answer_of
 from flatrender_identity.errors import FactorExists, InvalidMfaCode, MfaLocked
-from flatrender_identity.queries import Me, PlanOffer, SessionLine
+from flatrender_identity.queries import Me, PlanOffer
 from flatrender_identity.schemas import (
     ChangeMeBody,
     CodeBody,
@@ -29,7 +29,6 @@ from flatrender_identity.services.accounts import AccountService
 from flatrender_identity.services.entitlements import EntitlementService
 from flatrender_identity.services.listing import ListingService
 from flatrender_identity.services.mfa import MfaService
-from flatrender_identity.services.sessions import SessionService
 
 
 def own_id(principal: Principal) -> UUID:
@@ -78,37 +77,6 @@ class MeController(Controller):
     ) -> RenderLimits:
         """Return the tiers of the caller's plan, the watermark and what is left of today."""
         return await entitlements.limits(principal.tenant_id, own_id(principal))
-
-    @get(
-        "/sessions",
-        operation_id="list_my_sessions",
-        summary="My sessions",
-        opt={"mfa": "exempt"},
-    )
-    async def sessions(
-        self,
-        principal: NamedDependency[Principal],
-        page_params: NamedDependency[PageParams],
-        listing: NamedDependency[ListingService],
-    ) -> Page[SessionLine]:
-        """Return live sessions, the latest used first."""
-        return await listing.sessions(principal.tenant_id, own_id(principal), page_params)
-
-    @delete(
-        "/sessions/{session_id:uuid}",
-        operation_id="end_my_session",
-        summary="End one of my sessions",
-        opt={"mfa": "exempt"},
-        responses=problem_responses(NotFound),
-    )
-    async def end_session(
-        self,
-        session_id: FromPath[UUID],
-        principal: NamedDependency[Principal],
-        sessions: NamedDependency[SessionService],
-    ) -> None:
-        """End a session; its tokens are refused from the next call on."""
-        await sessions.end(principal, session_id, reason="ended by its owner")
 
     @post(
         "/mfa/totp",

@@ -16,6 +16,7 @@ from flatrender_identity.errors import (
     AddressNotAllowed,
     AddressTaken,
     InvalidCode,
+    InvalidLink,
     ProofRequired,
 )
 from flatrender_identity.queries import Me
@@ -26,12 +27,14 @@ from flatrender_identity.schemas_access import (
     ChangePasswordBody,
     ConfirmEmailBody,
     ConfirmMobileBody,
+    TokenBody,
     email_address,
     mobile_address,
 )
 from flatrender_identity.services.accounts import AccountService
 from flatrender_identity.services.contacts import ContactService
 from flatrender_identity.services.credentials import CredentialService
+from flatrender_identity.services.invitations import InvitationService
 from flatrender_identity.services.one_time import OneTimeService
 
 
@@ -159,3 +162,22 @@ class MySecurityController(Controller):
             user_id=own_id(principal),
         )
         return await accounts.me(principal.tenant_id, await contacts.change(proof))
+
+    @post(
+        "/invitations/accept",
+        status_code=204,
+        operation_id="accept_invitation_as_me",
+        summary="Accept an invitation with my account",
+        opt={"critical": True},
+        responses=problem_responses(InvalidLink),
+    )
+    async def accept_invitation(
+        self,
+        data: JSONBody[TokenBody],
+        principal: NamedDependency[Principal],
+        one_time: NamedDependency[OneTimeService],
+        invitations: NamedDependency[InvitationService],
+    ) -> None:
+        """Take the role of an invitation that was sent to the caller's address; every session
+        ends, and signing in again has the role."""
+        await invitations.accept_as(principal, await one_time.by_token(data.token, "invitation"))

@@ -82,7 +82,6 @@ class Invitation(Base):
     email: Mapped[str | None]
     mobile: Mapped[str | None]
     role: Mapped[str] = mapped_column(server_default=FetchedValue())
-    token_hash: Mapped[bytes] = mapped_column(LargeBinary)
     message: Mapped[str] = mapped_column(server_default=FetchedValue())
     invited_by: Mapped[UUID | None]
     accepted_by: Mapped[UUID | None]

@@ -113,6 +113,7 @@ class LinkService:
         address: Address,
         locale: str,
         template: str | None = None,
+        params: dict[str, str] | None = None,
     ) -> None:
         """Make one token and send both its halves, sealed, to ``address``: a code, and for mail
         the link to a page that uses the token up on a person's word only."""
@@ -126,7 +127,7 @@ class LinkService:
         if address.kind == "Email" and link is not None:
             secrets["link"] = link
         sealed = seal(self._context, address, secrets)
-        tell(work, address, template or purpose, locale, user_id, sealed=sealed)
+        tell(work, address, template or purpose, locale, user_id, params, sealed)
 
     async def link(self, tenant_id: UUID, purpose: str, token: str, locale: str) -> str | None:
         """Return the link of a token: the tenant's own page, else ours. The token is in the

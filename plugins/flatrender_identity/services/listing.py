@@ -4,7 +4,14 @@ from uuid import UUID
 
 from flatrender.http.pages import Page, PageParams
 from flatrender.plugin import PluginContext
-from flatrender_identity.queries import PlanOffer, SessionLine, plans_of, sessions_of
+from flatrender_identity.queries import (
+    PlanOffer,
+    SecurityLine,
+    SessionLine,
+    plans_of,
+    security_log_of,
+    sessions_of,
+)
 
 
 class ListingService:
@@ -13,9 +20,25 @@ class ListingService:
     def __init__(self, context: PluginContext) -> None:
         self._reads = context.db.reads
 
-    async def sessions(self, tenant_id: UUID, user_id: UUID, page: PageParams) -> Page[SessionLine]:
-        """Return one page of a user's live sessions."""
+    async def sessions(
+        self, tenant_id: UUID, user_id: UUID, page: PageParams, *, current: UUID | None
+    ) -> Page[SessionLine]:
+        """Return one page of a user's live sessions; ``current`` is the one that asks."""
         rows, total = await sessions_of(
+            self._reads,
+            tenant_id,
+            user_id,
+            current=current,
+            limit=page.limit,
+            offset=page.offset,
+        )
+        return page.of(rows, total)
+
+    async def security_log(
+        self, tenant_id: UUID, user_id: UUID, page: PageParams
+    ) -> Page[SecurityLine]:
+        """Return one page of what happened to an account, the latest first."""
+        rows, total = await security_log_of(
             self._reads, tenant_id, user_id, limit=page.limit, offset=page.offset
         )
         return page.of(rows, total)

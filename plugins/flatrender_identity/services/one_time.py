@@ -41,6 +41,7 @@ LIVES: dict[str, timedelta] = {
     "change_mobile": timedelta(minutes=10),
     "reset_password": timedelta(minutes=30),
     "magic_link": timedelta(minutes=15),
+    "invitation": timedelta(days=7),
     "delete_account": timedelta(days=30),
 }
 CODE_GUESS = define_limit("code_guess", 10, 3_600.0).name

@@ -17,7 +17,7 @@ from flatrender_identity.errors import InvalidRefreshToken
 from flatrender_identity.policy import read_policy
 from flatrender_identity.services.keys import KeyService
 from flatrender_identity.services.policies import PolicyService
-from flatrender_identity.services.security_log import inet, record
+from flatrender_identity.services.security_log import inet, record, tell_owner
 
 _INSERT = """
 INSERT INTO identity.sessions (id, tenant_id, user_id, amr, mfa_at, user_epoch, user_agent,
@@ -30,6 +30,9 @@ _SEEN = """
 UPDATE identity.users SET last_login_at = now(), last_login_ip = CAST(:ip AS inet),
     login_count = login_count + 1, password_hash = coalesce(:rehash, password_hash)
 WHERE tenant_id = :tenant AND id = :user
+RETURNING login_count > 1 AND NOT EXISTS (
+    SELECT FROM identity.sessions s WHERE s.tenant_id = :tenant AND s.user_id = :user
+      AND s.id <> :session AND s.user_agent = :agent) AS from_a_new_device
 """
 _LOCK = """
 SELECT s.tenant_id, s.user_id, s.counter, s.rotated_at, s.revoked_at, s.mfa_at,
@@ -129,7 +132,18 @@ class SessionService:
                 idle=min(idle, absolute),
                 absolute=absolute,
             )
-            await work.execute(_SEEN, ip=address, rehash=rehash, tenant=tenant_id, user=user_id)
+            seen = await work.execute(
+                _SEEN,
+                ip=address,
+                rehash=rehash,
+                tenant=tenant_id,
+                user=user_id,
+                session=session_id,
+                agent=user_agent[:400],
+            )
+            if seen.scalar_one():
+                shown = {"device": user_agent[:120], "address": address or ""}
+                await tell_owner(work, user_id, "new_sign_in", shown)
             dead: list[UUID] = []
             if policy.single_session:
                 dead = await end_all(work, user_id, reason="signed in elsewhere", but=session_id)
@@ -151,6 +165,7 @@ class SessionService:
             counter=0,
             mfa_at=mfa_at,
             left=min(idle, absolute),
+            mfa_required=policy.require_mfa,
         )
 
     async def refresh(self, token: str) -> Tokens:
@@ -170,11 +185,13 @@ class SessionService:
             )
             if verdict.action == "kill":
                 await work.execute(_KILL, presented.session_id, "refresh token used twice")
-            sliding = read_policy(row["policy"]).idle(self._sliding)
+            policy = read_policy(row["policy"])
+            sliding = policy.idle(self._sliding)
             if verdict.action == "rotate":
                 await work.execute(_ROTATE, presented.session_id, inet(client_address()), sliding)
         if verdict.action == "kill":
             await self._context.infra.security.gate.revoke(presented.session_id)
+            await self._tell_theft(row["tenant_id"], row["user_id"], presented.session_id)
             raise InvalidRefreshToken()
         counter = row["counter"] + (1 if verdict.action == "rotate" else 0)
         return await self._tokens(
@@ -188,6 +205,7 @@ class SessionService:
                 sliding if verdict.action == "rotate" else row["idle_left"],
                 row["absolute_left"],
             ),
+            mfa_required=policy.require_mfa,
         )
 
     async def log_out(self, principal: Principal) -> None:
@@ -210,6 +228,9 @@ class SessionService:
             )
             if ended.first() is None:
                 raise NotFound()
+            if principal.user_id is not None:
+                kind = "signed_out" if reason == "logout" else "session_ended"
+                await record(work, principal.user_id, kind, session_id=session_id)
         await self._context.infra.security.gate.revoke(session_id)
 
     async def strengthen(self, principal: Principal, mfa_at: datetime, *, method: str) -> Tokens:
@@ -240,6 +261,12 @@ class SessionService:
             left=row.remaining,
         )
 
+    async def _tell_theft(self, tenant_id: UUID, user_id: UUID, session_id: UUID) -> None:
+        """Tell the owner that a token came back that somebody had used already."""
+        async with self._db.unit_of_work(tenant_id) as work:
+            await record(work, user_id, "refresh_reused", session_id=session_id)
+            await tell_owner(work, user_id, "session_stolen")
+
     async def _tokens(
         self,
         tenant_id: UUID,
@@ -250,6 +277,7 @@ class SessionService:
         counter: int,
         mfa_at: datetime | None,
         left: timedelta,
+        mfa_required: bool = False,
     ) -> Tokens:
         signer = await self._context.get(KeyService).signer()
         access, seconds = signer.access(
@@ -258,6 +286,7 @@ class SessionService:
             role=role,
             session_id=session_id,
             mfa_at=int(mfa_at.timestamp()) if mfa_at else 0,
+            mfa_required=mfa_required,
         )
         return Tokens(
             access_token=access,

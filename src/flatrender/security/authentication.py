@@ -115,7 +115,7 @@ class Authentication:
             raise CredentialRequired()
         _fits(principal, mode)
         await self._pass_gate(principal, opt)
-        if principal.is_staff and principal.mfa_at == 0 and opt.get("mfa") != "exempt":
+        if principal.lacks_mfa and opt.get("mfa") != "exempt":
             raise MfaRequired()
         return principal, claims
 

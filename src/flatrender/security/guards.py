@@ -56,7 +56,7 @@ def requires_role(role: Role) -> Guard:
             raise WrongCredential()
         if _RANK[principal.role] < _RANK[role]:
             raise Forbidden()
-        if principal.is_staff and principal.mfa_at == 0:
+        if principal.lacks_mfa:
             raise MfaRequired()
 
     return guard

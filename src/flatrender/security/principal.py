@@ -16,7 +16,8 @@ class Principal(Struct, frozen=True, kw_only=True):
     """The caller of one request.
 
     ``mfa_at`` is the Unix time of the last second factor in this session (0: none), used by
-    guards for staff and for step-up. ``scopes`` belong to API keys.
+    guards for staff and for step-up; ``mfa_required``: the tenant lets nobody act without one.
+    ``scopes`` belong to API keys.
     """
 
     kind: PrincipalKind
@@ -27,6 +28,13 @@ class Principal(Struct, frozen=True, kw_only=True):
     key_id: UUID | None = None
     scopes: frozenset[str] = frozenset()
     mfa_at: int = 0
+    mfa_required: bool = False
+
+    @property
+    def lacks_mfa(self) -> bool:
+        """True for who needs a second factor (staff, and everybody of a tenant that says so) and
+        has shown none in this session."""
+        return (self.is_staff or self.mfa_required) and self.mfa_at == 0
 
     @property
     def is_staff(self) -> bool:

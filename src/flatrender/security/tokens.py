@@ -106,7 +106,7 @@ class SigningKey:
 
 
 class AccessClaims(Struct, frozen=True, kw_only=True):
-    """What an access token says. ``mfa_at`` is Unix time, 0 for none."""
+    """What an access token says. ``mfa_at`` is Unix time, 0 for none; see :class:`Principal`."""
 
     user_id: UUID
     tenant_id: UUID
@@ -114,6 +114,7 @@ class AccessClaims(Struct, frozen=True, kw_only=True):
     sid: UUID
     exp: int
     mfa_at: int = 0
+    mfa_required: bool = False
 
     def principal(self) -> Principal:
         """Return the caller that this token names."""
@@ -124,6 +125,7 @@ class AccessClaims(Struct, frozen=True, kw_only=True):
             role=self.role,
             session_id=self.sid,
             mfa_at=self.mfa_at,
+            mfa_required=self.mfa_required,
         )
 
 
@@ -155,14 +157,19 @@ class TokenSigner:
         return self._key.kid
 
     def use(self, key: SigningKey) -> None:
-        """Sign with ``key`` from now on (rotation).
-
-        Publish it a minute before: verifiers ask for an unknown key id every ten seconds at most.
-        """
+        """Sign with ``key`` from now on (rotation). Publish it a minute before: verifiers ask for
+        an unknown key id every ten seconds at most."""
         self._key = key
 
     def access(
-        self, *, user_id: UUID, tenant_id: UUID, role: Role, session_id: UUID, mfa_at: int = 0
+        self,
+        *,
+        user_id: UUID,
+        tenant_id: UUID,
+        role: Role,
+        session_id: UUID,
+        mfa_at: int = 0,
+        mfa_required: bool = False,
     ) -> tuple[str, int]:
         """Return an access token and its life in seconds."""
         claims = {
@@ -172,6 +179,7 @@ class TokenSigner:
             "sid": str(session_id),
             "sub": str(user_id),
             "mfa_at": mfa_at,
+            "mfa_required": mfa_required,
         }
         return self._sign(ACCESS, claims, self._access_seconds), self._access_seconds
 

@@ -1,0 +1,90 @@
+"""Members of a tenant and their roles: who may act for it, and how that changes.
+
+A changed role ends the member's sessions: what a token may do was decided with the old one.
+"""
+
+from uuid import UUID
+
+from flatrender.db import UnitOfWork
+from flatrender.errors import NotFound
+from flatrender.http.pages import Page, PageParams
+from flatrender.plugin import PluginContext
+from flatrender.security.principal import Principal, Role
+from flatrender_identity.errors import LastAdmin, NotOneself
+from flatrender_identity.queries_members import MemberLine, members_of
+from flatrender_identity.services.audit import audit
+from flatrender_identity.services.security_log import record, tell_owner
+from flatrender_identity.services.sessions import end_all
+
+#: All of a tenant's admins, locked in one order: two admins who demote each other take turns.
+_ADMINS = """
+SELECT id FROM identity.users
+WHERE tenant_id = :tenant AND role = 'admin' AND status = 'Active' AND deleted_at IS NULL
+ORDER BY id FOR UPDATE
+"""
+_LOCK = """
+SELECT role FROM identity.users
+WHERE tenant_id = :tenant AND id = :user AND deleted_at IS NULL FOR UPDATE
+"""
+_GIVE = """
+UPDATE identity.users SET role = :role, session_epoch = session_epoch + 1
+WHERE tenant_id = :tenant AND id = :user
+"""
+
+
+class MemberService:
+    """Use cases of members."""
+
+    def __init__(self, context: PluginContext) -> None:
+        self._context = context
+        self._db = context.db
+
+    async def page(self, tenant_id: UUID, page: PageParams) -> Page[MemberLine]:
+        """Return one page of who acts for the tenant, by role and name."""
+        rows, total = await members_of(
+            self._db.reads, tenant_id, limit=page.limit, offset=page.offset
+        )
+        return page.of(rows, total)
+
+    async def change_role(
+        self, principal: Principal, user_id: UUID, role: Role, *, reason: str
+    ) -> None:
+        """Give somebody of the tenant a role. Raises ``NotFound``, :class:`NotOneself`,
+        :class:`LastAdmin`."""
+        if user_id == principal.user_id:
+            raise NotOneself()
+        async with self._db.unit_of_work(principal.tenant_id) as work:
+            dead = await self.give_role(work, principal, user_id, role, reason=reason)
+        if dead:
+            await self._context.infra.security.gate.revoke(*dead)
+
+    async def give_role(
+        self, work: UnitOfWork, principal: Principal, user_id: UUID, role: Role, *, reason: str
+    ) -> list[UUID]:
+        """Change a role inside ``work``; returns the sessions that died of it, none when the role
+        was this one already. Audited as the act of ``principal``."""
+        admins = [row.id for row in await work.execute(_ADMINS, tenant=work.tenant)]
+        found = await work.execute(_LOCK, tenant=work.tenant, user=user_id)
+        before: str | None = found.scalar_one_or_none()
+        if before is None:
+            raise NotFound()
+        if before == role:
+            return []
+        if admins == [user_id]:
+            raise LastAdmin()
+        await work.execute(_GIVE, role=role, tenant=work.tenant, user=user_id)
+        dead = await end_all(work, user_id, reason="role changed")
+        change = {"before": before, "after": role}
+        await record(work, user_id, "role_changed", detail=change)
+        await tell_owner(work, user_id, "role_changed", change)
+        await audit(
+            work,
+            principal,
+            action="user.role.change",
+            target_type="user",
+            target_id=user_id,
+            before={"role": before},
+            after={"role": role},
+            reason=reason,
+        )
+        return dead
