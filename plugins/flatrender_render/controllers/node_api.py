@@ -141,6 +141,27 @@ class NodeController(Controller):
         return Response(found, status_code=200 if found else 204)
 
     @post(
+        "/claims/batch",
+        status_code=200,
+        operation_id="node_claim_many",
+        summary="Ask for work for several slots",
+        responses=problem_responses(*SIGNED),
+    )
+    async def claim_many(
+        self,
+        data: JSONBody[wire.AskMany],
+        principal: NamedDependency[Principal],
+        gateway: NamedDependency[NodeGateway],
+        request: Request[Any, Any, Any],
+    ) -> Response[wire.Claims | None]:
+        """Return up to `most` frame jobs, waiting up to `wait` seconds for the first; 204 when
+        there is none. No node gets more at once than its slots."""
+        async with caller_watched(request) as gone:
+            found = await gateway.claim_many(node_of(principal), data, gone)
+        answer = wire.Claims(claims=found) if found else None
+        return Response(answer, status_code=200 if found else 204)
+
+    @post(
         "/fonts/links",
         status_code=200,
         operation_id="node_font_links",

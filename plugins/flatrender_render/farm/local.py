@@ -41,7 +41,14 @@ class LocalLink:
 
     async def claim(self, engine: str) -> Claim | None:
         """See ``FarmLink``."""
-        return await claims.take(self._context.db, engine=engine, node_id=self._node_id)
+        found = await self.claim_many(engine, 1)
+        return found[0] if found else None
+
+    async def claim_many(self, engine: str, most: int) -> list[Claim]:
+        """As ``claim``, for several free slots at once."""
+        return await claims.take_many(
+            self._context.db, engine=engine, node_id=self._node_id, most=most
+        )
 
     def files(self, claim: Claim) -> Files:
         """See ``FarmLink``: the store itself."""

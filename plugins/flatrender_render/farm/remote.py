@@ -223,6 +223,7 @@ class HttpLink(HttpReports[Claim]):
 
     def __init__(self, client: FarmClient, *, wait: float = wire.MAX_WAIT) -> None:
         super().__init__(client, lambda c: f"{wire.API}/claims/{c.id}/{c.epoch}", wait=wait)
+        self._bundles = True
 
     async def claim(self, engine: str) -> Claim | None:
         """See ``FarmLink``. Raises ``FarmAway`` and ``FarmRefused``."""
@@ -233,6 +234,24 @@ class HttpLink(HttpReports[Claim]):
         ask = wire.Ask(engines=engines, wait=self._wait)
         path = f"{wire.API}/claims"
         return await self._client.call(path, ask, Claim, within=self._wait + ANSWER_SECONDS)
+
+    async def claim_many(self, engines: list[str], most: int) -> list[Claim]:
+        """Take up to ``most`` frame jobs, waiting for the first; one from an older farm."""
+        if most > 1 and self._bundles:
+            ask = wire.AskMany(engines=engines, wait=self._wait, most=most)
+            path = f"{wire.API}/claims/batch"
+            within = self._wait + ANSWER_SECONDS
+            try:
+                answer = await self._client.call(path, ask, wire.Claims, within=within)
+            except FarmRefused as error:
+                if error.status not in {404, 405}:
+                    raise
+                log.warning("farm_gives_one_at_a_time", error=str(error))  # older than this node
+                self._bundles = False
+            else:
+                return answer.claims if answer else []
+        found = await self.claim_any(engines)
+        return [found] if found else []
 
     async def begin(self, claim: Claim) -> None:
         """See ``FarmLink``."""

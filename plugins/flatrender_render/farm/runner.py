@@ -1,6 +1,7 @@
 """A worker of the pool as a node: claims by SQL what the performer does."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -8,6 +9,7 @@ from uuid import UUID
 from flatrender.plugin import PluginContext
 from flatrender_render.engines import available_engines, available_scanners
 from flatrender_render.farm import claims
+from flatrender_render.farm.fence import give_back
 from flatrender_render.farm.install import install_font
 from flatrender_render.farm.local import LocalLink
 from flatrender_render.farm.node import Node
@@ -17,6 +19,7 @@ from flatrender_render.farm.renditions import BEAT_SECONDS, do_rendition
 from flatrender_render.farm.scan_local import LocalScanLink
 from flatrender_render.farm.scans import do_scan
 from flatrender_render.farm.selftest import prove_machine
+from flatrender_render.farm.together import Together
 from flatrender_render.services.renditions import RenditionService
 
 
@@ -34,6 +37,7 @@ class Runner(Performer):
         self._node.acts["close_ae"] = self._close_ae
         self._node.acts["install_font"] = self._install_font
         self._node.cache = self.cache
+        self._slots: dict[str, Together] = {}
 
     async def _test_render(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         return await prove_machine(self.pool, self._tests)
@@ -52,13 +56,17 @@ class Runner(Performer):
         if engine not in available_engines():
             return
         link = LocalLink(self._context, await self._node.identity())
+        slots = self._slots.get(engine)
+        if slots is None:
+            slots = Together(partial(link.claim_many, engine), partial(give_back, link))
+            self._slots[engine] = slots
         while not self.leaving:
-            claim = await link.claim(engine)
+            claim = await slots.ask()
             if claim is None:
                 if await claims.kept(self._context.db, engine):
                     # For a node that has the template. The wake was ours, so look once more.
                     await asyncio.sleep(claims.KEPT_SECONDS)
-                    claim = await link.claim(engine)
+                    claim = await slots.ask()
                 if claim is None:
                     return
             self._node.busy += 1

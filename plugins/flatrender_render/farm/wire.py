@@ -14,15 +14,18 @@ from msgspec import Meta, Struct
 
 from flatrender_render.domain import Step
 from flatrender_render.farm.cache import MOST_TOLD, CachedPackage
+from flatrender_render.farm.claims import Claim
 from flatrender_render.farm.fonts import MOST_FACES, Face
 from flatrender_render.farm.link import Failure, Part
 from flatrender_render.farm.repairs import Damage
 from flatrender_render.farm.reports import FinishedExport, Piece
+from flatrender_render.farm.together import MOST
 
 API = "/v1/node"
 MAX_WAIT = 25.0  # seconds of a long poll; below what proxies cut
 PREVIEW_LIMIT = 40_000  # characters of a data URL
 MAX_LINKS = 400
+MOST_CLAIMS = MOST  # frame jobs in one answer
 PART_BYTES = 8 * 1024 * 1024  # of a resumable upload
 
 Seconds = Annotated[float, Meta(ge=0, le=MAX_WAIT)]
@@ -107,6 +110,18 @@ class Ask(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     engines: Annotated[list[Text], Meta(min_length=1, max_length=20)]
     wait: Seconds = 0.0
+
+
+class AskMany(Ask, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """As ``Ask``, for several free slots: up to ``most`` frame jobs in one answer."""
+
+    most: Annotated[int, Meta(ge=1, le=MOST_CLAIMS)]
+
+
+class Claims(Struct, frozen=True, kw_only=True):
+    """Frame jobs for a node's free slots; each has an epoch and a lease of its own."""
+
+    claims: list[Claim]
 
 
 class Beat(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

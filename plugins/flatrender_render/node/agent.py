@@ -14,6 +14,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from flatrender import __version__
 from flatrender.clock import uuid7
 from flatrender_render.engines import available_engines, available_scanners
 from flatrender_render.farm import wire
+from flatrender_render.farm.fence import give_back
 from flatrender_render.farm.install import faces_here, install_font
 from flatrender_render.farm.performer import Performer
 from flatrender_render.farm.remote import FarmAway, FarmClient, FarmRefused, HttpFiles, HttpLink
@@ -31,6 +33,7 @@ from flatrender_render.farm.remote_scans import HttpScanLink
 from flatrender_render.farm.renditions import do_rendition
 from flatrender_render.farm.scans import do_scan
 from flatrender_render.farm.selftest import prove_machine
+from flatrender_render.farm.together import Together
 from flatrender_render.node.settings import NodeSettings
 
 log = structlog.get_logger(__name__)
@@ -79,9 +82,11 @@ class NodeAgent:
                 asyncio.create_task(self._pulse(), name="pulse"),
                 asyncio.create_task(self._obey(), name="acts"),
             ]
+            link = HttpLink(self._client, wait=self._settings.wait)
+            slots = Together(partial(link.claim_many, self.names), partial(give_back, link))
             tasks += [
-                asyncio.create_task(self._slot(), name=f"slot-{number}")
-                for number in range(self._settings.places)
+                asyncio.create_task(self._serve(slots.ask, partial(self.performer.do, link)))
+                for _ in range(self._settings.places)
             ]
             tasks += [
                 asyncio.create_task(self._scans(engine), name=f"scans-{engine}")
@@ -93,6 +98,7 @@ class NodeAgent:
             done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
             for task in [*tasks, stopped]:
                 task.cancel()
+            await slots.close()
             await asyncio.gather(*tasks, stopped, return_exceptions=True)
             for task in done - {stopped}:
                 task.result()  # a slot ends by an error only: let it be seen
@@ -137,12 +143,6 @@ class NodeAgent:
             self._client.bandwidth.limit = welcome.bandwidth_limit_bps
         self.performer.cache.budget = welcome.cache_budget_bytes
         log.info("node_joined", name=welcome.name, engines=self.names, slots=self._settings.places)
-
-    async def _slot(self) -> None:
-        link = HttpLink(self._client, wait=self._settings.wait)
-        await self._serve(
-            lambda: link.claim_any(self.names), lambda claim: self.performer.do(link, claim)
-        )
 
     async def _scans(self, engine: str) -> None:
         """Read designers' projects, one at a time, beside the slots' frame jobs."""

@@ -20,6 +20,7 @@ from flatrender_render.farm.long_poll import long_poll
 from flatrender_render.farm.presence import HEARTBEAT_SECONDS
 from flatrender_render.farm.wire import (
     Ask,
+    AskMany,
     Command,
     CommandResult,
     Hello,
@@ -149,15 +150,24 @@ class NodeGateway:
 
     async def claim(self, node_id: UUID, ask: Ask, gone: asyncio.Event) -> Claim | None:
         """Return a frame job, waiting for one as long as the node asked; see ``long_poll``."""
+        found = await self._claim(node_id, ask, 1, gone)
+        return found[0] if found else None
+
+    async def claim_many(self, node_id: UUID, ask: AskMany, gone: asyncio.Event) -> list[Claim]:
+        """As :meth:`claim`, for several free slots: what there is when there is something."""
+        return await self._claim(node_id, ask, ask.most, gone)
+
+    async def _claim(self, node_id: UUID, ask: Ask, most: int, gone: asyncio.Event) -> list[Claim]:
         link = LocalLink(self._context, node_id)
 
-        async def take() -> Claim | None:
+        async def take() -> list[Claim] | None:
+            found: list[Claim] = []
             for engine in ask.engines:
-                if (found := await link.claim(engine)) is not None:
-                    return found
-            return None
+                if len(found) < most:
+                    found += await link.claim_many(engine, most - len(found))
+            return found or None
 
-        return await long_poll(self._context, take, wait=ask.wait, gone=gone)
+        return await long_poll(self._context, take, wait=ask.wait, gone=gone) or []
 
     async def held(self, node_id: UUID, frame_job_id: UUID, epoch: int) -> HeldClaim:
         """Return a claim that a node has or had. Raises ``NotFound``."""

@@ -47,8 +47,7 @@ class Enrolled:
             memory_bytes=1,
             disk_total_bytes=1,
             disk_free_bytes=1,
-            slots=1,
-            **{"engines": {"lottie": "1"}, **more},
+            **{"slots": 1, "engines": {"lottie": "1"}, **more},
         )
         await client.call(f"{wire.API}/hello", hello, wire.Welcome)
 
