@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from flatrender.contracts.content import TemplateGraph, TemplateNeeds
-from flatrender.db import ReadPool
+from flatrender.db import ContextDatabase, ReadPool
 from flatrender.http.pages import Page, PageParams
 from flatrender.template.after_effects import AepManifest
 from flatrender_content.queries.listing import owners, read_page
@@ -180,9 +180,12 @@ FROM content.projects p
 JOIN content.project_containers c ON c.tenant_id = p.tenant_id AND c.id = p.container_id
 WHERE p.id = $1 AND p.deleted_at IS NULL AND c.published_at IS NOT NULL AND c.deleted_at IS NULL
 """  # noqa: S608 - constants
+#: Asked across tenants: a project keeps the package that it was copied from when its owner shows
+#: the template to nobody any more. Who names a package by its hash has it.
 _NEEDS = """
 SELECT manifest::text FROM content.container_versions
 WHERE container_id = $1 AND package_sha256 = $2 AND engine = 'aerender'
+  AND tenant_id = ANY ($3::uuid[])
 """
 _POSTER = """
 SELECT CASE WHEN $4::text IS NULL THEN c.poster_object_key
@@ -241,13 +244,15 @@ async def graph(reads: ReadPool, tenant_id: UUID, project_id: UUID) -> TemplateG
 
 
 async def needs(
-    reads: ReadPool, tenant_id: UUID, container_id: UUID, package_sha256: str
+    database: ContextDatabase, tenant_id: UUID, container_id: UUID, package_sha256: str
 ) -> TemplateNeeds:
-    """Return what a machine must have to draw a package of a template."""
-    text = await reads.value(tenant_id, _NEEDS, container_id, package_sha256)
-    if text is None:
+    """Return what a machine must have to draw a package of a template, published or not."""
+    rows = await database.system_fetch(
+        "needs of a package", _NEEDS, container_id, package_sha256, owners(tenant_id)
+    )
+    if not rows:
         return TemplateNeeds()
-    manifest = msgspec.json.decode(text, type=AepManifest)
+    manifest = msgspec.json.decode(rows[0]["manifest"], type=AepManifest)
     return TemplateNeeds(
         fonts=sorted({font.postscript or font.family for font in manifest.fonts}),
         engine_version=str(manifest.after_effects) if manifest.after_effects else None,

@@ -21,6 +21,7 @@ class LibraryService:
     """Reads of a tenant."""
 
     def __init__(self, context: PluginContext) -> None:
+        self._db = context.db
         self._reads = context.db.reads
         self._storage = context.infra.storage
         self._base = context.infra.settings.http.public_url.rstrip("/")
@@ -33,7 +34,7 @@ class LibraryService:
         self, tenant_id: UUID, container_id: UUID, package_sha256: str
     ) -> TemplateNeeds:
         """Return what drawing a package takes, as its scan found."""
-        return await templates.needs(self._reads, tenant_id, container_id, package_sha256)
+        return await templates.needs(self._db, tenant_id, container_id, package_sha256)
 
     async def music(self, tenant_id: UUID, music_id: UUID) -> MusicRef | None:
         """Return a music track, or None."""

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,6 +12,8 @@ import pytest
 from fontTools.ttLib import TTFont
 
 import flatrender.fonts
+from flatrender.security.principal import DEFAULT_TENANT_ID
+from flatrender.testing.packages import manifest, package
 from flatrender_render.farm import why
 from flatrender_render.farm.fonts import Face
 from flatrender_render.farm.install import faces_here, install_font
@@ -266,3 +269,123 @@ async def test_a_job_waits_for_a_node_that_has_its_font(library: Library, family
         await node.hello(client, faces=[Face(family=family, postscript=wanted)], **old)
         assert await HttpLink(client, wait=0.0).claim("aerender") is None
         await customer.call("POST", f"/v1/renders/{job['id']}/cancel")
+
+
+class Project:
+    """A person's project of a template that needs a font, no longer shown to anybody."""
+
+    def __init__(self, farm: Any, person: Any, saved: Any) -> None:
+        self.farm = farm
+        self.person = person
+        self.saved = saved
+
+    async def submit(self) -> Any:
+        """Submit a render; only its pictures can be claimed."""
+        answer = await self.farm.platform.client.post(
+            "/v1/renders",
+            json={"saved_project_id": self.saved["id"], "resolution": "360p"},
+            headers={**self.person.headers, "Idempotency-Key": uuid4().hex},
+        )
+        assert answer.status_code == 202, answer.text
+        return answer.json()
+
+    async def why(self, job: Any) -> Any:
+        """Return what the farm says of why a job waits."""
+        context = self.farm.platform.runtime.plugins["render"].context
+        async with context.db.system("test") as work:
+            return await why.explain(work, UUID(job["id"]))
+
+    async def cancel(self, job: Any) -> None:
+        """Leave nothing behind."""
+        await self.farm.platform.client.post(
+            f"/v1/renders/{job['id']}/cancel", headers=self.person.headers
+        )
+
+
+async def withdrawn(farm: Any, owner: UUID, person: Any, family: str) -> Project:
+    """Return a person's project of a template of ``owner``'s that was unpublished since."""
+    platform = farm.platform
+    importer = import_module("flatrender_content.services.importer").ImportService
+    data = package(manifest(slug=f"font-{uuid4().hex[:8]}"))
+    context = platform.runtime.plugins["content"].context
+    made = await context.get(importer).import_bytes(owner, data, publish=True)
+    rows = await platform.sql(
+        "SELECT id FROM content.projects WHERE container_id = $1", made.container_id
+    )
+    answer = await platform.client.post(
+        "/v1/saved-projects", json={"project_id": str(rows[0]["id"])}, headers=person.headers
+    )
+    assert answer.status_code == 201, answer.text
+    saved = answer.json()
+    needs = {"project": "p.aep", "comp": "frfinal", "mode": "Fix", "after_effects": 24,
+             "fonts": [{"family": family, "postscript": f"{family}-Regular"}]}  # fmt: skip
+    # As a scan of a project leaves it.
+    await platform.sql(
+        "UPDATE content.container_versions SET engine = 'aerender', manifest = $2 "
+        "WHERE container_id = $1",
+        made.container_id,
+        json.dumps(needs),
+    )
+    await platform.sql(
+        "UPDATE studio.saved_projects SET engine = 'aerender' WHERE id = $1", UUID(saved["id"])
+    )
+    await platform.sql(
+        "UPDATE content.project_containers SET published_at = NULL WHERE id = $1",
+        made.container_id,
+    )
+    return Project(farm, person, saved)
+
+
+async def test_a_template_that_was_unpublished_keeps_its_fonts_for_other_tenants(
+    library: Library, family: str
+) -> None:
+    farm = library.farm
+    _, key = await farm.platform.tenant()
+    project = await withdrawn(
+        farm, DEFAULT_TENANT_ID, await farm.platform.person(tenant_key=key), family
+    )
+    node = await farm.enrol()
+    async with node.joined(**AE) as client:
+        job = await project.submit()
+        assert await HttpLink(client, wait=0.0).claim("aerender") is None
+        found = await project.why(job)
+        assert (found.code, found.fonts) == ("no_font", [f"{family}-Regular"])
+        await project.cancel(job)
+
+
+async def test_a_tenants_own_font_is_not_the_farms_and_its_job_says_what_it_waits_for(
+    library: Library, family: str
+) -> None:
+    """A tenant's font is installed on no machine of everybody's; the farm's administrator's is."""
+    farm = library.farm
+    platform = farm.platform
+    owner, key = await platform.tenant()
+    project = await withdrawn(farm, owner, await platform.person(tenant_key=key), family)
+    theirs = type(farm)(farm.lot, farm.address, await platform.admin(tenant_key=key))
+    kept = await Library(theirs).bring(font(family))
+    node = await farm.enrol()
+    async with node.joined(**AE) as client:
+        job = await project.submit()
+        assert await HttpLink(client, wait=0.0).claim("aerender") is None
+        found = await project.why(job)
+        assert (found.code, found.fonts) == ("no_font", [f"{family}-Regular"])
+
+        async def heard() -> bool:
+            rows = await platform.sql(
+                "SELECT 1 FROM content.outbox o JOIN render.inbox i USING (event_id) "
+                "WHERE o.name = 'content.font.installed.v1' AND o.payload->'data'->>'font_id' = $1",
+                kept["id"],
+            )
+            return bool(rows)
+
+        await platform.until(heard)
+        asked = await farm.ask("GET", "/v1/admin/farm/fonts", params={"q": family})
+        assert asked.json()["data"] == []
+        await library.bring(font(family))
+        assert (await ordered(node, client, family)).arguments["family"] == family
+        await node.hello(client, faces=[Face(family=family, postscript=f"{family}-Regular")], **AE)
+        claim = await HttpLink(client, wait=0.0).claim("aerender")
+        assert claim is not None
+        assert str(claim.job.id) == job["id"]
+        await HttpLink(client).give_back(claim)
+        await project.cancel(job)

@@ -33,7 +33,8 @@ def sounding(bundle: bytes, folder: Path, **more: Any) -> bytes:
     film["items"].append(emulator.footage(7, name, 0, 0) | {"seconds": 2.0})
     tone = np.concatenate([sine(0.3, amplitude=0.0), sine(1.7)])  # silent where it is cut off
     data = write_sound(folder / "tone.wav", tone).read_bytes()
-    return emulator.bundle(film, {"footage/photo.png": photo, name: data})
+    made: bytes = emulator.bundle(film, {"footage/photo.png": photo, name: data})
+    return made
 
 
 async def rendered(shop: Any, base: str) -> bytes:
