@@ -37,9 +37,11 @@ class LocalRenditionLink:
         if not await self._renditions.heartbeat(claim, fraction):
             raise StaleEpoch
 
-    async def finish(self, claim: RenditionClaim, made: Transcoded, seconds: float) -> None:
-        """See ``RenditionLink``."""
-        if not await self._renditions.finish(claim, made, seconds):
+    async def finish(
+        self, claim: RenditionClaim, made: Transcoded, seconds: float, *, key: str = ""
+    ) -> None:
+        """See ``RenditionLink``; ``key``: where the result lies if not where the attempt put it."""
+        if not await self._renditions.finish(claim, made, seconds, key or claim.result_key):
             raise StaleEpoch
         async with self._context.db.system("rendition proven") as work:
             await conduct.note_proven(work, self._node_id, 0)

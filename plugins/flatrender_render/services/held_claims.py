@@ -99,10 +99,12 @@ class HeldClaim(Held[Claim]):
         try:
             await self._fenced(self._link.finish(self._claim, sealed))
         except ClaimOver:
-            await sealing.leave(self._context, self._claim, sealing.keys_of(sealed), timedelta())
+            await sealing.leave(
+                self._context, self._claim.job.tenant_id, sealing.keys_of(sealed), timedelta()
+            )
             if not await self._taken(export.piece.sha256):
                 raise
-        await sealing.leave(self._context, self._claim, keys, LINK_TIME * 2)
+        await self._leave(keys, LINK_TIME * 2)
 
     async def damaged(self, report: DamageFound) -> None:
         """See ``FarmLink.damaged``. Raises ``ClaimOver`` and ``ActNotOfClaim``."""
@@ -136,6 +138,9 @@ class HeldClaim(Held[Claim]):
         own = f"renders/{job.tenant_id}/{job.id}/{claim.kind}-{claim.index:05d}.{claim.epoch}."
         export = f"exports/{job.tenant_id}/{job.id}/{claim.epoch}/"
         return key.startswith(own) or (claim.kind == "assemble" and key.startswith(export))
+
+    async def _leave(self, keys: list[str], after: timedelta) -> None:
+        await sealing.leave(self._context, self._claim.job.tenant_id, keys, after)
 
     async def _taken(self, sha256: str) -> bool:
         args = (self._claim.id, self._claim.epoch, sha256)

@@ -2,22 +2,24 @@
 
 A rendition is found by id, epoch and node together: one that a node never held does not exist for
 it. What its node has proven is held against the video before it counts: the file lies in the
-store, begins as its format does, and is as long, as large and as loud as the video makes it. See
-``held``.
+store, begins as its format does, and is as long, as large and as loud as the video makes it; what
+is kept is a copy that no link leads to. See ``held`` and ``sealing``.
 """
 
 import asyncio
+from datetime import timedelta
 from uuid import UUID
 
 from flatrender.errors import FieldError, Invalid, NotFound
 from flatrender.plugin import PluginContext
-from flatrender_render.errors import ObjectNotThere
+from flatrender_render.errors import ClaimOver, ObjectNotThere
 from flatrender_render.farm.long_poll import long_poll
 from flatrender_render.farm.rendition_local import LocalRenditionLink
 from flatrender_render.farm.rendition_wire import RenditionAsk, RenditionBeat, RenditionMade
 from flatrender_render.farm.renditions import RenditionClaim
 from flatrender_render.media.transcode import Format, Transcoded
-from flatrender_render.services.held import Held, epoch_of_ours
+from flatrender_render.services import sealing
+from flatrender_render.services.held import LINK_TIME, Held, epoch_of_ours
 from flatrender_render.services.renditions import RenditionService, Source
 
 #: How a file of each format begins: EBML (RFC 8794) with WebM's DocType; GIF89a, section 17.
@@ -61,6 +63,7 @@ class HeldRendition(Held[RenditionClaim]):
     def __init__(
         self, context: PluginContext, node_id: UUID, claim: RenditionClaim, source: Source
     ) -> None:
+        self._context = context
         self._link = LocalRenditionLink(context, node_id)
         self._renditions = context.get(RenditionService)
         self._node_id = node_id
@@ -86,17 +89,32 @@ class HeldRendition(Held[RenditionClaim]):
                     )
                 ]
             )
-        key = self._claim.result_key
-        if await self._running():  # one that is late is late, whatever lies there
-            await self._check_written(key, report.size)
-            magic, kind = _BEGINS[self._claim.format]
-            head = await self._storage.get(key, length=min(_HEAD, report.size))
+        if await self._taken(report):
+            return
+        await self._check_running()
+        claim, key = self._claim, self._claim.result_key
+        info = await self._check_written(key, report.size)
+        # What is kept is a copy out of the node's reach.
+        names = {key: f"video.{claim.format}"}
+        place = key.rpartition("/")[0]
+        lasting = (await sealing.copies(self._storage, place, names, {key: info}))[key]
+        try:
+            head = await self._storage.get(lasting, length=min(_HEAD, info.size))
+            magic, kind = _BEGINS[claim.format]
             if not head.startswith(magic) or kind not in head:
                 raise ObjectNotThere(key=key)
-        await self._once(
-            self._link.finish(self._claim, report, report.seconds),
-            lambda: self._renditions.taken_before(self._claim, report),
-        )
+            await self._fenced(self._link.finish(claim, report, report.seconds, key=lasting))
+        except ObjectNotThere:
+            await sealing.leave(self._context, claim.tenant_id, [lasting], timedelta())
+            raise
+        except ClaimOver:
+            await sealing.leave(self._context, claim.tenant_id, [lasting], timedelta())
+            if not await self._taken(report):
+                raise
+        await sealing.leave(self._context, claim.tenant_id, [key], LINK_TIME * 2)
+
+    async def _taken(self, report: RenditionMade) -> bool:
+        return await self._renditions.taken_before(self._claim, report)
 
     async def _running(self) -> bool:
         claim = self._claim

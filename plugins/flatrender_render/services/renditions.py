@@ -65,7 +65,7 @@ WHERE id = $1 AND epoch = $2 AND state = 'Claimed' RETURNING id
 """
 _SAME = """
 SELECT r.id FROM render.renditions r JOIN render.exports e ON e.id = r.export_id
-WHERE r.id = $1 AND r.epoch = $2 AND r.state = 'Done' AND e.object_key = $3 AND e.sha256 = $4
+WHERE r.id = $1 AND r.epoch = $2 AND r.state = 'Done' AND e.sha256 = $3
 """
 _LATE = "UPDATE render.renditions SET stale_reports = stale_reports + 1 WHERE id = $1"
 #: What an attempt that is over has stored goes, unless it is the result.
@@ -149,8 +149,11 @@ class RenditionService:
         """Prolong a lease and note how far the work is; False when the claim is over."""
         return await self._report(_BEAT, claim, LEASE_SECONDS, fraction)
 
-    async def finish(self, claim: RenditionClaim, made: Transcoded, seconds: float) -> bool:
-        """Record a proven result as an export; False when the fence or the source is gone."""
+    async def finish(
+        self, claim: RenditionClaim, made: Transcoded, seconds: float, key: str
+    ) -> bool:
+        """Record a proven result that lies at ``key`` as an export; False when the fence or the
+        source is gone."""
         async with self._db.system("rendition done") as work:
             if await work.fetchrow(_LOCK_SOURCE, claim.id) is None:
                 return False
@@ -167,7 +170,7 @@ class RenditionService:
                 made.duration,
                 CODECS[claim.format],
                 made.audio_codec,
-                claim.result_key,
+                key,
                 made.sha256,
                 made.size,
                 seconds,
@@ -214,7 +217,7 @@ class RenditionService:
 
     async def taken_before(self, claim: RenditionClaim, made: Transcoded) -> bool:
         """Return whether this very report was taken, and only its answer got lost."""
-        return await self._report(_SAME, claim, claim.result_key, made.sha256)
+        return await self._report(_SAME, claim, made.sha256)
 
     async def count_late(self, claim: RenditionClaim) -> None:
         """Count a report that came when the claim was over; what the attempt has stored goes."""

@@ -8,9 +8,10 @@ only what has the SHA-256 of the proof, anything else is made again.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from msgspec.structs import replace
 
@@ -42,12 +43,30 @@ async def seal(
 ) -> FinishedExport:
     """Copy an export's objects as they were ``seen``; return it with its lasting keys.
 
+    Raises as :func:`copies`.
+    """
+    job = claim.job
+    names = dict(zip(keys_of(export), _NAMES, strict=True))
+    lasting = await copies(storage, f"exports/{job.tenant_id}/{job.id}/{claim.epoch}", names, seen)
+    return replace(
+        export,
+        piece=replace(export.piece, object_key=lasting[export.piece.object_key]),
+        poster_key=lasting[export.poster_key],
+        thumbnail_key=lasting[export.thumbnail_key],
+        sheet_key=lasting[export.sheet_key],
+    )
+
+
+async def copies(
+    storage: ObjectStore, place: str, names: Mapping[str, str], seen: Mapping[str, ObjectInfo]
+) -> dict[str, str]:
+    """Copy objects as they were ``seen`` beside ``place``, under ``names``; return where each is.
+
     Raises ``ObjectNotThere`` when one is another by now, and ``StoreError``. Every call makes
     copies of its own: a second report changes nothing of the first.
     """
-    job = claim.job
-    place = f"exports/{job.tenant_id}/{job.id}/{claim.epoch}-{random_token(8)}"
-    lasting = {key: f"{place}/{name}" for key, name in zip(keys_of(export), _NAMES, strict=True)}
+    beside = f"{place}-{random_token(8)}"
+    lasting = {key: f"{beside}/{name}" for key, name in names.items()}
 
     async def copy(key: str) -> None:
         try:
@@ -60,16 +79,12 @@ async def seal(
             raise ObjectNotThere(key=key) from None
 
     await asyncio.gather(*map(copy, lasting))
-    return replace(
-        export,
-        piece=replace(export.piece, object_key=lasting[export.piece.object_key]),
-        poster_key=lasting[export.poster_key],
-        thumbnail_key=lasting[export.thumbnail_key],
-        sheet_key=lasting[export.sheet_key],
-    )
+    return lasting
 
 
-async def leave(context: PluginContext, claim: Claim, keys: list[str], after: timedelta) -> None:
+async def leave(
+    context: PluginContext, tenant_id: UUID, keys: Sequence[str], after: timedelta
+) -> None:
     """Have objects removed that nothing needs any more, ``after`` the last link to them is dead."""
-    args: list[Any] = [claim.job.tenant_id, keys, after]
+    args: list[Any] = [tenant_id, list(keys), after]
     await context.db.system_fetch("uploads of a finished attempt", _LEAVE, *args)

@@ -141,9 +141,9 @@ async def test_a_late_report_of_a_rendition_changes_nothing(lot: Any) -> None:
     platform = customer.platform
     claim = await _claimed(customer, export, 2)
     service = platform.runtime.plugins["render"].context.get(RenditionService)
-    assert not await service.finish(replace(claim, epoch=1), RESULT, 0.0)
-    assert await service.finish(claim, RESULT, 0.0)
-    assert not await service.finish(claim, RESULT, 0.0)
+    assert not await service.finish(replace(claim, epoch=1), RESULT, 0.0, claim.result_key)
+    assert await service.finish(claim, RESULT, 0.0, claim.result_key)
+    assert not await service.finish(claim, RESULT, 0.0, claim.result_key)
     found = await platform.sql(
         "SELECT object_key FROM render.exports WHERE job_id = $1 AND format = 'webm'",
         UUID(export["job_id"]),
@@ -157,7 +157,7 @@ async def test_a_rendition_whose_video_was_deleted_meanwhile_is_dropped(lot: Any
     deleted = await customer.call("DELETE", f"/v1/exports/{export['id']}")
     assert deleted.status_code == 204
     service = customer.platform.runtime.plugins["render"].context.get(RenditionService)
-    assert not await service.finish(claim, RESULT, 0.0)
+    assert not await service.finish(claim, RESULT, 0.0, claim.result_key)
 
 
 async def objects(platform: Any, export: Any) -> list[str]:

@@ -196,10 +196,32 @@ async def test_what_comes_after_the_lease_is_refused_counted_and_changes_nothing
     row = await row_of(farm, rendition)
     assert (row["state"], row["stale_reports"]) == ("Done", 5)
     removed = await farm.platform.sql(
-        "SELECT object_key FROM render.object_removals WHERE object_key = ANY ($1::text[])",
+        "SELECT object_key, not_before > now() AS later FROM render.object_removals "
+        "WHERE object_key = ANY ($1::text[]) ORDER BY object_key",
         [lost.result_key, claim.result_key],
     )
-    assert [one["object_key"] for one in removed] == [lost.result_key]
+    assert [tuple(one) for one in removed] == [(lost.result_key, False), (claim.result_key, True)]
+
+
+async def test_what_a_node_writes_after_its_report_reaches_nobody(
+    farm: Any, film: Any, wanted: Any
+) -> None:
+    await wanted("webm")
+    async with maker(farm) as node:
+        claim = await node.link.claim()
+        links = await node.client.call(
+            f"{RENDITIONS}/{claim.id}/{claim.epoch}/links",
+            wire.Links(put=[claim.result_key]),
+            wire.PresignedLinks,
+        )
+        await node.link.files(claim).put(claim.result_key, WEBM)
+        await node.link.finish(claim, made_of(film), 1.0)
+        async with httpx.AsyncClient() as store:
+            late = await store.put(links.put[claim.result_key], content=b"another video")
+            assert late.status_code == 200
+            found = await over(film)
+            answer = await film.customer.call("GET", f"/v1/exports/{found['export_id']}/download")
+            assert (await store.get(answer.headers["location"])).content == WEBM
 
 
 @pytest.mark.parametrize(
