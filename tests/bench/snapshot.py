@@ -9,7 +9,7 @@ import secrets
 import time
 from typing import Any
 
-from tests.bench.stack import heading, table, temporary_folder
+from tests.bench.stack import heading, table, temporary_folder, verdict_ms
 
 from flatrender.demo.api import Api
 from flatrender.local import LocalDeployment
@@ -69,12 +69,8 @@ def _measure(api: Api, *, each: int) -> None:
             ["GET /health/live", f"{percentile(live, 50):.1f}", f"{percentile(live, 90):.1f}", ""],
         ],
     )
-    print(f"new: {_met(percentile(new, 50), NEW_MS)}; "
-          f"cached: {_met(percentile(cached, 50), CACHED_MS)}")  # fmt: skip
-
-
-def _met(found: float, goal: float) -> str:
-    return f"{found:.1f} ms, goal {goal:.0f} ms {'met' if found <= goal else 'MISSED'}"
+    print(verdict_ms("new", percentile(new, 50), NEW_MS))
+    print(verdict_ms("cached", percentile(cached, 50), CACHED_MS))
 
 
 def _snapshot(api: Api, saved: dict[str, Any], scene: dict[str, Any], moment: float) -> float:

@@ -107,13 +107,17 @@ async def _migrate(postgres: PostgresEndpoint) -> None:
     )
 
 
-def processor_seconds(pid: int) -> float:
-    """Return the processor time a process has used, from Linux's /proc; NaN elsewhere."""
+def processor_seconds(pid: int, *, ended: bool = False) -> float:
+    """Return the processor time a process has used, from Linux's /proc; NaN elsewhere.
+
+    With ``ended`` that of its children that have ended as well.
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
     except OSError:
         return float("nan")
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    ticks = sum(int(each) for each in fields[11 : 15 if ended else 13])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def heading(text: str) -> None:
@@ -131,6 +135,11 @@ def table(columns: list[str], rows: list[list[str]]) -> None:
             for n, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
         print("  ".join([first, *rest]).rstrip(), flush=True)
+
+
+def verdict_ms(name: str, found: float, goal: float) -> str:
+    """Say whether a time was within its goal, in milliseconds."""
+    return f"{name}: {found:.1f} ms (goal {goal:.0f} ms: {'met' if found <= goal else 'MISSED'})"
 
 
 def verdict(found: float, goal: float) -> str:

@@ -9,11 +9,13 @@ import asyncio
 import contextlib
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
 import structlog
+from msgspec.structs import replace
 
 from flatrender.clock import random_token
 from flatrender.storage import StoreError
@@ -159,6 +161,7 @@ class Performer:
             await link.finish(claim, await pieces.assemble(desk, claim, parts, entering=entering))
         elif claim.kind == "video":
             piece = await pieces.video(desk, claim, heard.note)
+            piece = replace(piece, first_frame=heard.first_frame)
             await link.complete(claim, piece, heard.preview())
         elif claim.kind == "audio":
             await link.complete(claim, await pieces.audio(desk, claim), None)
@@ -181,10 +184,14 @@ class _Heard:
 
     def __init__(self) -> None:
         self.frames = 0
+        self.first_frame = 0.0  # seconds from here until it was there
+        self._begun = time.monotonic()
         self._preview: str | None = None
 
     def note(self, progress: Progress) -> None:
         """Take a message of the render process."""
+        if not self.frames and progress.done:
+            self.first_frame = time.monotonic() - self._begun
         self.frames = max(self.frames, progress.done)
         self._preview = progress.preview or self._preview
 

@@ -40,7 +40,11 @@ Key = Annotated[str, Meta(min_length=1, max_length=500)]
 
 
 class Piece(Struct, frozen=True, kw_only=True):
-    """One proven result: where it lies and what it weighs. Times in seconds."""
+    """One proven result: where it lies and what it weighs. Times in seconds.
+
+    ``first_frame`` is what passed from the claim until the first frame was drawn and encoded: what
+    was fetched and opened for it included.
+    """
 
     object_key: Key
     sha256: Digest
@@ -51,6 +55,7 @@ class Piece(Struct, frozen=True, kw_only=True):
     convert: Seconds = 0.0
     encode: Seconds = 0.0
     upload: Seconds = 0.0
+    first_frame: Seconds = 0.0
     proof: dict[str, object] = {}
 
     @property
@@ -61,6 +66,7 @@ class Piece(Struct, frozen=True, kw_only=True):
             "convert": self.convert,
             "encode": self.encode,
             "upload": self.upload,
+            "first_frame": self.first_frame,
         }
 
 

@@ -27,6 +27,7 @@ SELECT j.id, j.tenant_id, j.user_id, j.project_name, j.step, j.priority, j.engin
                        'attempt', a.attempt, 'node', n.name, 'outcome', a.outcome,
                        'started_at', a.started_at, 'finished_at', a.finished_at,
                        'seconds', extract(epoch FROM coalesce(a.finished_at, now()) - a.started_at),
+                       'first_frame_seconds', (a.timings->>'first_frame')::float8,
                        'error_class', a.error_class, 'error_code', a.error_code,
                        'error_message', CASE WHEN $4 THEN a.error_message END,
                        'rule', a.rule_code, 'blamed', a.blamed, 'late_reports', a.stale_reports
@@ -49,7 +50,8 @@ WHERE j.id = $1 AND ($2::uuid IS NULL OR j.tenant_id = $2) AND ($3::uuid IS NULL
 
 class Attempt(Struct, frozen=True, kw_only=True):
     """One machine's try of a piece. ``error_message`` is for administrators; ``rule`` is the
-    failure rule that decided what came next."""
+    failure rule that decided what came next. ``first_frame_seconds`` is how long the machine took
+    to the first frame of a range, fetching and opening included."""
 
     attempt: int
     node: str | None
@@ -57,6 +59,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     started_at: datetime
     finished_at: datetime | None
     seconds: float
+    first_frame_seconds: float | None
     error_class: str | None
     error_code: str | None
     error_message: str | None

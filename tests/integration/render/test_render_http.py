@@ -70,6 +70,12 @@ async def test_a_free_render_from_submit_to_film(lot: Any, platform: Platform) -
         ("video", 1, "Done"),
     ]
 
+    history = await customer.get(f"/v1/renders/{job['id']}/history")
+    tries = [(p["kind"], a) for p in history["pieces"] for a in p["attempts"]]
+    for kind, attempt in tries:
+        first = attempt["first_frame_seconds"]
+        assert 0 < first < attempt["seconds"] if kind == "video" else not first
+
     export, film = await export_of(customer, job)
     assert (export["width"], export["height"], export["frames"]) == (640, 360, 120)
     assert (export["duration_sec"], export["size_bytes"]) == (4.0, len(film))
