@@ -3,11 +3,14 @@
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
+
 from flatrender.security.principal import DEFAULT_TENANT_ID
 from flatrender.testing.platform import Platform
 from flatrender.testing.waiting import until
 from flatrender_render.farm import claims, reports
 from flatrender_render.farm.claims import Claim
+from flatrender_render.farm.conduct import QUARANTINE_AFTER
 from flatrender_render.farm.link import Failure
 from flatrender_render.farm.local import LocalLink
 from flatrender_render.farm.reports import Piece
@@ -114,6 +117,25 @@ async def test_three_nodes_crash_on_one_piece(platform: Platform) -> None:
     assert {row["status"] for row in statuses} == {"Idle"}
 
 
+async def test_one_poison_after_the_other_sets_no_node_aside(platform: Platform) -> None:
+    """More of them than failures in a row that mean quarantine; nor does a node rest for them."""
+    farm = Farm(platform)
+    nodes = [await farm.node() for _ in range(3)]
+    for _ in range(QUARANTINE_AFTER + 1):
+        job = await farm.job("a")
+        for node in nodes:
+            await farm.crash(node)
+        assert await farm.step(job) == ("Failed", "template")
+    rows = await platform.sql(
+        "SELECT status, consecutive_failures, rest_until, crash_count FROM render.nodes "
+        "WHERE id = ANY ($1) ORDER BY crash_count",
+        nodes,
+    )
+    standing = [tuple(row)[:3] for row in rows]
+    assert standing == [("Idle", 0, None)] * 3
+    assert [row["crash_count"] for row in rows] == [0, QUARANTINE_AFTER + 1, QUARANTINE_AFTER + 1]
+
+
 async def test_a_node_that_crashes_on_everything_fails_no_job(platform: Platform) -> None:
     farm = Farm(platform)
     job = await farm.job("a")
@@ -123,14 +145,17 @@ async def test_a_node_that_crashes_on_everything_fails_no_job(platform: Platform
     assert await farm.step(job) == ("Queued", None)
 
 
-async def test_one_node_is_enough_when_it_is_known_to_be_sound(platform: Platform) -> None:
+@pytest.mark.parametrize("package", ["b", "a"], ids=["another template", "the same"])
+async def test_one_node_is_enough_when_it_is_known_to_be_sound(
+    platform: Platform, package: str
+) -> None:
     farm = Farm(platform)
     job = await farm.job("a")
     node = await farm.node()
     await farm.crash(node)
     await farm.crash(node)
     elsewhere = Farm(platform)
-    await elsewhere.job("b")
+    await elsewhere.job(package)
     other = await elsewhere.claim(node)
     async with farm.context.db.system("test") as work:
         piece = Piece(object_key="k", sha256="c" * 64, frames=60, packets=60, bytes=10)

@@ -109,10 +109,13 @@ class LocalLink:
         verdict = self._verdict(failure.code, failure.message, claim.job.engine, failure.exit_code)
         note: RepairNote | None = None
         async with self._context.db.system("farm failure") as work:
-            verdict = await suspicion.judge(work, claim, verdict)
+            judged = await suspicion.judge(work, claim, verdict)
+            guilty, verdict = judged is not verdict, judged
             failed = await reports.fail(
                 work, claim, verdict, scale=self._context.infra.settings.core.time_scale
             )
+            if guilty:
+                await suspicion.absolve(work, claim)
             await conduct.note_failure(work, self._node_id, claim, verdict, scale=self._scale)
             if failure.defect and not failed:
                 note = await repairs.note_failed_proof(
