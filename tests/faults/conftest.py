@@ -33,7 +33,9 @@ def _module(name: str, path: Path) -> Any:
 
 _render = _module("render_fixtures", _FIXTURES / "conftest.py")
 _farm = _module("farm_fixtures", _FIXTURES / "farm" / "conftest.py")
+_nodes = _module("node_fixtures", _FIXTURES / "nodes" / "conftest.py")
 lot, island, frozen, freezer = _render.lot, _render.island, _render.frozen, _render.freezer
+farm = _nodes.farm
 
 
 @pytest.fixture(scope="session")

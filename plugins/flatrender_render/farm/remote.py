@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, BinaryIO, Generic, TypeVar
 from uuid import UUID
 
 import httpx
@@ -318,7 +318,8 @@ class HttpFiles:
                         file.seek(got)
                         async for block in answer.aiter_bytes(BLOCK):
                             await self._client.bandwidth.take(len(block))
-                            file.write(block)
+                            # A slow disk must not hold up the heartbeats.
+                            await asyncio.to_thread(_append, file, block)
                             got += len(block)
                 return
             except (httpx.HTTPError, StoreError) as error:
@@ -380,10 +381,15 @@ class HttpFiles:
             return
         with data.open("rb") as file:
             file.seek(begin)
-            while length > 0 and (block := file.read(min(BLOCK, length))):
+            while length > 0 and (block := await asyncio.to_thread(file.read, min(BLOCK, length))):
                 await self._client.bandwidth.take(len(block))
                 length -= len(block)
                 yield block
+
+
+def _append(file: BinaryIO, block: bytes) -> None:
+    file.write(block)
+    file.flush()  # or closing would write the rest, in the event loop
 
 
 def _size(data: bytes | Path) -> int:

@@ -75,8 +75,10 @@ class Enrolled:
             await client.close()
 
     @contextlib.asynccontextmanager
-    async def at_work(self, folder: Path, address: str | None = None) -> AsyncIterator[NodeAgent]:
-        """Run a node while the block lasts."""
+    async def at_work(
+        self, folder: Path, address: str | None = None, agent: NodeAgent | None = None
+    ) -> AsyncIterator[NodeAgent]:
+        """Run a node while the block lasts: one of this name, or ``agent``."""
         settings = NodeSettings(
             url=f"http://{address or self.farm.address}",
             node_id=self.id,
@@ -85,7 +87,7 @@ class Enrolled:
             slots=1,
             wait=1.0,
         )
-        agent = NodeAgent(settings)
+        agent = agent or NodeAgent(settings)
         running = asyncio.create_task(agent.run())
         try:
             yield agent
