@@ -5,12 +5,14 @@ Real processes: an API and workers as an operator runs them. After each fault th
 """
 
 import asyncio
+import contextlib
 import os
 import random
 import secrets
 import shutil
 import socket
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -22,6 +24,7 @@ from flatrender.testing.platform import Platform
 from flatrender.testing.serving import serve_app
 from flatrender.testing.workers import process, worker
 from flatrender_render.farm import accounts
+from flatrender_render.farm.claims import LEASE_SECONDS
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Unclosed client session <redis.asyncio.client.Pipeline:ResourceWarning"
@@ -196,33 +199,107 @@ async def test_a_worker_with_a_full_disk(
             await check(customer, job["id"])
 
 
-@pytest.mark.parametrize("hours", [-3, 3] if FULL else [-3])
+@pytest.mark.parametrize("minutes", [-180, -7, 7, 180] if FULL else [-180])
 async def test_a_node_outside_whose_clock_is_wrong(
-    island: Any, check: Any, rich: Any, tmp_path: Path, hours: int
+    island: Any, check: Any, rich: Any, tmp_path: Path, minutes: int
 ) -> None:
     """Its signatures carry its time: it learns the farm's and signs with that."""
+    customer = await rich(island.lot)
+    async with outside(island, tmp_path, await clock(tmp_path, minutes * 60)):
+        job = await customer.submit("540p")
+        assert await in_time(customer, job["id"])
+    async with worker(island.environment):
+        await check(customer, job["id"])
+
+
+@pytest.mark.parametrize("minutes", [7, 180] if FULL else [7])
+async def test_a_worker_whose_clock_is_ahead(
+    island: Any, check: Any, rich: Any, tmp_path: Path, minutes: int
+) -> None:
+    """What it puts on a queue is due at once for others too, who go on when it has died."""
+    customer = await rich(island.lot)
+    async with process({**island.environment, **await clock(tmp_path, minutes * 60)}):
+        job = await customer.submit("540p")
+        assert await in_time(customer, job["id"])
+    async with worker(island.environment):
+        await check(customer, job["id"])
+
+
+async def test_a_node_whose_disk_is_slow(
+    island: Any, check: Any, rich: Any, tmp_path: Path
+) -> None:
+    """A write stands still while it fetches the template, then one while it draws: its heartbeat
+    goes on meanwhile (full: for longer than a lease), and nobody takes it for dead."""
+    customer = await rich(island.lot)
+    platform = customer.platform
+    shut = [tmp_path / "cache.shut", tmp_path / "scratch.shut"]
+    async with outside(island, tmp_path, await slow_disk(tmp_path)) as node_id:
+
+        async def joined() -> bool:
+            rows = await platform.sql("SELECT status FROM render.nodes WHERE id = $1", node_id)
+            return bool(rows[0]["status"] == "Idle")
+
+        await platform.until(joined, within=90)
+        for gate in shut:
+            gate.touch()
+        job = await customer.submit("540p")
+        for gate in shut:
+            waits = gate.with_suffix(".waits")
+
+            async def stands_still(waits: Path = waits) -> bool:
+                return await asyncio.to_thread(waits.exists)
+
+            await platform.until(stands_still, within=90)
+            for _ in range(3):
+                await prolonged(customer, job["id"], LEASE_SECONDS / 2 if FULL else 0.0)
+            gate.unlink()
+        assert await in_time(customer, job["id"])
+    tries = await platform.sql(
+        "SELECT outcome, node_id FROM render.frame_attempts WHERE job_id = $1", UUID(job["id"])
+    )
+    assert [tuple(one) for one in tries] == [("Done", node_id)] * 4, "two ranges, sound, assembly"
+    async with worker(island.environment):
+        await check(customer, job["id"])
+
+
+async def prolonged(customer: Any, job_id: str, seconds: float) -> None:
+    """Wait until the lease on the piece that is worked on ends more than so much later."""
+
+    async def lease() -> Any:
+        rows = await customer.platform.sql(
+            "SELECT lease_until FROM render.frame_jobs WHERE job_id = $1 AND state = 'Claimed'",
+            UUID(job_id),
+        )
+        return rows[0]["lease_until"]
+
+    before = await lease()
+
+    async def later() -> bool:
+        return bool((await lease() - before).total_seconds() > seconds)
+
+    await customer.platform.until(later, within=60)
+
+
+@contextlib.asynccontextmanager
+async def outside(island: Any, folder: Path, preload: dict[str, str]) -> AsyncIterator[UUID]:
+    """``flatrender node`` in a process of its own while the block lasts; yields the node's id."""
     platform = island.lot.platform
     admin = await platform.admin()
     answer = await platform.client.post(
         "/v1/admin/nodes",
-        json={"name": f"wrong-{uuid4().hex[:8]}"},
+        json={"name": f"odd-{uuid4().hex[:8]}"},
         headers={**admin.headers, "Idempotency-Key": uuid4().hex},
     )
     node = answer.json()
-    customer = await rich(island.lot)
     async with serve_app(platform.app) as api:
         named = {
-            **await clock(tmp_path, hours * 3600),
+            **preload,
             "FLATRENDER_NODE_URL": f"http://{api}",
             "FLATRENDER_NODE_ID": node["id"],
             "FLATRENDER_NODE_SECRET": node["secret"],
         }
-        folder = str(tmp_path / "node")
-        async with process(named, "node", "--folder", folder, "--slots", "1"):
-            job = await customer.submit("540p")
-            assert await in_time(customer, job["id"])
-    async with worker(island.environment):
-        await check(customer, job["id"])
+        async with process(named, "node", "--folder", str(folder / "node"), "--slots", "1"):
+            yield UUID(node["id"])
 
 
 async def status_of(*command: str) -> int:
@@ -244,7 +321,7 @@ async def in_time(customer: Any, job_id: str) -> bool:
     return bool(row["n"] == 0)
 
 
-_SHIM = r"""
+_CLOCK = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <sys/time.h>
@@ -272,12 +349,63 @@ int gettimeofday(struct timeval *to, void *zone) {
 """
 
 
+_DISK = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+static void drag(int fd) {
+    char link[64], path[4096], shut[4200], waits[4200];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    if (length <= 0) return;
+    path[length] = 0;
+    if (strncmp(path, FOLDER "/node/", strlen(FOLDER "/node/"))) return;
+    const char *place = strstr(path, "/scratch/") ? "scratch" : "cache";
+    if (!strstr(path, place)) return;
+    snprintf(shut, sizeof shut, FOLDER "/%s.shut", place);
+    snprintf(waits, sizeof waits, FOLDER "/%s.waits", place);
+    while (!access(shut, F_OK)) {
+        close(open(waits, O_CREAT | O_WRONLY, 0600));
+        usleep(20000);
+    }
+    usleep(5000);
+}
+#define SLOW(type, name, args, call) \
+    type name args { \
+        static type (*real) args; \
+        if (!real) real = dlsym(RTLD_NEXT, #name); \
+        drag(fd); \
+        return real call; \
+    }
+SLOW(ssize_t, write, (int fd, const void *data, size_t size), (fd, data, size))
+SLOW(ssize_t, pwrite64, (int fd, const void *data, size_t size, off64_t at), (fd, data, size, at))
+SLOW(ssize_t, writev, (int fd, const struct iovec *parts, int count), (fd, parts, count))
+"""
+
+
 async def clock(folder: Path, seconds: int) -> dict[str, str]:
     """Return what gives a process, and all it starts, a clock that is so far off."""
+    return await preloaded(folder, _CLOCK, f"-DOFF=({seconds})")
+
+
+async def slow_disk(folder: Path) -> dict[str, str]:
+    """Return what makes writes below ``folder``/node slow, in a process and all it starts.
+
+    While ``cache.shut`` is there, what writes to a node's cache stands still; so for ``scratch``.
+    """
+    return await preloaded(folder, _DISK, f'-DFOLDER="{folder}"')
+
+
+async def preloaded(folder: Path, source: str, define: str) -> dict[str, str]:
+    """Return what puts functions of ours before those of the C library in a process."""
     if sys.platform != "linux" or shutil.which("cc") is None:
-        pytest.skip("a wrong clock takes a C compiler, on Linux")
-    library = folder / "clock.so"
-    (folder / "clock.c").write_text(_SHIM)
-    command = ["cc", "-shared", "-fPIC", f"-DOFF=({seconds})", "-o", str(library)]
-    assert await status_of(*command, str(folder / "clock.c"), "-ldl") == 0
+        pytest.skip("this takes a C compiler, on Linux")
+    library = folder / "before.so"
+    (folder / "before.c").write_text(source)
+    command = ["cc", "-shared", "-fPIC", define, "-o", str(library)]
+    assert await status_of(*command, str(folder / "before.c"), "-ldl") == 0
     return {"LD_PRELOAD": str(library)}

@@ -1,8 +1,9 @@
 """The queue client: puts tasks and event deliveries where workers find them (arq on Valkey)."""
 
 import asyncio
+import time
 import traceback
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,9 @@ from arq.connections import ArqRedis, RedisSettings, create_pool
 from arq.constants import in_progress_key_prefix
 
 from flatrender.tasks.task import QueueName
+
+_KEPT = timedelta(days=1)  # a job that nobody took within it is dropped
+_CLOCK_SECONDS = 30.0  # between looks at Valkey's clock
 
 
 def _plain(value: object) -> object:
@@ -56,6 +60,8 @@ class QueueClient:
         self._redis: ArqRedis | None = None
         self._opening = asyncio.Lock()
         self._closed = False
+        self._behind = 0.0  # seconds, of our clock
+        self._ask_again = float("-inf")
 
     def queue_name(self, queue: QueueName, context: str) -> str:
         """Return the Valkey key of a queue."""
@@ -77,16 +83,32 @@ class QueueClient:
             return self._redis
 
     async def enqueue(self, job: Job) -> None:
-        """Put one job on its queue."""
+        """Put one job on its queue.
+
+        It is due by Valkey's clock, not by this machine's: one whose clock is ahead would hold
+        back what all others wait for.
+        """
         redis = await self.redis()
+        now = await self._now(redis)
+        due = max(job.run_at or now, now)
         await redis.enqueue_job(
             job.name,
             job.payload,
             job.headers,
             _job_id=job.job_id,
             _queue_name=self.queue_name(job.queue, job.context),
-            _defer_until=job.run_at,
+            _defer_until=due,
+            _expires=due - now + _KEPT,
         )
+
+    async def _now(self, redis: ArqRedis) -> datetime:
+        """Return the time by Valkey's clock; asks it now and then how far ours is off."""
+        asked = time.monotonic()
+        if asked >= self._ask_again:
+            seconds, micros = await redis.time()
+            self._behind = seconds + micros / 1e6 - time.time()
+            self._ask_again = asked + _CLOCK_SECONDS
+        return datetime.fromtimestamp(time.time() + self._behind, UTC)
 
     async def enqueue_task(
         self,
