@@ -8,6 +8,7 @@ also after a crash between that commit and the inbox's own, counts nothing.
 
 from uuid import UUID
 
+from flatrender.contracts.identity import UserDeleted
 from flatrender.contracts.render import JobCompleted, ScanQueued
 from flatrender.contracts.studio import ProjectSaved
 from flatrender.db import UnitOfWork
@@ -21,6 +22,11 @@ RETURNING event_id
 """
 _USED = "UPDATE content.project_containers SET use_count = use_count + 1 WHERE id = $1"
 _RENDERED = "UPDATE content.project_containers SET render_count = render_count + 1 WHERE id = $1"
+
+_ERASE = (
+    "DELETE FROM content.favorites WHERE tenant_id = :tenant AND user_id = :user",
+    "DELETE FROM content.ai_usage_daily WHERE tenant_id = :tenant AND user_id = :user",
+)
 
 
 async def count_use(context: PluginContext, _work: UnitOfWork, told: Delivered) -> None:
@@ -44,6 +50,13 @@ async def read_scan(_context: PluginContext, work: UnitOfWork, told: Delivered) 
         work.enqueue(READ_PROJECT, ReadProject(tenant_id=work.tenant, scan_id=event.scan_id))
 
 
+async def erase_person(_context: PluginContext, work: UnitOfWork, told: Delivered) -> None:
+    """An account ended: what it liked and how much it asked of the AI goes."""
+    event: UserDeleted = told.event
+    for statement in _ERASE:
+        await work.execute(statement, tenant=work.tenant, user=event.user_id)
+
+
 async def _count(
     context: PluginContext, told: Delivered, what: str, statement: str, container_id: UUID
 ) -> None:
@@ -56,4 +69,5 @@ SUBSCRIPTIONS = (
     Subscription(event=ProjectSaved, handler=count_use, strict=False),
     Subscription(event=JobCompleted, handler=count_render, strict=False),
     Subscription(event=ScanQueued, handler=read_scan, strict=False),
+    Subscription(event=UserDeleted, handler=erase_person, strict=False),
 )

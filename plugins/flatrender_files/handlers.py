@@ -1,11 +1,13 @@
-"""What other contexts' events do here: a plan decides how much a person may store."""
+"""What other contexts' events do here: a plan decides how much a person may store,
+and with an account goes what it stored."""
 
 from uuid import UUID
 
-from flatrender.contracts.identity import PlanActivated, PlanExpired
+from flatrender.contracts.identity import PlanActivated, PlanExpired, UserDeleted
 from flatrender.db import UnitOfWork
 from flatrender.events.subscriptions import Delivered, Subscription
 from flatrender.plugin import PluginContext
+from flatrender_files.services.library import LibraryService
 
 _LIMIT = """
 INSERT INTO file_mgr.quotas (tenant_id, user_id, limit_bytes) VALUES (:tenant, :user, :limit)
@@ -29,7 +31,14 @@ async def lower_storage(_context: PluginContext, work: UnitOfWork, told: Deliver
     await _set_limit(work, event.user_id, event.storage_bytes)
 
 
+async def erase_files(context: PluginContext, work: UnitOfWork, told: Delivered) -> None:
+    """An account ended: what it stored goes."""
+    event: UserDeleted = told.event
+    await context.get(LibraryService).erase_person(work, event.user_id)
+
+
 SUBSCRIPTIONS = (
+    Subscription(event=UserDeleted, handler=erase_files),
     Subscription(event=PlanActivated, handler=raise_storage),
     Subscription(event=PlanExpired, handler=lower_storage),
 )

@@ -17,6 +17,7 @@ from flatrender_identity.controllers.admin_members import InvitationController, 
 from flatrender_identity.controllers.admin_policy import PolicyController
 from flatrender_identity.controllers.auth import AuthController, JwksController
 from flatrender_identity.controllers.me import MeController, PlanController
+from flatrender_identity.controllers.my_data import MyDataController
 from flatrender_identity.controllers.my_security import MySecurityController
 from flatrender_identity.controllers.my_sessions import MySessionController
 from flatrender_identity.controllers.pages import LinkPageController
@@ -25,6 +26,7 @@ from flatrender_identity.models import Base
 from flatrender_identity.services.accounts import AccountService
 from flatrender_identity.services.contacts import ContactService
 from flatrender_identity.services.credentials import CredentialService
+from flatrender_identity.services.deletion import DeletionService
 from flatrender_identity.services.directory import DirectoryService
 from flatrender_identity.services.entitlements import EntitlementService
 from flatrender_identity.services.invitations import InvitationService
@@ -47,6 +49,7 @@ _SERVICES: dict[str, type[Any]] = {
     "acts": SessionActService,
     "invitations": InvitationService,
     "members": MemberService,
+    "deletion": DeletionService,
     "policies": PolicyService,
     "one_time": OneTimeService,
     "links": LinkService,
@@ -73,6 +76,7 @@ class IdentityPlugin(FlatRenderPlugin):
             MeController,
             MySecurityController,
             MySessionController,
+            MyDataController,
             PolicyController,
             MemberController,
             InvitationController,
@@ -96,6 +100,7 @@ class IdentityPlugin(FlatRenderPlugin):
             contract.UserRegistered,
             contract.UserEmailVerified,
             contract.UserBanned,
+            contract.UserDeleted,
             contract.TenantCreated,
             contract.TenantSuspended,
             contract.PlanActivated,

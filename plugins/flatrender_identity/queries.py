@@ -27,12 +27,13 @@ class Me(Struct, frozen=True, kw_only=True):
     plan_code: str
     plan_expires_at: datetime | None
     created_at: datetime
+    deletion_due_at: datetime | None
 
 
 _ME = """
 SELECT u.id, u.email, u.email_verified_at IS NOT NULL, u.mobile, u.mobile_verified_at IS NOT NULL,
        u.display_name, u.role, u.locale, coalesce(u.timezone, t.timezone), u.mfa_enabled,
-       u.tenant_id, coalesce(p.code, 'free'), up.expires_at, u.created_at
+       u.tenant_id, coalesce(p.code, 'free'), up.expires_at, u.created_at, u.deletion_due_at
 FROM identity.users u
 JOIN identity.tenants t ON t.id = u.tenant_id
 LEFT JOIN identity.user_plans up ON up.tenant_id = u.tenant_id AND up.user_id = u.id

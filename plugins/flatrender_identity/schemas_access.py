@@ -133,6 +133,12 @@ class PolicyBody(TenantPolicy, frozen=True, forbid_unknown_fields=True, kw_only=
         check_lines(self, ("reason",))
 
 
+class ProvenBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """``current_password`` as in changing it."""
+
+    current_password: Password | None = None
+
+
 class InviteBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Whom to invite, as what, with which words."""
 

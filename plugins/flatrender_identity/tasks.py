@@ -1,7 +1,9 @@
-"""Identity's tasks: plans that run out, messages that were asked for."""
+"""Identity's tasks: plans that run out, messages that were asked for, accounts
+whose day has come."""
 
 from flatrender.plugin import PluginContext
 from flatrender.tasks.task import Nothing, Schedule, Task
+from flatrender_identity.services.deletion import ERASE_ACCOUNTS
 from flatrender_identity.services.links import SEND_LINK
 from flatrender_identity.services.plans import PlanService
 
@@ -13,5 +15,8 @@ async def expire_plans(context: PluginContext, _payload: Nothing) -> None:
 
 EXPIRE_PLANS = Task(name="identity.expire_plans", queue="cleanup", handler=expire_plans)
 
-TASKS = (EXPIRE_PLANS, SEND_LINK)
-SCHEDULES = (Schedule(task=EXPIRE_PLANS, every=60.0),)
+TASKS = (EXPIRE_PLANS, SEND_LINK, ERASE_ACCOUNTS)
+SCHEDULES = (
+    Schedule(task=EXPIRE_PLANS, every=60.0),
+    Schedule(task=ERASE_ACCOUNTS, every=300.0),
+)

@@ -165,4 +165,17 @@ MESSAGES: dict[str, Words] = {
         body_fa="از {before} به {after}. برای ادامه دوباره وارد شوید.",
         body_en="From {before} to {after}. Sign in again to go on.",
     ),
+    "delete_account": Words(
+        title_fa="حساب شما روز {day} پاک می‌شود",
+        title_en="Your account will be deleted on {day}",
+        body_fa="اگر پشیمان شدید یا کار شما نبود، تا آن روز با پیوند زیر یا از حساب خود پس بگیرید.",
+        body_en="If you changed your mind, or it was not you, take it back until then by the link "
+        "below or in your account.",
+    ),
+    "deletion_cancelled": Words(
+        title_fa="حساب شما می‌ماند",
+        title_en="Your account stays",
+        body_fa="درخواست پاک شدن حساب پس گرفته شد.",
+        body_en="The request to delete it was taken back.",
+    ),
 }

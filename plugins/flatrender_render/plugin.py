@@ -44,7 +44,7 @@ from flatrender_render.farm.node import Node
 from flatrender_render.farm.runner import Runner
 from flatrender_render.farm.wake import SCHEDULES, TASKS
 from flatrender_render.models import Base
-from flatrender_render.services import batches
+from flatrender_render.services import batches, erasure
 from flatrender_render.services.acts import ActService
 from flatrender_render.services.batch_streams import BatchStreamService
 from flatrender_render.services.batch_views import BatchViews
@@ -117,7 +117,12 @@ class RenderPlugin(FlatRenderPlugin):
             *expiry.SCHEDULES,
             *batches.SCHEDULES,
         ),
-        subscriptions=(*fonts.SUBSCRIPTIONS, *renditions.SUBSCRIPTIONS, *batches.SUBSCRIPTIONS),
+        subscriptions=(
+            *fonts.SUBSCRIPTIONS,
+            *renditions.SUBSCRIPTIONS,
+            *batches.SUBSCRIPTIONS,
+            *erasure.SUBSCRIPTIONS,
+        ),
         offers=(
             contract.TemplateInspector,
             contract.ScanJobs,

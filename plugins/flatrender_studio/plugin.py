@@ -11,6 +11,7 @@ from flatrender.contracts.files import FileStore
 from flatrender.plugin import FlatRenderPlugin, Manifest
 from flatrender_studio.controllers.projects import SavedProjectController
 from flatrender_studio.controllers.scenes import SceneController
+from flatrender_studio.handlers import SUBSCRIPTIONS
 from flatrender_studio.models import Base
 from flatrender_studio.services.filling import FillingService
 from flatrender_studio.services.packages import PackageUses
@@ -30,6 +31,7 @@ class StudioPlugin(FlatRenderPlugin):
         controllers=(SavedProjectController, SceneController),
         offers=(contract.SavedProjects, contract.ProjectPackages),
         needs=(TemplateCatalogue, FileStore),
+        subscriptions=SUBSCRIPTIONS,
         emits=(contract.ProjectSaved, contract.ProjectDeleted),
         metadata=Base.metadata,
     )

@@ -5,6 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from flatrender.contracts.files import FileDeleted
+from flatrender.db import UnitOfWork
 from flatrender.errors import NotFound
 from flatrender.http.pages import CursorPage, CursorParams
 from flatrender.http.sorting import keyset
@@ -46,6 +47,14 @@ _PURGE_OLD = _PURGE.format(
     chosen="trashed_at < now() - make_interval(days => $1) "
     "ORDER BY trashed_at LIMIT $2 FOR UPDATE SKIP LOCKED"
 )
+_PURGE_PERSON = _PURGE.format(chosen="tenant_id = :tenant AND user_id = :user FOR UPDATE")
+_FORGET = (
+    "UPDATE file_mgr.upload_sessions SET expires_at = now() "
+    "WHERE tenant_id = :tenant AND user_id = :user AND state IN ('Open', 'Completing')",
+    "UPDATE file_mgr.files SET name = 'deleted', probe = '{}', waveform = NULL, folder_id = NULL "
+    "WHERE tenant_id = :tenant AND user_id = :user",
+    "DELETE FROM file_mgr.folders WHERE tenant_id = :tenant AND user_id = :user",
+)
 # From the leaves up; a folder goes once nothing is in it.
 _PURGE_FOLDERS = """
 DELETE FROM file_mgr.folders d WHERE d.trashed_at < now() - make_interval(days => $1)
@@ -79,6 +88,15 @@ class LibraryService:
     def __init__(self, context: PluginContext) -> None:
         self._context = context
         self._db = context.db
+
+    async def erase_person(self, work: UnitOfWork, user_id: UUID) -> None:
+        """Delete all that a person stored, with its names, inside ``work``; uploads under way are
+        closed by their sweep, objects go as those of every deleted file."""
+        gone = await work.execute(_PURGE_PERSON, tenant=work.tenant, user=user_id)
+        for row in gone:
+            work.emit(FileDeleted(file_id=row.id, user_id=row.user_id))
+        for statement in _FORGET:
+            await work.execute(statement, tenant=work.tenant, user=user_id)
 
     async def read(self, principal: Principal, file_id: UUID) -> FileView:
         """Return one file. Raises ``NotFound``."""

@@ -30,6 +30,7 @@ from flatrender_identity.schemas_access import (
 from flatrender_identity.services.accounts import AccountService
 from flatrender_identity.services.contacts import ContactService
 from flatrender_identity.services.credentials import CredentialService
+from flatrender_identity.services.deletion import DeletionService
 from flatrender_identity.services.invitations import InvitationService
 from flatrender_identity.services.links import LinkService
 from flatrender_identity.services.one_time import OneTimeService, Proof, Purpose
@@ -228,3 +229,21 @@ class AccessController(Controller):
             display_name=data.display_name.strip(),
             locale=data.locale,
         )
+
+    @post(
+        "/deletion/cancel",
+        status_code=204,
+        operation_id="cancel_deletion_by_link",
+        summary="Keep an account by its link",
+        opt=_SHOWING,
+        responses=problem_responses(InvalidLink, RateLimited),
+    )
+    async def cancel_deletion(
+        self,
+        data: JSONBody[TokenBody],
+        principal: NamedDependency[Principal],
+        one_time: NamedDependency[OneTimeService],
+        deletion: NamedDependency[DeletionService],
+    ) -> None:
+        """Take the request to delete an account back, by the link of its mail."""
+        await deletion.cancel_by(await one_time.by_token(data.token, "delete_account"))

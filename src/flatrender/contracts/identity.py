@@ -41,6 +41,13 @@ class UserBanned(IdentityEvent, frozen=True, kw_only=True):
     until: datetime | None = None
 
 
+class UserDeleted(IdentityEvent, frozen=True, kw_only=True):
+    """An account ended for good; every context erases or anonymises what it holds of the user."""
+
+    event_type: ClassVar[str] = "identity.user.deleted.v1"
+    user_id: UUID
+
+
 class TenantCreated(IdentityEvent, frozen=True, kw_only=True):
     """A tenant exists; every context may prepare its defaults."""
 
