@@ -285,7 +285,7 @@ def queue_line(queue: Any) -> str:
 def node_table(nodes: Sequence[Any]) -> list[str]:
     """Return a table of nodes."""
     if not nodes:
-        return ["no node is online"]
+        return ["no node is online (a worker of the pool joins with its first piece)"]
     lines = [
         columns(
             (26, "NODE"),
@@ -321,7 +321,8 @@ def node_table(nodes: Sequence[Any]) -> list[str]:
         if node["quarantine_reason"] and state == "Quarantined":
             lines.append(f"  {plain(node['quarantine_reason'])}"[:80])
     share = f"{busy / slots:.0%}" if slots else "-"
-    return [*lines, "", f"{len(nodes)} nodes, {busy} of {slots} slots busy ({share})"]
+    count = f"{len(nodes)} node{'s' * (len(nodes) != 1)}"
+    return [*lines, "", f"{count}, {busy} of {slots} slots busy ({share})"]
 
 
 def running_table(rows: Sequence[Any]) -> list[str]:

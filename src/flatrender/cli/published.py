@@ -51,7 +51,7 @@ def plugins() -> None:
             "offers": [port.__name__ for port in manifest.offers],
             "needs": [port.__name__ for port in manifest.needs],
             "emits": [event.event_type for event in manifest.emits],
-            "listens to": [s.event.event_type for s in manifest.subscriptions],
+            "listens to": list(dict.fromkeys(s.event.event_type for s in manifest.subscriptions)),
             "tasks": [task.name for task in manifest.tasks],
         }
         for part, names in parts.items():

@@ -14,7 +14,7 @@ def say(text: str, *, label: str = "", indent: int = 0, color: str | None = None
     label takes ``color``; a pipe or a file gets one line without escape codes, however long, so
     that ``grep`` finds whole sentences.
     """
-    head = f"{label} ".ljust(indent)
+    head = (f"{label} " if label else "").ljust(indent)
     if not sys.stdout.isatty():
         click.echo(head + text)
         return

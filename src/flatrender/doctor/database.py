@@ -111,7 +111,8 @@ async def _server(connection: Any, where: str, settings: Settings, contexts: int
     travel = (time.monotonic() - before) / 2
     skew = (now - SystemClock().now()).total_seconds() + travel
     version = connection.get_server_version()
-    number = version.major * 10_000 + version.minor
+    # Since version 10 the second number of a release is what the client calls micro.
+    number = version.major * 10_000 + version.micro
     allowed = int(await connection.fetchval("SHOW max_connections"))
     pools = settings.database
     budget = contexts * (pools.pool_size + pools.read_pool_size + pools.system_pool_size)

@@ -58,6 +58,14 @@ async def test_a_sound_deployment_has_no_errors(settings: Settings) -> None:
                  "the clock of the object store agrees"):  # fmt: skip
         assert part in said, part
     assert all(finding.fix for finding in findings if finding.level != "ok")
+    database = settings.database
+    connection = await asyncpg.connect(
+        host=database.host, port=database.port, user=database.migrator_user,
+        password=database.migrator_password, database=database.name,
+    )  # fmt: skip
+    version = str(await connection.fetchval("SHOW server_version")).split()[0]
+    await connection.close()
+    assert f"PostgreSQL {version} at" in said
 
 
 async def test_a_server_that_is_not_there_is_said_once_with_its_address(settings: Settings) -> None:

@@ -33,6 +33,11 @@ def test_a_pipe_gets_whole_lines_without_escape_codes(capsys: pytest.CaptureFixt
     assert capsys.readouterr().out == f"error    {LONG}\n"
 
 
+def test_a_line_without_a_label_begins_at_the_edge(capsys: pytest.CaptureFixture[str]) -> None:
+    words.say("nothing waits")
+    assert capsys.readouterr().out == "nothing waits\n"
+
+
 def test_a_terminal_gets_whole_words_below_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = _Terminal()
     monkeypatch.setattr(sys, "stdout", screen)

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from flatrender_render.acts_cli import act_table
 from flatrender_render.operator_cli import node_table, queue_line, running_table, span
+from flatrender_render.services.farm_acts import FarmAct
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -46,7 +48,25 @@ def test_no_row_is_wider_than_a_terminal(
 def test_a_node_that_rests_says_so_and_the_sum_is_told() -> None:
     lines = [click.unstyle(x) for x in node_table([node(rest_until=NOW + timedelta(minutes=1))])]
     assert "resting" in lines[1]
-    assert lines[-1] == "1 nodes, 1 of 4 slots busy (25%)"
+    assert lines[-1] == "1 node, 1 of 4 slots busy (25%)"
+
+
+@example(name="\x1b[2J", reason="\x1b]0;x\x07\n")
+@given(name=st.text(max_size=90), reason=st.text(max_size=500))
+def test_acts_fit_and_tell_who_what_and_why(name: str, reason: str) -> None:
+    act = FarmAct(
+        id=uuid4(), created_at=NOW, actor_kind="user", actor_id=uuid4(), act="node.rotate_secret",
+        target_type="node", target_id=str(uuid4()), target_name=name,
+        before={"secret_version": 1}, after={"secret_version": 2}, reason=reason,
+        request_id=None, address="2001:db8::1",
+    )  # fmt: skip
+    lines = act_table([act])
+    for line in lines:
+        assert len(line) <= 80
+        assert line.isprintable()
+    assert lines[1].split()[:3] == ["2026-11-01", "00:00", "node.rotate_secret"]
+    text = " ".join(" ".join(lines[2:]).split())
+    assert text.startswith(f"secret_version 1 > 2; by {act.actor_id} from 2001:db8::1")
 
 
 def test_pieces_at_work() -> None:
