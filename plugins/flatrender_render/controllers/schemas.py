@@ -7,6 +7,7 @@ import msgspec
 from litestar import Controller, Response, get
 
 from flatrender_render.batch_stream_schema import batch_stream_schema
+from flatrender_render.node_schema import node_api_schema
 from flatrender_render.stream_schema import failure_rules_schema, render_stream_schema
 
 _MEDIA = "application/schema+json"
@@ -52,6 +53,17 @@ class SchemaController(Controller):
         """Return the schema of the farm's failure rules; the built-in set is its example."""
         return _answer(_rules())
 
+    @get(
+        "/node-api.json",
+        operation_id="get_node_api_schema",
+        summary="The API of render nodes outside",
+        media_type=_MEDIA,
+        sync_to_thread=False,
+    )
+    def node_api(self) -> Response[bytes]:
+        """Return the schema of what a node and the farm say to each other, with examples."""
+        return _answer(_node_api())
+
 
 @cache
 def _stream() -> bytes:
@@ -66,6 +78,11 @@ def _batch_stream() -> bytes:
 @cache
 def _rules() -> bytes:
     return _encoded(failure_rules_schema())
+
+
+@cache
+def _node_api() -> bytes:
+    return _encoded(node_api_schema())
 
 
 def _encoded(document: dict[str, Any]) -> bytes:

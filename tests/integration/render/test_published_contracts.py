@@ -21,7 +21,7 @@ async def schema_of(platform: Any, name: str) -> Any:
     return schema
 
 
-@pytest.mark.parametrize("name", ["render-stream", "failure-rules"])
+@pytest.mark.parametrize("name", ["render-stream", "failure-rules", "node-api"])
 async def test_examples_are_what_their_schema_says(platform: Any, name: str) -> None:
     schema = await schema_of(platform, name)
     assert schema["examples"]

@@ -293,6 +293,14 @@ async def test_a_rendition_is_not_there_for_a_node_that_never_held_it(
                 await holder.client.call(f"{RENDITIONS}/{claim.id}/1/links", links, dict)
             assert refused.value.code == "object_not_of_claim"
         await holder.link.give_back(claim)
+        again = await holder.link.claim()
+        # Nor an attempt that is over: to who had it it is late, to others it never was.
+        with pytest.raises(FarmRefused) as refused:
+            await stranger.link.beat(claim, 0.5)
+        assert refused.value.code == "not_found"
+        with pytest.raises(StaleEpoch):
+            await holder.link.beat(claim, 0.5)
+        await holder.link.give_back(again)
     answer = await farm.platform.client.post(
         f"{RENDITIONS}/", json={"formats": ["gif"]}, headers=film.customer.person.headers
     )
