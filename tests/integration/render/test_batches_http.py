@@ -1,5 +1,6 @@
 """Batches over HTTP: tables in, all or nothing, many renders, tables out."""
 
+import asyncio
 import csv
 import io
 import secrets
@@ -320,6 +321,45 @@ async def test_failed_rows_are_rendered_again(lot: Any) -> None:
     assert len(jobs) == 2
     assert jobs[1]["retry_of"] is not None
     assert await used(customer) == 3
+
+
+async def test_two_retries_at_once_render_each_failed_row_once(lot: Any) -> None:
+    """Both found the same rows; what the later one set aside for them goes back."""
+    customer = await lot.customer()
+    await free(customer)
+    made = (await table(customer, [{"headline": "a"}, {"headline": "b"}])).json()
+    await ended(customer, made["id"])
+    await customer.platform.sql(
+        "UPDATE render.batch_rows SET state = 'Failed', export_id = NULL, error_code = 'x' "
+        "WHERE batch_id = $1",
+        UUID(made["id"]),
+    )
+    before = await used(customer)
+    path = f"/v1/batches/{made['id']}/retry"
+    lock = "SELECT FROM render.batches WHERE id = $1 FOR UPDATE"
+    async with customer.platform.held(lock, UUID(made["id"])):
+        calls = [asyncio.create_task(customer.call("POST", path)) for _ in range(2)]
+        await customer.platform.waiters(2, of="render.batches")
+    assert [answer.status_code for answer in await asyncio.gather(*calls)] == [202, 202]
+    batch = await ended(customer, made["id"])
+    assert (batch["state"], batch["done"], batch["failed"]) == ("Done", 2, 0)
+    rows = (await customer.get(f"/v1/batches/{made['id']}/rows"))["data"]
+    assert [(row["row"], row["attempt"]) for row in rows] == [(1, 2), (2, 2)]
+    (jobs,) = await customer.platform.sql(
+        "SELECT count(*) AS n FROM render.render_jobs WHERE batch_id = $1", UUID(made["id"])
+    )
+    assert jobs["n"] == 4
+
+    async def closed() -> bool:
+        (row,) = await customer.platform.sql(
+            "SELECT count(*) AS n FROM identity.render_reservations WHERE user_id = $1 "
+            "AND state = 'Reserved'",
+            customer.person.id,
+        )
+        return bool(row["n"] == 0)
+
+    await customer.platform.until(closed)
+    assert await used(customer) == before + 2
 
 
 async def test_a_table_that_is_far_too_wide_is_refused_by_one_word(lot: Any) -> None:

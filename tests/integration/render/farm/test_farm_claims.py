@@ -154,6 +154,13 @@ async def test_leases_follow_the_given_clock(farm: Any) -> None:
         assert claim is not None
     row = await farm.row("SELECT lease_until FROM render.frame_jobs WHERE id = $1", claim.id)
     assert row["lease_until"] == now + timedelta(seconds=claims.LEASE_SECONDS)
+    later = now + timedelta(seconds=20)
+    async with farm.db.system("test") as work:
+        await claims.heartbeat(
+            work, frame_job_id=claim.id, epoch=claim.epoch, done_frames=1, now=later
+        )
+    row = await farm.row("SELECT lease_until FROM render.frame_jobs WHERE id = $1", claim.id)
+    assert row["lease_until"] == later + timedelta(seconds=claims.LEASE_SECONDS), "prolonged"
 
 
 async def _beat(farm: Any, claim: Claim) -> None:
