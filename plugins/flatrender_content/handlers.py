@@ -8,12 +8,13 @@ also after a crash between that commit and the inbox's own, counts nothing.
 
 from uuid import UUID
 
-from flatrender.contracts.identity import UserDeleted
+from flatrender.contracts.identity import DataExportRequested, UserDeleted
 from flatrender.contracts.render import JobCompleted, ScanQueued
 from flatrender.contracts.studio import ProjectSaved
 from flatrender.db import UnitOfWork
 from flatrender.events.subscriptions import Delivered, Subscription
 from flatrender.plugin import PluginContext
+from flatrender.privacy import give_part
 from flatrender_content.tasks import READ_PROJECT, ReadProject
 
 _ONCE = """
@@ -27,6 +28,11 @@ _ERASE = (
     "DELETE FROM content.favorites WHERE tenant_id = :tenant AND user_id = :user",
     "DELETE FROM content.ai_usage_daily WHERE tenant_id = :tenant AND user_id = :user",
 )
+
+_SECTIONS = {
+    "favorites": "SELECT f.* FROM content.favorites f "
+    "WHERE f.tenant_id = :tenant AND f.user_id = :user",
+}
 
 
 async def count_use(context: PluginContext, _work: UnitOfWork, told: Delivered) -> None:
@@ -57,6 +63,12 @@ async def erase_person(_context: PluginContext, work: UnitOfWork, told: Delivere
         await work.execute(statement, tenant=work.tenant, user=event.user_id)
 
 
+async def give_copy(context: PluginContext, work: UnitOfWork, told: Delivered) -> None:
+    """A person asked for a copy of their data: give what they liked."""
+    event: DataExportRequested = told.event
+    await give_part(context, work, event, _SECTIONS)
+
+
 async def _count(
     context: PluginContext, told: Delivered, what: str, statement: str, container_id: UUID
 ) -> None:
@@ -70,4 +82,5 @@ SUBSCRIPTIONS = (
     Subscription(event=JobCompleted, handler=count_render, strict=False),
     Subscription(event=ScanQueued, handler=read_scan, strict=False),
     Subscription(event=UserDeleted, handler=erase_person, strict=False),
+    Subscription(event=DataExportRequested, handler=give_copy, strict=False),
 )

@@ -3,16 +3,30 @@ and with an account goes what it stored."""
 
 from uuid import UUID
 
-from flatrender.contracts.identity import PlanActivated, PlanExpired, UserDeleted
+from flatrender.contracts.identity import (
+    DataExportRequested,
+    PlanActivated,
+    PlanExpired,
+    UserDeleted,
+)
 from flatrender.db import UnitOfWork
 from flatrender.events.subscriptions import Delivered, Subscription
 from flatrender.plugin import PluginContext
+from flatrender.privacy import give_part
 from flatrender_files.services.library import LibraryService
 
 _LIMIT = """
 INSERT INTO file_mgr.quotas (tenant_id, user_id, limit_bytes) VALUES (:tenant, :user, :limit)
 ON CONFLICT (tenant_id, user_id) DO UPDATE SET limit_bytes = excluded.limit_bytes
 """
+
+_SECTIONS = {
+    "files": "SELECT id, name, purpose, content_type, size_bytes, sha256, created_at, trashed_at "
+    "FROM file_mgr.files WHERE tenant_id = :tenant AND user_id = :user AND state = 'Ready' "
+    "ORDER BY created_at",
+    "folders": "SELECT id, parent_id, name, created_at FROM file_mgr.folders "
+    "WHERE tenant_id = :tenant AND user_id = :user ORDER BY created_at",
+}
 
 
 async def _set_limit(work: UnitOfWork, user_id: UUID, limit: int) -> None:
@@ -37,7 +51,14 @@ async def erase_files(context: PluginContext, work: UnitOfWork, told: Delivered)
     await context.get(LibraryService).erase_person(work, event.user_id)
 
 
+async def give_copy(context: PluginContext, work: UnitOfWork, told: Delivered) -> None:
+    """A person asked for a copy of their data: give the list of what is stored."""
+    event: DataExportRequested = told.event
+    await give_part(context, work, event, _SECTIONS)
+
+
 SUBSCRIPTIONS = (
+    Subscription(event=DataExportRequested, handler=give_copy),
     Subscription(event=UserDeleted, handler=erase_files),
     Subscription(event=PlanActivated, handler=raise_storage),
     Subscription(event=PlanExpired, handler=lower_storage),

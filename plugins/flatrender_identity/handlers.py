@@ -1,9 +1,12 @@
-"""What other contexts' events do in identity: a render's end settles what it took."""
+"""What other contexts' events do in identity: a render's end settles what it took,
+and parts of a person's copy of their data arrive."""
 
+from flatrender.contracts.identity import DataExportGiven
 from flatrender.contracts.render import JobCancelled, JobCompleted, JobFailed
 from flatrender.db import UnitOfWork
 from flatrender.events.subscriptions import Delivered, Subscription
 from flatrender.plugin import PluginContext
+from flatrender_identity.services.data_exports import DataExportService
 from flatrender_identity.services.entitlements import EntitlementService
 
 
@@ -37,7 +40,14 @@ async def refund_cancelled_render(
     )
 
 
+async def note_part(context: PluginContext, work: UnitOfWork, told: Delivered) -> None:
+    """A context gave its part of a person's copy."""
+    event: DataExportGiven = told.event
+    await context.get(DataExportService).given(work, event)
+
+
 SUBSCRIPTIONS = (
+    Subscription(event=DataExportGiven, handler=note_part),
     Subscription(event=JobCompleted, handler=settle_render),
     Subscription(event=JobFailed, handler=refund_failed_render),
     Subscription(event=JobCancelled, handler=refund_cancelled_render),

@@ -26,6 +26,7 @@ from flatrender_identity.models import Base
 from flatrender_identity.services.accounts import AccountService
 from flatrender_identity.services.contacts import ContactService
 from flatrender_identity.services.credentials import CredentialService
+from flatrender_identity.services.data_exports import DataExportService
 from flatrender_identity.services.deletion import DeletionService
 from flatrender_identity.services.directory import DirectoryService
 from flatrender_identity.services.entitlements import EntitlementService
@@ -49,6 +50,7 @@ _SERVICES: dict[str, type[Any]] = {
     "acts": SessionActService,
     "invitations": InvitationService,
     "members": MemberService,
+    "data_exports": DataExportService,
     "deletion": DeletionService,
     "policies": PolicyService,
     "one_time": OneTimeService,
@@ -101,6 +103,8 @@ class IdentityPlugin(FlatRenderPlugin):
             contract.UserEmailVerified,
             contract.UserBanned,
             contract.UserDeleted,
+            contract.DataExportRequested,
+            contract.DataExportGiven,
             contract.TenantCreated,
             contract.TenantSuspended,
             contract.PlanActivated,

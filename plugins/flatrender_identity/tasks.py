@@ -3,6 +3,7 @@ whose day has come."""
 
 from flatrender.plugin import PluginContext
 from flatrender.tasks.task import Nothing, Schedule, Task
+from flatrender_identity.services.data_exports import BUILD, EXPIRE_EXPORTS, REMOVE
 from flatrender_identity.services.deletion import ERASE_ACCOUNTS
 from flatrender_identity.services.links import SEND_LINK
 from flatrender_identity.services.plans import PlanService
@@ -15,8 +16,9 @@ async def expire_plans(context: PluginContext, _payload: Nothing) -> None:
 
 EXPIRE_PLANS = Task(name="identity.expire_plans", queue="cleanup", handler=expire_plans)
 
-TASKS = (EXPIRE_PLANS, SEND_LINK, ERASE_ACCOUNTS)
+TASKS = (EXPIRE_PLANS, SEND_LINK, ERASE_ACCOUNTS, BUILD, REMOVE, EXPIRE_EXPORTS)
 SCHEDULES = (
     Schedule(task=EXPIRE_PLANS, every=60.0),
     Schedule(task=ERASE_ACCOUNTS, every=300.0),
+    Schedule(task=EXPIRE_EXPORTS, every=3600.0),
 )

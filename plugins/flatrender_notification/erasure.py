@@ -1,9 +1,11 @@
-"""What is erased here with a person's account: everything that was told to them."""
+"""What is here of a person: everything that was told to them. It goes with the account, and into a
+copy of their data."""
 
-from flatrender.contracts.identity import UserDeleted
+from flatrender.contracts.identity import DataExportRequested, UserDeleted
 from flatrender.db import UnitOfWork
 from flatrender.events.subscriptions import Delivered
 from flatrender.plugin import PluginContext
+from flatrender.privacy import give_part
 
 _ERASE = (
     "DELETE FROM notification.deliveries WHERE tenant_id = :tenant AND user_id = :user",
@@ -12,6 +14,23 @@ _ERASE = (
     "WHERE tenant_id = :tenant AND user_id = :user",
     "DELETE FROM notification.user_settings WHERE tenant_id = :tenant AND user_id = :user",
 )
+
+_SECTIONS = {
+    "notifications": "SELECT type, title_fa, title_en, body_fa, body_en, created_at "
+    "FROM notification.notifications WHERE tenant_id = :tenant AND user_id = :user "
+    "ORDER BY created_at",
+    "preferences": "SELECT type, channel, enabled FROM notification.notification_preferences "
+    "WHERE tenant_id = :tenant AND user_id = :user",
+    "messages": "SELECT channel, recipient, template, state, created_at, sent_at "
+    "FROM notification.deliveries WHERE tenant_id = :tenant AND user_id = :user "
+    "ORDER BY created_at",
+}
+
+
+async def give_copy(context: PluginContext, work: UnitOfWork, told: Delivered) -> None:
+    """A person asked for a copy of their data: give what they were told."""
+    event: DataExportRequested = told.event
+    await give_part(context, work, event, _SECTIONS)
 
 
 async def erase(_context: PluginContext, work: UnitOfWork, told: Delivered) -> None:

@@ -178,4 +178,12 @@ MESSAGES: dict[str, Words] = {
         body_fa="درخواست پاک شدن حساب پس گرفته شد.",
         body_en="The request to delete it was taken back.",
     ),
+    "data_export_ready": Words(
+        title_fa="نسخه‌ای از داده‌های شما آماده است",
+        title_en="A copy of your data is ready",
+        body_fa="تا {days} روز از حساب خود دانلود کنید. "
+        "اگر شما نخواسته‌اید، گذرواژه‌تان را عوض کنید.",
+        body_en="Download it in your account within {days} days. "
+        "If you did not ask for it, change your password now.",
+    ),
 }

@@ -175,6 +175,7 @@ class DataExport(Base):
     object_key: Mapped[str | None]
     size_bytes: Mapped[int | None] = mapped_column(BigInteger)
     error: Mapped[str | None]
+    parts: Mapped[Any] = mapped_column(JSONB, server_default=FetchedValue(), nullable=False)
     ready_at: Mapped[datetime | None]
     expires_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())

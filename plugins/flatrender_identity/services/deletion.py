@@ -20,6 +20,7 @@ from flatrender.tasks.task import Nothing, Task
 from flatrender_identity.addresses import Address
 from flatrender_identity.errors import InvalidLink, LastAdmin
 from flatrender_identity.services.credentials import CredentialService
+from flatrender_identity.services.data_exports import REMOVE, RemoveObjects
 from flatrender_identity.services.links import LinkService
 from flatrender_identity.services.one_time import OneTimeService, Proof
 from flatrender_identity.services.security_log import record, tell_owner
@@ -57,6 +58,9 @@ WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL AND deletion_due_at <= n
 RETURNING id
 """
 _SESSIONS = "SELECT id FROM identity.sessions WHERE tenant_id = $1 AND user_id = $2"
+_COPIES = """
+SELECT object_key, parts FROM identity.data_exports WHERE tenant_id = $1 AND user_id = $2
+"""
 #: Everything of the context that describes the person and nothing that describes money.
 _GONE = (
     "sessions",
@@ -170,6 +174,9 @@ class DeletionService:
             if await work.fetchrow(_ERASE, tenant_id, user_id) is None:
                 return False
             sessions: list[Any] = await work.fetch(_SESSIONS, tenant_id, user_id)
+            copies = await work.fetch(_COPIES, tenant_id, user_id)
+            keys = [key for row in copies for key in (row["object_key"], *row["parts"].values())]
+            work.enqueue(REMOVE, RemoveObjects([key for key in keys if key]))
             for statement in _DELETE:
                 await work.execute(statement, tenant_id, user_id)
             await work.execute(_INVITED, tenant_id, user_id)

@@ -48,6 +48,30 @@ class UserDeleted(IdentityEvent, frozen=True, kw_only=True):
     user_id: UUID
 
 
+#: Contexts that add to a person's copy of their data; identity adds its own.
+DATA_CONTEXTS = ("content", "files", "notification", "render", "studio")
+
+
+class DataExportRequested(IdentityEvent, frozen=True, kw_only=True):
+    """A person asked for a copy of their data: every context of ``DATA_CONTEXTS`` gives its
+    part."""
+
+    event_type: ClassVar[str] = "identity.data_export.requested.v1"
+    export_id: UUID
+    user_id: UUID
+
+
+class DataExportGiven(Event, frozen=True, kw_only=True):
+    """A context has put its part of a person's copy into the object store."""
+
+    event_type: ClassVar[str] = "identity.data_export.given.v1"
+    producer: ClassVar[str] = "any"
+    export_id: UUID
+    user_id: UUID
+    context: str
+    object_key: str
+
+
 class TenantCreated(IdentityEvent, frozen=True, kw_only=True):
     """A tenant exists; every context may prepare its defaults."""
 

@@ -210,6 +210,8 @@ async def test_recovery_sets_a_password_and_ends_every_session(
     assert (weak.status_code, weak.json()["errors"][0]["code"]) == (422, "password_too_short")
     own = await _say(platform, "recovery/complete", token=token, password=person.email)
     assert own.json()["errors"][0]["code"] == "password_is_identifier"
+    live = await platform.client.get("/v1/me", headers=person.headers)
+    assert live.status_code == 200  # and remembered as such
     done = await _say(platform, "recovery/complete", token=token, password=NEW_PASSWORD)
     assert done.status_code == 204, done.text
     ended = await platform.client.get("/v1/me", headers=person.headers)

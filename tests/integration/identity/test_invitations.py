@@ -161,6 +161,8 @@ async def test_a_changed_role_ends_sessions_is_told_and_audited(
     assert (await put(foreign, "moderator", admin.headers)).status_code == 404
     own = await put(admin, "user", admin.headers)
     assert (own.status_code, own.json()["code"]) == (403, "not_oneself")
+    live = await platform.client.get("/v1/admin/members", headers=second.headers)
+    assert live.status_code == 200  # and remembered as such
     done = await put(second, "user", admin.headers)
     assert done.status_code == 204, done.text
     gone = await platform.client.get("/v1/admin/members", headers=second.headers)
