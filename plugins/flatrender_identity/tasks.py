@@ -7,6 +7,7 @@ from flatrender_identity.services.data_exports import BUILD, EXPIRE_EXPORTS, REM
 from flatrender_identity.services.deletion import ERASE_ACCOUNTS
 from flatrender_identity.services.links import SEND_LINK
 from flatrender_identity.services.plans import PlanService
+from flatrender_identity.services.tidy import TIDY
 
 
 async def expire_plans(context: PluginContext, _payload: Nothing) -> None:
@@ -16,9 +17,10 @@ async def expire_plans(context: PluginContext, _payload: Nothing) -> None:
 
 EXPIRE_PLANS = Task(name="identity.expire_plans", queue="cleanup", handler=expire_plans)
 
-TASKS = (EXPIRE_PLANS, SEND_LINK, ERASE_ACCOUNTS, BUILD, REMOVE, EXPIRE_EXPORTS)
+TASKS = (EXPIRE_PLANS, SEND_LINK, ERASE_ACCOUNTS, BUILD, REMOVE, EXPIRE_EXPORTS, TIDY)
 SCHEDULES = (
     Schedule(task=EXPIRE_PLANS, every=60.0),
     Schedule(task=ERASE_ACCOUNTS, every=300.0),
     Schedule(task=EXPIRE_EXPORTS, every=3600.0),
+    Schedule(task=TIDY, every=600.0),
 )

@@ -8,7 +8,9 @@ from uuid import uuid4
 
 import pytest
 
+from flatrender.tasks.task import Nothing
 from flatrender.testing.platform import PASSWORD, Person, Platform
+from flatrender_identity.services.tidy import tidy
 
 NEW_PASSWORD = "another-long-passphrase-7"
 
@@ -431,3 +433,20 @@ async def test_names_of_one_account_share_its_tries(platform: Platform) -> None:
         assert (await _login(platform, name, "guess")).status_code == 401
     assert (await _login(platform, mobile, PASSWORD)).status_code == 429
     assert (await _login(platform, person.email, PASSWORD)).status_code == 429
+
+
+async def test_tokens_are_removed_a_day_after_their_end(platform: Platform, post: Any) -> None:
+    old, young = await _registered(platform), await _registered(platform)
+    for email, age in ((old, 25), (young, 23)):
+        await post.last(email, "verify_email")
+        await platform.sql(
+            "UPDATE identity.one_time_tokens SET expires_at = now() - make_interval(hours => $2) "
+            "WHERE target = $1",
+            email,
+            age,
+        )
+    await tidy(platform.runtime.plugins["identity"].context, Nothing())
+    left = await platform.sql(
+        "SELECT target FROM identity.one_time_tokens WHERE target = ANY ($1::text[])", [old, young]
+    )
+    assert [row["target"] for row in left] == [young]
