@@ -24,6 +24,7 @@ from flatrender.tasks.worker import build_workers
 log = structlog.get_logger(__name__)
 
 MAINTENANCE_SECONDS = 3600.0
+_SETTLE_SECONDS = 0.1  # longer than a poll of a queue takes
 
 
 class WorkerService:
@@ -91,12 +92,24 @@ class WorkerService:
             plugin.wind_down()
         for task in background:
             task.cancel()
-        active: list[asyncio.Task[object]] = []
         for worker in workers:
             worker.allow_pick_jobs = False  # type: ignore[attr-defined]  # arq's own switch
-            active += list(worker.tasks.values())  # type: ignore[attr-defined]  # arq's running jobs
-        if active:
-            await asyncio.wait(active, timeout=self.grace)
+        active: list[asyncio.Task[object]] = []
+        ends = asyncio.get_running_loop().time() + self.grace
+        while True:
+            # A poll that is under way still starts what it has seen: cancelled in the middle of
+            # that, a job leaves its connection behind. So it ends first, and its jobs are awaited.
+            await asyncio.sleep(_SETTLE_SECONDS)
+            active = [
+                task
+                for worker in workers
+                for task in worker.tasks.values()  # type: ignore[attr-defined]  # arq's running jobs
+                if not task.done()
+            ]
+            left = ends - asyncio.get_running_loop().time()
+            if not active or left <= 0:
+                break
+            await asyncio.wait(active, timeout=left)
         for ending in (*active, *running):
             ending.cancel()
         await asyncio.gather(*active, *running, *background, return_exceptions=True)
