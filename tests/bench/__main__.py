@@ -11,7 +11,7 @@ import click
 from flatrender.observability.logs import configure_logging
 from flatrender.settings import ObservabilitySettings
 
-PARTS = ("api", "cache", "claims", "farm", "render", "snapshot", "watchers")
+PARTS = ("api", "cache", "claims", "farm", "peers", "render", "snapshot", "watchers")
 
 
 @click.command()

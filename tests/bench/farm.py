@@ -16,7 +16,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tests.bench.stack import heading, processor_seconds, table, temporary_folder, verdict_ms
+from tests.bench.stack import (
+    heading,
+    processes_below,
+    processor_seconds,
+    table,
+    temporary_folder,
+    verdict_ms,
+)
 
 from flatrender.demo.api import Api
 from flatrender.demo.watch import follow
@@ -145,21 +152,8 @@ def _first_frames(api: Api, rounds: int) -> list[tuple[float, float]]:
 
 def _spent() -> dict[str, float]:
     """Return the processor time of all processes below this one by kind, ended ones included."""
-    parents: dict[int, int] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text("utf-8").rpartition(")")[2].split()
-            except OSError:
-                continue
-            parents[int(entry.name)] = int(fields[1])
     found: dict[str, float] = {}
-    for pid in parents:
-        above = pid
-        while above in parents and above != os.getpid():
-            above = parents[above]
-        if above != os.getpid() or pid == os.getpid():
-            continue
+    for pid in processes_below(os.getpid()):
         kind = _kind(pid)
         found[kind] = found.get(kind, 0.0) + processor_seconds(pid, ended=True)
     return found

@@ -16,6 +16,7 @@ import hashlib
 import multiprocessing
 import os
 import time
+from collections.abc import Collection
 from itertools import count
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -154,7 +155,7 @@ async def _subject(
     spent = np.zeros(3)
     for processes, pool in pools.items():
         await asyncio.to_thread(encoders.run, processes)
-        await _render(subject, pool, processes, folder)
+        await render(subject, pool, processes, folder)
     deadline = time.monotonic() + _BUDGET
     for order in turns(["render1", "encode1", "render2", "encode2"], rounds):
         wall: dict[str, float] = {}
@@ -164,7 +165,7 @@ async def _subject(
             if name.startswith("encode"):
                 seconds, used = await asyncio.to_thread(encoders.run, processes)
             else:
-                seconds, used, reports = await _render(subject, pools[processes], processes, folder)
+                seconds, used, reports = await render(subject, pools[processes], processes, folder)
                 for r in reports:
                     spent += (r.render_seconds, r.convert_seconds, r.encode_seconds)
             wall[name] = processes * frames / seconds
@@ -176,10 +177,10 @@ async def _subject(
     return walls, costs, list(spent / spent.sum())
 
 
-async def _render(
+async def render(
     subject: Subject, pool: RenderPool, processes: int, folder: Path
 ) -> tuple[float, float, list[SegmentReport]]:
-    """Render the range in every process of ``pool``; return seconds and processor seconds."""
+    """Render the range in every process of ``pool``; return seconds, processor seconds, reports."""
     spec = subject.fresh()
     # Each process opens the composition, as it does once per job, by drawing its first frame.
     await asyncio.gather(*(pool.snapshot("lottie", spec, 0, width=64) for _ in range(processes)))
@@ -255,6 +256,13 @@ def _encode_when_told(pipe: Connection, subject: Subject, output: Path) -> None:
 
 def _subjects(folder: Path, frames: int) -> list[Subject]:
     """Return every demo template in its first aspect, and a plain one."""
+    made = [(slug, RICH, data) for slug, data in demo_packages().items()]
+    made.append(("plain (a square travels)", SIMPLE, plain()))
+    return [subject_of(folder, name, goal, data, frames) for name, goal, data in made]
+
+
+def demo_packages(slugs: Collection[str] = ()) -> dict[str, bytes]:
+    """Return the demo templates, all or those named, as packages without their songs."""
     from flatrender_content.catalogue import build
     from flatrender_content.catalogue.kit.package import Materials, assemble
     from flatrender_content.catalogue.sound.encode import opus
@@ -264,26 +272,29 @@ def _subjects(folder: Path, frames: int) -> list[Subject]:
 
     silence = opus(np.zeros((RATE // 2, 2)))  # composing songs is slow, and sound is not drawn
     materials = Materials(build.picture, build.effect, lambda _: silence, {s.key: s for s in SONGS})
-    made = [(t.slug, RICH, assemble(t, materials)) for t in TEMPLATES]
-    made.append(("plain (a square travels)", SIMPLE, _plain()))
-    return [_subject_of(folder, name, goal, data, frames) for name, goal, data in made]
+    return {t.slug: assemble(t, materials) for t in TEMPLATES if not slugs or t.slug in slugs}
 
 
-def _plain() -> bytes:
+def plain() -> bytes:
     """Return a template with a moving square on a background."""
-    main = make.animation(width=1920, height=1080, frames=300)
+    navy = [level / 255 for level in (0x11, 0x22, 0x33)]  # the manifest's own default
+    main = make.animation(width=1920, height=1080, frames=300, background=navy)
     scene = make.scene(duration=10, min_duration=5, max_duration=20)
     manifest = make.manifest(variants=[make.variant(scene, width=1920, height=1080)])
     return make.package(manifest, make.entries(main=main))
 
 
-def _subject_of(folder: Path, name: str, goal: float, data: bytes, frames: int) -> Subject:
+def subject_of(
+    folder: Path, name: str, goal: float, data: bytes, frames: int, *, only: str | None = None
+) -> Subject:
+    """Return a package, or ``only`` one scene of it, with ``frames`` from its middle to measure."""
     digest = hashlib.sha256(data).hexdigest()
     path = folder / f"{digest}.lottie"
     path.write_bytes(data)
     with TemplatePackage.open(path) as package:
         manifest = package.manifest
     variant = manifest.variants[0]
+    chosen = [s for s in variant.scenes if (s.key == only if only else s.in_default)]
     scenes = [
         SceneInstance(
             id=f"s{n}",
@@ -294,7 +305,7 @@ def _subject_of(folder: Path, name: str, goal: float, data: bytes, frames: int) 
             intro=scene.intro,
             outro=scene.outro,
         )
-        for n, scene in enumerate(scene for scene in variant.scenes if scene.in_default)
+        for n, scene in enumerate(chosen)
     ]
     width, height = _SIZES[variant.aspect]
     spec = RenderSpec(

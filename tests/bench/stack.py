@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import os
 import shutil
+import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import asyncpg
@@ -118,6 +119,30 @@ def processor_seconds(pid: int, *, ended: bool = False) -> float:
         return float("nan")
     ticks = sum(int(each) for each in fields[11 : 15 if ended else 13])
     return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def processes_below(pid: int) -> list[int]:
+    """Return all processes that descend from ``pid``, without it; none where /proc is not."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            fields = (entry / "stat").read_text("utf-8").rpartition(")")[2].split()
+            parents[int(entry.name)] = int(fields[1])
+    found: list[int] = []
+    for each, above in parents.items():
+        at = above
+        while at in parents and at != pid:
+            at = parents[at]
+        if at == pid:
+            found.append(each)
+    return found
+
+
+def end_processes(pids: Iterable[int]) -> None:
+    """Kill processes that this one started; those that have ended are passed over."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def heading(text: str) -> None:
