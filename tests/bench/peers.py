@@ -186,6 +186,7 @@ class _Peer:
         self._room = room
         self.output = room / "video.mp4"
         self._process: subprocess.Popen[bytes] | None = None
+        self._late = ""
 
     def __enter__(self) -> Self:
         """Start it and wait until it is ready. Raises ``Absent``."""
@@ -252,7 +253,12 @@ class _Peer:
         """End a peer that hangs: whoever reads from it then finds its end."""
         assert self._process is not None
         pid = self._process.pid
-        timer = threading.Timer(seconds, lambda: end_processes([*processes_below(pid), pid]))
+
+        def end() -> None:
+            self._late = f"no answer within {seconds:.0f} s"
+            end_processes([*processes_below(pid), pid])
+
+        timer = threading.Timer(seconds, end)
         timer.daemon = True
         timer.start()
         try:
@@ -284,7 +290,7 @@ class _Peer:
 
     def _failed(self) -> Absent:
         words = (self._room / "errors.txt").read_text("utf-8", "replace").strip()
-        return Absent(f"{self.driver} ended: {words[-500:] or 'without a word'}")
+        return Absent(f"{self.driver} ended: {self._late or words[-500:] or 'without a word'}")
 
     def _spent(self) -> float:
         assert self._process is not None
