@@ -228,12 +228,25 @@ class Island:
         self.environment = environment
 
 
+_LEFT = (
+    "UPDATE render.frame_jobs SET state = 'Cancelled', lease_until = NULL, finished_at = now() "
+    "WHERE state IN ('Waiting', 'Claimed')",
+    "UPDATE render.render_jobs SET step = 'Cancelled', finished_at = now() "
+    "WHERE step NOT IN ('Done', 'Failed', 'Cancelled')",
+)
+
+
 class Lot:
     """One platform with two films: ``short`` is one chunk of 60 frames, ``long`` two."""
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
         self.projects: dict[str, UUID] = {}
+
+    async def forget_work(self) -> None:
+        """End what earlier tests left in the queue of a platform that has no worker."""
+        for statement in _LEFT:
+            await self.platform.sql(statement)
 
     async def bring(self, name: str, data: bytes) -> None:
         """Import and publish a package through content's own importer."""
@@ -333,14 +346,6 @@ async def frozen(platform: Platform) -> AsyncIterator[Frozen]:
     pool.thaw()
 
 
-_LEFT = (
-    "UPDATE render.frame_jobs SET state = 'Cancelled', lease_until = NULL, finished_at = now() "
-    "WHERE state IN ('Waiting', 'Claimed')",
-    "UPDATE render.render_jobs SET step = 'Cancelled', finished_at = now() "
-    "WHERE step NOT IN ('Done', 'Failed', 'Cancelled')",
-)
-
-
 @pytest.fixture
 async def freezer(island: Island) -> AsyncIterator[Callable[[RenderPool], Awaitable[Frozen]]]:
     """Return a function that freezes a pool of the island's; all are thawed at the end.
@@ -348,8 +353,7 @@ async def freezer(island: Island) -> AsyncIterator[Callable[[RenderPool], Awaita
     What other tests left on the island goes first: a frozen pool that had taken it would have no
     hand free for what this test is about.
     """
-    for statement in _LEFT:
-        await island.lot.platform.sql(statement)
+    await island.lot.forget_work()
     made: list[Frozen] = []
 
     async def freeze(pool: RenderPool) -> Frozen:

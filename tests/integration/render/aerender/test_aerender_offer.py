@@ -7,6 +7,7 @@ import pytest
 from flatrender.testing.platform import Platform
 from flatrender_render.engines import available_engines, engines
 from flatrender_render.farm import runner as runners
+from flatrender_render.farm.claims import Claim
 from flatrender_render.farm.runner import Runner
 
 
@@ -21,11 +22,13 @@ async def test_no_work_is_claimed_for_what_is_not_here(
         def __init__(self, *_: Any) -> None:
             pass
 
-        async def claim(self, engine: str) -> None:
+        async def claim_many(self, engine: str, _most: int) -> list[Claim]:
             asked.append(engine)
+            return []
 
     monkeypatch.setattr(runners, "LocalLink", Link)
     runner = platform.runtime.plugins["render"].context.get(Runner)
+    monkeypatch.setattr(runner, "_slots", {})  # those of work that was done before
     await runner.work("aerender")
     await runner.work("lottie")
     assert asked == ["lottie"]

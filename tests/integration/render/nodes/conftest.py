@@ -157,6 +157,7 @@ class Farm:
     @contextlib.asynccontextmanager
     async def holding(self, film: str = "short") -> AsyncIterator[Any]:
         """A node that has claimed the first piece of a job, spoken by hand."""
+        await self.lot.forget_work()
         customer = await self.lot.customer(film)
         node = await self.enrol()
         client = node.client()
@@ -179,6 +180,7 @@ class Farm:
 @pytest.fixture(scope="module")
 async def farm(island: Any) -> AsyncIterator[Farm]:
     """See :class:`Farm`."""
+    await island.lot.forget_work()
     async with serve_app(island.lot.platform.app) as address:
         yield Farm(island.lot, address, await island.lot.platform.admin())
 
