@@ -15,6 +15,7 @@ from flatrender_identity.cli import user
 from flatrender_identity.controllers.access import AccessController
 from flatrender_identity.controllers.admin_members import InvitationController, MemberController
 from flatrender_identity.controllers.admin_policy import PolicyController
+from flatrender_identity.controllers.answers import SessionAnswers
 from flatrender_identity.controllers.auth import AuthController, JwksController
 from flatrender_identity.controllers.me import MeController, PlanController
 from flatrender_identity.controllers.my_data import MyDataController
@@ -46,6 +47,7 @@ from flatrender_identity.tasks import SCHEDULES, TASKS
 _SERVICES: dict[str, type[Any]] = {
     "accounts": AccountService,
     "sessions": SessionService,
+    "answers": SessionAnswers,
     "sign_ins": SignInService,
     "acts": SessionActService,
     "invitations": InvitationService,

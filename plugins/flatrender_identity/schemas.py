@@ -13,6 +13,13 @@ Locale = Literal["fa", "en"]
 Email = Annotated[str, Meta(min_length=3, max_length=254, examples=["sara@example.ir"])]
 Mobile = Annotated[str, Meta(min_length=8, max_length=40, examples=["+989121234567"])]
 Password = Annotated[str, Meta(min_length=1, max_length=1024)]
+SessionMode = Annotated[
+    Literal["token", "browser"],
+    Meta(
+        description="How the session's tokens travel: `token` in the answer's body, `browser` in "
+        "cookies that no script reads, with a CSRF token in the body."
+    ),
+]
 Code = Annotated[str, Meta(min_length=6, max_length=16, examples=["123456"])]
 
 
@@ -55,6 +62,7 @@ class LoginBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     password: Password
     device: Annotated[str, Meta(max_length=120)] | None = None
     device_token: Annotated[str, Meta(max_length=200)] | None = None
+    mode: SessionMode = "token"
 
     def __post_init__(self) -> None:
         """Demand one of the two names, and a device that can be shown."""
@@ -89,6 +97,28 @@ class TokenAnswer(Struct, frozen=True, kw_only=True):
     mfa_required: Literal[False] = False
 
 
+class BrowserAnswer(Struct, frozen=True, kw_only=True):
+    """An open session whose tokens are in cookies. Lives in seconds.
+
+    Send ``csrf_token`` in ``X-CSRF-Token`` with every call that is not GET or HEAD. Of
+    ``device_token`` see the other answer.
+    """
+
+    mode: Literal["browser"] = "browser"
+    csrf_token: str
+    device_token: str
+    expires_in: int
+    refresh_expires_in: int
+    user: Me
+    mfa_required: Literal[False] = False
+
+
+class CsrfAnswer(Struct, frozen=True):
+    """The CSRF token of the session in the cookies."""
+
+    csrf_token: str
+
+
 class MfaAnswer(Struct, frozen=True, kw_only=True):
     """The password was right; send a code with ``mfa_token`` to ``/v1/auth/mfa/verify``."""
 
@@ -103,6 +133,7 @@ class MfaVerifyBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     mfa_token: str
     code: Code
     device: Annotated[str, Meta(max_length=120)] | None = None
+    mode: SessionMode = "token"
 
     def __post_init__(self) -> None:
         """Refuse what would change the words beside these."""
@@ -110,9 +141,9 @@ class MfaVerifyBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class RefreshBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """A refresh token."""
+    """A refresh token; a browser whose cookies hold it sends ``{}``."""
 
-    refresh_token: Annotated[str, Meta(min_length=1, max_length=400)]
+    refresh_token: Annotated[str, Meta(min_length=1, max_length=400)] | None = None
 
 
 class ChangeMeBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -155,6 +186,17 @@ class ConfirmedAnswer(Struct, frozen=True, kw_only=True):
     access_token: str
     refresh_token: str
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the scheme's name
+    expires_in: int
+    refresh_expires_in: int
+    user: Me
+
+
+class BrowserConfirmedAnswer(Struct, frozen=True, kw_only=True):
+    """The factor counts now, and the cookies are new. The recovery codes are shown this once."""
+
+    recovery_codes: list[str]
+    mode: Literal["browser"] = "browser"
+    csrf_token: str
     expires_in: int
     refresh_expires_in: int
     user: Me

@@ -10,7 +10,7 @@ from flatrender.text import check_lines
 from flatrender_identity.addresses import Address, normalise_mobile
 from flatrender_identity.domain import normalise_email
 from flatrender_identity.policy import TenantPolicy
-from flatrender_identity.schemas import Code, Email, Locale, Mobile, Password
+from flatrender_identity.schemas import Code, Email, Locale, Mobile, Password, SessionMode
 
 Identifier = Annotated[
     str, Meta(min_length=3, max_length=254, examples=["sara@example.ir", "+989121234567"])
@@ -57,6 +57,7 @@ class LinkSignInBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     identifier: Identifier | None = None
     code: Code | None = None
     device: Annotated[str, Meta(max_length=120)] | None = None
+    mode: SessionMode = "token"
 
     def __post_init__(self) -> None:
         """Demand one of the two forms, and a device that can be shown."""

@@ -6,7 +6,7 @@ Persian and English; ``detail`` may be a template filled from ``params`` in the 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from msgspec import Struct
 
@@ -40,7 +40,7 @@ class DomainError(Exception):
 
     Class attributes: ``status`` (HTTP), ``code`` (snake_case, stable), ``title_fa``/``title_en``
     and ``detail_fa``/``detail_en`` (``str.format`` templates over ``params``). ``headers`` are
-    extra response headers, for example Retry-After.
+    extra response headers, for example Retry-After; ``cookies`` are set beside them.
     """
 
     status: ClassVar[int] = 400
@@ -61,6 +61,7 @@ class DomainError(Exception):
         super().__init__(self.code)
         self.errors = list(errors)
         self.headers = dict(headers or {})
+        self.cookies: list[Any] = []
         self.extra = dict(extra or {})
         self.params = params
 

@@ -93,6 +93,7 @@ class Runtime:
                 valkey_url=settings.valkey.url,
                 prefix=settings.valkey.prefix,
                 clock=used_clock,
+                origins=[*settings.http.cors_origins, settings.http.public_url],
             ),
             health=HealthRegistry(),
         )

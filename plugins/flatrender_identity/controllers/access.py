@@ -7,18 +7,18 @@ of a mail uses none of them up.
 from typing import Any
 from uuid import UUID
 
-from litestar import Controller, Request, post
+from litestar import Controller, Request, Response, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from flatrender.http.problems import problem_responses
-from flatrender.security.errors import RateLimited
+from flatrender.security.errors import ForeignOrigin, RateLimited
 from flatrender.security.limits import define_limit
 from flatrender.security.principal import Principal
 from flatrender_identity.addresses import read_address
-from flatrender_identity.controllers.auth import answer_of
+from flatrender_identity.controllers.answers import SessionAnswers
 from flatrender_identity.errors import AccountExists, AddressTaken, InvalidCode, InvalidLink
-from flatrender_identity.schemas import Accepted, MfaAnswer, TokenAnswer
+from flatrender_identity.schemas import Accepted, BrowserAnswer, MfaAnswer, TokenAnswer
 from flatrender_identity.schemas_access import (
     AcceptBody,
     IdentifierBody,
@@ -27,14 +27,13 @@ from flatrender_identity.schemas_access import (
     RecoverBody,
     TokenBody,
 )
-from flatrender_identity.services.accounts import AccountService
 from flatrender_identity.services.contacts import ContactService
 from flatrender_identity.services.credentials import CredentialService
 from flatrender_identity.services.deletion import DeletionService
 from flatrender_identity.services.invitations import InvitationService
 from flatrender_identity.services.links import LinkService
 from flatrender_identity.services.one_time import OneTimeService, Proof, Purpose
-from flatrender_identity.services.sign_in import MfaPending, SignInService
+from flatrender_identity.services.sign_in import SignInService
 
 #: By address of the caller: asking for messages, and showing what came.
 _ASK = define_limit("ask_message", 30, 3_600.0).name
@@ -168,7 +167,7 @@ class AccessController(Controller):
         operation_id="sign_in_by_link",
         summary="Sign in by link or code",
         opt=_SHOWING,
-        responses=problem_responses(InvalidCode, InvalidLink, RateLimited),
+        responses=problem_responses(InvalidCode, InvalidLink, ForeignOrigin, RateLimited),
     )
     async def sign_in(
         self,
@@ -176,17 +175,17 @@ class AccessController(Controller):
         request: Request[Any, Any, Any],
         principal: NamedDependency[Principal],
         one_time: NamedDependency[OneTimeService],
-        accounts: NamedDependency[AccountService],
+        answers: NamedDependency[SessionAnswers],
         sign_ins: NamedDependency[SignInService],
-    ) -> TokenAnswer | MfaAnswer:
-        """Open a session, or ask for the second factor where one is set up."""
+    ) -> Response[TokenAnswer | BrowserAnswer | MfaAnswer]:
+        """Open a session, or ask for the second factor where one is set up; `mode` as in logging
+        in."""
+        answers.check(request, data.mode)
         proof = await proof_of(one_time, principal.tenant_id, data, "magic_link")
         outcome = await sign_ins.by_link(
             proof, user_agent=request.headers.get("user-agent", ""), device=data.device
         )
-        if isinstance(outcome, MfaPending):
-            return MfaAnswer(mfa_token=outcome.mfa_token, methods=outcome.methods)
-        return await answer_of(accounts, outcome)
+        return await answers.signed_in(outcome, data.mode)
 
     @post(
         "/address-change/complete",

@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from litestar import Controller, Request, get, post
+from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from flatrender.http.problems import problem_responses
-from flatrender.security.errors import RateLimited
+from flatrender.security.errors import CsrfTokenInvalid, ForeignOrigin, RateLimited
 from flatrender.security.principal import Principal
 from flatrender.security.tokens import Jwks, jwks
+from flatrender_identity.controllers.answers import SessionAnswers
 from flatrender_identity.errors import (
     AddressNotAllowed,
     InvalidCredentials,
@@ -20,6 +21,8 @@ from flatrender_identity.errors import (
 )
 from flatrender_identity.schemas import (
     Accepted,
+    BrowserAnswer,
+    CsrfAnswer,
     LoginBody,
     MfaAnswer,
     MfaVerifyBody,
@@ -31,23 +34,8 @@ from flatrender_identity.schemas_access import email_address, mobile_address
 from flatrender_identity.services.accounts import AccountService
 from flatrender_identity.services.keys import KeyService
 from flatrender_identity.services.mfa import MfaService
-from flatrender_identity.services.sessions import SessionService, Tokens
-from flatrender_identity.services.sign_in import MfaPending, SignInService
-
-
-async def answer_of(accounts: AccountService, tokens: Tokens) -> TokenAnswer:
-    """Return the tokens together with the user they belong to."""
-    user = await accounts.me(tokens.tenant_id, tokens.user_id)
-    return TokenAnswer(
-        access_token=tokens.access_token,
-        refresh_token=tokens.refresh_token,
-        device_token=accounts.devices.token(
-            tokens.tenant_id, user.email or user.mobile or "", tokens.session_id
-        ),
-        expires_in=tokens.expires_in,
-        refresh_expires_in=tokens.refresh_expires_in,
-        user=user,
-    )
+from flatrender_identity.services.sessions import SessionService
+from flatrender_identity.services.sign_in import SignInService
 
 
 class AuthController(Controller):
@@ -92,17 +80,19 @@ class AuthController(Controller):
         operation_id="login",
         summary="Log in with a password",
         opt={"auth": "public", "critical": True},
-        responses=problem_responses(InvalidCredentials, RateLimited),
+        responses=problem_responses(InvalidCredentials, ForeignOrigin, RateLimited),
     )
     async def login(
         self,
         data: JSONBody[LoginBody],
         request: Request[Any, Any, Any],
         principal: NamedDependency[Principal],
-        accounts: NamedDependency[AccountService],
+        answers: NamedDependency[SessionAnswers],
         sign_ins: NamedDependency[SignInService],
-    ) -> TokenAnswer | MfaAnswer:
-        """Open a session, or ask for the second factor where one is set up."""
+    ) -> Response[TokenAnswer | BrowserAnswer | MfaAnswer]:
+        """Open a session, or ask for the second factor where one is set up. With `mode`
+        `browser` the tokens are cookies and the answer holds a CSRF token."""
+        answers.check(request, data.mode)
         outcome = await sign_ins.log_in(
             principal.tenant_id,
             identifier=data.address,
@@ -111,9 +101,7 @@ class AuthController(Controller):
             device=data.device,
             device_token=data.device_token,
         )
-        if isinstance(outcome, MfaPending):
-            return MfaAnswer(mfa_token=outcome.mfa_token, methods=outcome.methods)
-        return await answer_of(accounts, outcome)
+        return await answers.signed_in(outcome, data.mode)
 
     @post(
         "/mfa/verify",
@@ -121,24 +109,28 @@ class AuthController(Controller):
         operation_id="verify_mfa",
         summary="Finish a login by the second factor",
         opt={"auth": "public", "limit": "mfa", "critical": True},
-        responses=problem_responses(InvalidMfaToken, InvalidMfaCode, MfaLocked, RateLimited),
+        responses=problem_responses(
+            InvalidMfaToken, InvalidMfaCode, ForeignOrigin, MfaLocked, RateLimited
+        ),
     )
     async def verify_mfa(
         self,
         data: JSONBody[MfaVerifyBody],
         request: Request[Any, Any, Any],
         principal: NamedDependency[Principal],
-        accounts: NamedDependency[AccountService],
+        answers: NamedDependency[SessionAnswers],
         mfa: NamedDependency[MfaService],
-    ) -> TokenAnswer:
-        """Send a TOTP or recovery code for a login that answered ``mfa_required``."""
+    ) -> Response[TokenAnswer | BrowserAnswer]:
+        """Send a TOTP or recovery code for a login that answered ``mfa_required``; `mode` as
+        there."""
+        answers.check(request, data.mode)
         tokens = await mfa.finish_login(
             data.mfa_token,
             data.code,
             user_agent=request.headers.get("user-agent", ""),
             device=data.device,
         )
-        return await answer_of(accounts, tokens)
+        return await answers.opened(tokens, data.mode)
 
     @post(
         "/refresh",
@@ -146,19 +138,37 @@ class AuthController(Controller):
         operation_id="refresh",
         summary="Renew the tokens of a session",
         opt={"auth": "public", "limit": "refresh", "critical": True},
-        responses=problem_responses(InvalidRefreshToken, RateLimited),
+        responses=problem_responses(
+            InvalidRefreshToken, ForeignOrigin, CsrfTokenInvalid, RateLimited
+        ),
     )
     async def refresh(
         self,
         data: JSONBody[RefreshBody],
+        request: Request[Any, Any, Any],
         principal: NamedDependency[Principal],
-        accounts: NamedDependency[AccountService],
+        answers: NamedDependency[SessionAnswers],
         sessions: NamedDependency[SessionService],
-    ) -> TokenAnswer:
-        """Rotate the refresh token. One step behind is answered again for ten seconds; an older
-        one ends the session."""
-        tokens = await sessions.refresh(data.refresh_token)
-        return await answer_of(accounts, tokens)
+    ) -> Response[TokenAnswer | BrowserAnswer]:
+        """Rotate the refresh token, of the body or else of the cookies. One step behind is
+        answered again for ten seconds; an older one ends the session."""
+        if data.refresh_token is None:
+            return await answers.refreshed_by_cookie(request)
+        return await answers.opened(await sessions.refresh(data.refresh_token), "token")
+
+    @get(
+        "/csrf",
+        operation_id="get_csrf_token",
+        summary="CSRF token of the session in the cookies",
+        opt={"auth": "public"},
+        responses=problem_responses(InvalidRefreshToken, ForeignOrigin),
+        sync_to_thread=False,
+    )
+    def csrf(
+        self, request: Request[Any, Any, Any], answers: NamedDependency[SessionAnswers]
+    ) -> CsrfAnswer:
+        """Return it to a page that was loaded anew; foreign pages are refused."""
+        return answers.csrf(request)
 
     @post(
         "/logout",
@@ -166,14 +176,19 @@ class AuthController(Controller):
         operation_id="logout",
         summary="Log out of this session",
         opt={"mfa": "exempt"},
+        responses=problem_responses(ForeignOrigin, CsrfTokenInvalid),
     )
     async def logout(
         self,
+        request: Request[Any, Any, Any],
         principal: NamedDependency[Principal],
+        answers: NamedDependency[SessionAnswers],
         sessions: NamedDependency[SessionService],
-    ) -> None:
-        """End this session; the very next call with its token is refused."""
+    ) -> Response[None]:
+        """End this session; the very next call with its token is refused. A browser's cookies
+        are taken away."""
         await sessions.log_out(principal)
+        return answers.ended(request)
 
 
 class JwksController(Controller):

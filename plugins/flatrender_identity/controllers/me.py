@@ -1,8 +1,9 @@
 """The caller's own account: /v1/me and its second factor; plans on sale."""
 
+from typing import Any
 from uuid import UUID
 
-from litestar import Controller, delete, get, patch, post
+from litestar import Controller, Request, Response, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from msgspec import UNSET
@@ -14,10 +15,12 @@ from flatrender.http.problems import problem_responses
 from flatrender.security.errors import StepUpRequired
 from flatrender.security.guards import requires_step_up, requires_user
 from flatrender.security.principal import Principal
-from flatrender_identity.controllers.auth import answer_of
+from flatrender_identity.controllers.answers import SessionAnswers
 from flatrender_identity.errors import FactorExists, InvalidMfaCode, MfaLocked
 from flatrender_identity.queries import Me, PlanOffer
 from flatrender_identity.schemas import (
+    BrowserAnswer,
+    BrowserConfirmedAnswer,
     ChangeMeBody,
     CodeBody,
     ConfirmedAnswer,
@@ -113,21 +116,14 @@ class MeController(Controller):
         self,
         factor_id: FromPath[UUID],
         data: JSONBody[CodeBody],
+        request: Request[Any, Any, Any],
         principal: NamedDependency[Principal],
-        accounts: NamedDependency[AccountService],
+        answers: NamedDependency[SessionAnswers],
         mfa: NamedDependency[MfaService],
-    ) -> ConfirmedAnswer:
+    ) -> Response[ConfirmedAnswer | BrowserConfirmedAnswer]:
         """Confirm by a first code; returns ten recovery codes and tokens with the factor in."""
         codes, tokens = await mfa.confirm_totp(principal, factor_id, data.code)
-        answer = await answer_of(accounts, tokens)
-        return ConfirmedAnswer(
-            recovery_codes=codes,
-            access_token=answer.access_token,
-            refresh_token=answer.refresh_token,
-            expires_in=answer.expires_in,
-            refresh_expires_in=answer.refresh_expires_in,
-            user=answer.user,
-        )
+        return await answers.confirmed(request, tokens, codes)
 
     @post(
         "/mfa/step-up",
@@ -140,13 +136,14 @@ class MeController(Controller):
     async def step_up(
         self,
         data: JSONBody[CodeBody],
+        request: Request[Any, Any, Any],
         principal: NamedDependency[Principal],
-        accounts: NamedDependency[AccountService],
+        answers: NamedDependency[SessionAnswers],
         mfa: NamedDependency[MfaService],
-    ) -> TokenAnswer:
+    ) -> Response[TokenAnswer | BrowserAnswer]:
         """Freshen the second factor of this session, for sensitive acts."""
         tokens = await mfa.step_up(principal, data.code)
-        return await answer_of(accounts, tokens)
+        return await answers.replaced(request, tokens)
 
     @delete(
         "/mfa/totp",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from litestar import Controller, Request, post
+from litestar import Controller, Request, Response, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
@@ -10,7 +10,7 @@ from flatrender.http.problems import problem_responses
 from flatrender.security.errors import RateLimited, StepUpRequired
 from flatrender.security.guards import requires_user
 from flatrender.security.principal import Principal
-from flatrender_identity.controllers.auth import answer_of
+from flatrender_identity.controllers.answers import SessionAnswers
 from flatrender_identity.controllers.me import own_id
 from flatrender_identity.errors import (
     AddressNotAllowed,
@@ -20,7 +20,7 @@ from flatrender_identity.errors import (
     ProofRequired,
 )
 from flatrender_identity.queries import Me
-from flatrender_identity.schemas import Accepted, TokenAnswer
+from flatrender_identity.schemas import Accepted, BrowserAnswer, TokenAnswer
 from flatrender_identity.schemas_access import (
     ChangeEmailBody,
     ChangeMobileBody,
@@ -58,9 +58,9 @@ class MySecurityController(Controller):
         data: JSONBody[ChangePasswordBody],
         request: Request[Any, Any, Any],
         principal: NamedDependency[Principal],
-        accounts: NamedDependency[AccountService],
+        answers: NamedDependency[SessionAnswers],
         credentials: NamedDependency[CredentialService],
-    ) -> TokenAnswer:
+    ) -> Response[TokenAnswer | BrowserAnswer]:
         """Set a new password. Every session ends; the answer holds the tokens of a new one. Wants
         the present password, or a fresh second factor where one is set up."""
         tokens = await credentials.change_password(
@@ -69,7 +69,7 @@ class MySecurityController(Controller):
             new=data.new_password,
             user_agent=request.headers.get("user-agent", ""),
         )
-        return await answer_of(accounts, tokens)
+        return await answers.replaced(request, tokens)
 
     @post(
         "/email",

@@ -168,6 +168,11 @@ class SessionService:
             mfa_required=policy.require_mfa,
         )
 
+    def session_of(self, token: str) -> UUID | None:
+        """Return the session that a refresh token of ours names, alive or not; else None."""
+        presented = read_refresh(self._key, token)
+        return None if presented is None else presented.session_id
+
     async def refresh(self, token: str) -> Tokens:
         """Rotate a refresh token; the session dies when an old one comes back.
 

@@ -128,7 +128,13 @@ def encode_problem(error: DomainError) -> tuple[int, dict[str, str], bytes]:
 def problem_response(error: DomainError) -> Response[bytes]:
     """Return the Litestar response for ``error``."""
     status, headers, body = encode_problem(error)
-    return Response(content=body, status_code=status, headers=headers, media_type=MEDIA_TYPE)
+    return Response(
+        content=body,
+        status_code=status,
+        headers=headers,
+        media_type=MEDIA_TYPE,
+        cookies=error.cookies,
+    )
 
 
 def to_domain_error(error: Exception) -> DomainError:

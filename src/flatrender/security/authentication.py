@@ -13,6 +13,8 @@ A route says what it wants in ``opt``:
 ``mfa``
     ``exempt`` for what staff may do before their second factor (enrolling one, logging out).
 
+A bearer token or another credential in a header wins over a session in cookies.
+
 The credential decides the tenant. Only an anonymous call is asked for a publishable tenant key
 or a proven domain.
 """
@@ -34,9 +36,11 @@ from flatrender.errors import DomainError, Unauthorized, Unavailable
 from flatrender.http.context import current_request
 from flatrender.http.proxies import limit_key
 from flatrender.observability.metrics import AUTHENTICATION
+from flatrender.security.cookies import BrowserSessions, note_cookie_call
 from flatrender.security.errors import (
     AmbiguousCredentials,
     CredentialRequired,
+    ForeignOrigin,
     MfaRequired,
     SessionEnded,
     UnknownTenantKey,
@@ -56,6 +60,7 @@ from flatrender.security.tokens import AccessClaims, TokenVerifier
 
 TENANT_KEY_HEADER = "x-tenant-key"
 AUTH_MODES = frozenset({"user", "any", "api_key", "node", "optional", "public"})
+_COOKIE_MODES = frozenset({"user", "any", "optional"})
 _OPTIONS = frozenset({"auth", "limit", "critical", "mfa"})
 _TENANT_SECONDS = 60.0
 _TENANTS_CACHED = 2_048
@@ -66,7 +71,7 @@ class Authentication:
 
     ``authenticators`` are further credentials (API keys, node signatures), each known by its
     header. ``tenants`` may be None where no context offers it: every anonymous call then belongs
-    to the default tenant.
+    to the default tenant. ``browser`` takes sessions from cookies; without, only headers count.
     """
 
     def __init__(
@@ -77,12 +82,14 @@ class Authentication:
         sessions: SessionCache,
         tenants: TenantResolver | None = None,
         authenticators: Sequence[Authenticator] = (),
+        browser: BrowserSessions | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._verifier = verifier
         self._gate = gate
         self._sessions = sessions
         self._tenants = _TenantCache(tenants, clock or SystemClock())
+        self._browser = browser
         self._authenticators = {a.header.encode("latin-1"): a for a in authenticators}
 
     async def authenticate(
@@ -98,6 +105,7 @@ class Authentication:
         mode = "public" if scope.get("method") == "OPTIONS" else opt.get("auth", "user")
         bearer, others, tenant_key, host = self._read(scope)
         claims: AccessClaims | None = None
+        by_cookie = False
         if mode == "public":
             principal = anonymous(await self._tenants.resolve(tenant_key, host))
         elif bearer is not None:
@@ -109,15 +117,45 @@ class Authentication:
             if len(others) > 1:
                 raise AmbiguousCredentials()
             principal = await others[0].authenticate(Request(scope, receive))
+        elif (claims := await self._by_cookie(scope, mode)) is not None:
+            principal = claims.principal()
+            by_cookie = True
         elif mode == "optional":
             principal = anonymous(await self._tenants.resolve(tenant_key, host))
         else:
             raise CredentialRequired()
         _fits(principal, mode)
-        await self._pass_gate(principal, opt)
+        try:
+            await self._pass_gate(principal, opt)
+        except SessionEnded as ended:
+            if by_cookie and self._browser is not None:
+                ended.cookies = [*self._browser.cleared()]
+            raise
         if principal.lacks_mfa and opt.get("mfa") != "exempt":
             raise MfaRequired()
         return principal, claims
+
+    async def _by_cookie(self, scope: Scope, mode: str) -> AccessClaims | None:
+        """Return the claims of the access token in the cookies, None where there is none.
+
+        A foreign page's call is refused; on a route for everybody it is an anonymous one, so that
+        a picture or a font of ours can stand in any page. WebSockets have tokens of their own.
+        """
+        if self._browser is None or scope["type"] != ScopeType.HTTP or mode not in _COOKIE_MODES:
+            return None
+        token = self._browser.access_token(scope)
+        if token is None:
+            return None
+        try:
+            self._browser.check_origin(scope)
+        except ForeignOrigin:
+            if mode == "optional":
+                return None
+            raise
+        claims = await self._verifier.access(token)
+        self._browser.check_csrf(scope, claims.sid)
+        note_cookie_call(scope)
+        return claims
 
     async def _pass_gate(self, principal: Principal, opt: Mapping[str, Any]) -> None:
         """Count the call and look at the session, together."""

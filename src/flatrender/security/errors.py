@@ -133,6 +133,16 @@ class ForeignOrigin(Forbidden):
     title_en = "The request comes from another origin"
 
 
+class CsrfTokenInvalid(Forbidden):
+    """A call by cookie that changes something and does not name its session's CSRF token."""
+
+    code = "csrf_token_invalid"
+    title_fa = "توکن CSRF همراه درخواست نیست یا درست نیست"
+    title_en = "The CSRF token is missing or not right"
+    detail_fa = "توکن را از /v1/auth/csrf بگیرید و در سرآیند X-CSRF-Token بفرستید."
+    detail_en = "Get the token from /v1/auth/csrf and send it in the X-CSRF-Token header."
+
+
 class RateLimited(DomainError):
     """A limit is reached; Retry-After tells when the next call would pass (seconds, rounded up)."""
 

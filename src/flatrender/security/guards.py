@@ -14,7 +14,6 @@ from flatrender.clock import Clock
 from flatrender.errors import Forbidden
 from flatrender.security.errors import (
     CredentialRequired,
-    ForeignOrigin,
     MfaRequired,
     ScopeRequired,
     StepUpRequired,
@@ -29,7 +28,6 @@ STEP_UP_SECONDS = 900
 STEP_UP_METHODS = ["totp", "passkey", "recovery_code"]
 
 _RANK: dict[Role, int] = {"user": 0, "moderator": 1, "admin": 2}
-_JSON_TYPES = ("application/json", "application/merge-patch+json")
 
 
 def principal_of(connection: Connection) -> Principal:
@@ -127,29 +125,3 @@ def requires_system(connection: Connection, _handler: BaseRouteHandler) -> None:
     """Let the system itself pass (tasks, CLI); no HTTP credential makes one."""
     if principal_of(connection).kind != "system":
         raise WrongCredential()
-
-
-def same_origin_cookie(allowed_origins: Iterable[str]) -> Guard:
-    """Return a guard for routes that read a cookie: a request that carries one must come from an
-    allowed page and hold JSON or nothing, so that no foreign page can send it for the user.
-
-    Browsers send Origin with every cross-origin request that is not a plain GET, and
-    Sec-Fetch-Site always; clients that are no browsers send neither and have no foreign pages.
-    """
-    allowed = frozenset(origin.lower().rstrip("/") for origin in allowed_origins)
-
-    def guard(connection: Connection, _handler: BaseRouteHandler) -> None:
-        headers = connection.headers
-        if "cookie" not in headers:
-            return
-        origin = headers.get("origin")
-        if origin is not None:
-            if origin.lower() not in allowed:
-                raise ForeignOrigin()
-        elif headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
-            raise ForeignOrigin()
-        content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if content_type and content_type not in _JSON_TYPES:
-            raise ForeignOrigin()
-
-    return guard

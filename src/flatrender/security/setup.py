@@ -5,7 +5,7 @@ passwords, signatures and keyed hashes from it. ``SecurityLayer`` belongs to the
 the ports that contexts offer into authentication.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -19,6 +19,7 @@ from flatrender.security.authentication import (
     AuthenticationMiddleware,
     route_problems,
 )
+from flatrender.security.cookies import BrowserSessions
 from flatrender.security.gate import Gate
 from flatrender.security.limits import RateLimiter
 from flatrender.security.passwords import Passwords
@@ -50,16 +51,26 @@ log = structlog.get_logger(__name__)
 
 
 class SecurityServices:
-    """What contexts use of the security layer; one per process, closed with it."""
+    """What contexts use of the security layer; one per process, closed with it.
+
+    ``origins`` are the pages that may call by cookie.
+    """
 
     def __init__(
-        self, settings: SecuritySettings, *, valkey_url: str, prefix: str, clock: Clock
+        self,
+        settings: SecuritySettings,
+        *,
+        valkey_url: str,
+        prefix: str,
+        clock: Clock,
+        origins: Iterable[str] = (),
     ) -> None:
         self.settings = settings
         self.clock = clock
         self.gate = Gate(valkey_url, prefix, clock=clock)
         self.limiter = RateLimiter(self.gate)
         self.passwords = Passwords(settings)
+        self.browser = BrowserSessions(settings, origins)
 
     def keyed_hash(self, purpose: str) -> KeyedHash:
         """Return the keyed hash of one purpose (``api_key``, ``refresh``)."""
@@ -101,6 +112,7 @@ class SecurityLayer:
             sessions=SessionCache(services.gate, ledger),
             tenants=runtime.port(TenantResolver),
             authenticators=[found for found in extra if found is not None],
+            browser=services.browser,
             clock=services.clock,
         )
 

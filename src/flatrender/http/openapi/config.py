@@ -21,6 +21,8 @@ from flatrender.http.settings import HttpSettings
 UNNAMED = "unnamed__"
 
 BEARER = "bearer"
+SESSION_COOKIE = "session_cookie"
+CSRF_TOKEN = "csrf_token"  # noqa: S105 - the scheme's name
 API_KEY = "api_key"
 API_SIGNATURE = "api_signature"
 NODE_SIGNATURE = "node_signature"
@@ -80,6 +82,25 @@ def _schemes() -> dict[str, SecurityScheme]:
             scheme="bearer",
             bearer_format="JWT",
             description="Access token of a signed-in person, at most 15 minutes old.",
+        ),
+        SESSION_COOKIE: SecurityScheme(
+            type="apiKey",
+            name="__Host-fr_access",
+            security_scheme_in="cookie",
+            description=(
+                "The same token of a session that was opened with `mode` `browser`; only from "
+                "the API's own pages and the configured origins. Plain-HTTP development calls "
+                "it `fr_access`."
+            ),
+        ),
+        CSRF_TOKEN: SecurityScheme(
+            type="apiKey",
+            name="X-CSRF-Token",
+            security_scheme_in="header",
+            description=(
+                "Beside the cookie for whatever is not GET or HEAD: the `csrf_token` of signing "
+                "in or of `/v1/auth/csrf`."
+            ),
         ),
         API_KEY: SecurityScheme(
             type="apiKey",
