@@ -1,4 +1,5 @@
-"""``flatrender user``: what an operator does with accounts from the command line."""
+"""``flatrender user`` and ``flatrender signing-keys``: what an operator does with accounts and
+with the keys that sign tokens."""
 
 import asyncio
 import sys
@@ -63,3 +64,40 @@ def grant_plan_command(email: str, plan: str, days: int | None) -> None:
 
     asyncio.run(run())
     click.echo(f"{email} is on {plan}")
+
+
+@click.group(name="signing-keys")
+def signing_keys() -> None:
+    """Show and change the keys that sign tokens."""
+
+
+@signing_keys.command(name="list")
+def list_keys() -> None:
+    """Show the keys, the newest first."""
+    from flatrender.http.pages import PageParams
+    from flatrender_identity.services.key_rotation import KeyRotation
+
+    async def run() -> None:
+        async with Runtime(load_settings()) as runtime:
+            rotation = runtime.plugins["identity"].context.get(KeyRotation)
+            for key in (await rotation.page(PageParams(page=1, page_size=100))).data:
+                since = key.retired_at or key.activated_at or key.created_at
+                click.echo(f"{key.state:8} {key.kid} since {since:%Y-%m-%d %H:%M} UTC")
+
+    asyncio.run(run())
+
+
+@signing_keys.command(name="rotate")
+@click.option("--reason", required=True, help="Goes into the audit log.")
+@click.option("--withdraw-old", is_flag=True, help="Others may hold the keys: refuse their tokens.")
+def rotate_keys(reason: str, withdraw_old: bool) -> None:
+    """Let the next key sign from now on; nobody is logged out."""
+    from flatrender_identity.services.key_rotation import KeyRotation
+
+    async def run() -> None:
+        async with Runtime(load_settings()) as runtime:
+            rotation = runtime.plugins["identity"].context.get(KeyRotation)
+            kid = await rotation.rotate(None, reason=reason, withdraw=withdraw_old)
+            click.echo(f"{kid} signs from now on")
+
+    asyncio.run(run())

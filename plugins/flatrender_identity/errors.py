@@ -195,3 +195,13 @@ class NotOneself(Forbidden):
     code = "not_oneself"
     title_fa = "نقش خودتان را نمی‌توانید عوض کنید"
     title_en = "You cannot change your own role"
+
+
+class NextKeyTooYoung(Conflict):
+    """The next signing key was published moments ago; Retry-After says when it may sign."""
+
+    code = "next_key_too_young"
+    title_fa = "کلید بعدی تازه منتشر شده است"
+    title_en = "The next key was published moments ago"
+    detail_fa = "{retry_after} ثانیهٔ دیگر همه آن را می‌شناسند."
+    detail_en = "Everybody knows it in {retry_after} seconds."

@@ -11,8 +11,9 @@ from flatrender.contracts.notification import MessageRequested
 from flatrender.plugin import FlatRenderPlugin, Manifest
 from flatrender.security.ports import SessionLedger, TenantResolver
 from flatrender.security.tokens import KeySource
-from flatrender_identity.cli import user
+from flatrender_identity.cli import signing_keys, user
 from flatrender_identity.controllers.access import AccessController
+from flatrender_identity.controllers.admin_keys import SigningKeyController
 from flatrender_identity.controllers.admin_members import InvitationController, MemberController
 from flatrender_identity.controllers.admin_policy import PolicyController
 from flatrender_identity.controllers.answers import SessionAnswers
@@ -32,6 +33,7 @@ from flatrender_identity.services.deletion import DeletionService
 from flatrender_identity.services.directory import DirectoryService
 from flatrender_identity.services.entitlements import EntitlementService
 from flatrender_identity.services.invitations import InvitationService
+from flatrender_identity.services.key_rotation import KeyRotation
 from flatrender_identity.services.keys import KeyService
 from flatrender_identity.services.links import LinkService
 from flatrender_identity.services.listing import ListingService
@@ -61,6 +63,7 @@ _SERVICES: dict[str, type[Any]] = {
     "credentials": CredentialService,
     "mfa": MfaService,
     "keys": KeyService,
+    "rotation": KeyRotation,
     "listing": ListingService,
     "entitlements": EntitlementService,
 }
@@ -84,6 +87,7 @@ class IdentityPlugin(FlatRenderPlugin):
             PolicyController,
             MemberController,
             InvitationController,
+            SigningKeyController,
             LinkPageController,
             PlanController,
         ),
@@ -141,5 +145,5 @@ class IdentityPlugin(FlatRenderPlugin):
 
     @classmethod
     def commands(cls) -> Sequence[click.Command]:
-        """Return ``flatrender user``."""
-        return (user,)
+        """Return ``flatrender user`` and ``flatrender signing-keys``."""
+        return (user, signing_keys)

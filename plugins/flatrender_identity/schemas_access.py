@@ -134,6 +134,23 @@ class PolicyBody(TenantPolicy, frozen=True, forbid_unknown_fields=True, kw_only=
         check_lines(self, ("reason",))
 
 
+class RotateKeysBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Why the signing key changes. ``withdraw_old`` takes all keys of before out of use."""
+
+    reason: Reason
+    withdraw_old: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what would change the log's other words."""
+        check_lines(self, ("reason",))
+
+
+class RotatedAnswer(Struct, frozen=True):
+    """The id of the key that signs from now on."""
+
+    kid: str
+
+
 class ProvenBody(Struct, frozen=True, forbid_unknown_fields=True):
     """``current_password`` as in changing it."""
 

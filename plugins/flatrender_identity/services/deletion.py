@@ -6,10 +6,8 @@ itself, payments and the audit log stay: they are a number's history and no long
 """
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
-
-from msgspec import Meta, Struct
 
 from flatrender.clock import uuid7
 from flatrender.contracts.identity import UserDeleted
@@ -24,6 +22,7 @@ from flatrender_identity.services.data_exports import REMOVE, RemoveObjects
 from flatrender_identity.services.links import LinkService
 from flatrender_identity.services.one_time import OneTimeService, Proof
 from flatrender_identity.services.security_log import record, tell_owner
+from flatrender_identity.settings import IdentitySettings
 
 BATCH = 50
 
@@ -88,12 +87,6 @@ _INVITED = """
 UPDATE identity.invitations SET email = '', message = ''
 WHERE tenant_id = $1 AND accepted_by = $2
 """
-
-
-class IdentitySettings(Struct, frozen=True, kw_only=True):
-    """``FLATRENDER_IDENTITY_*``. ``deletion_grace_days``: from asking to erasing an account."""
-
-    deletion_grace_days: Annotated[int, Meta(ge=1, le=90)] = 30
 
 
 class DeletionService:

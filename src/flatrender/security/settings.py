@@ -10,6 +10,8 @@ from msgspec import Meta, Struct
 MIN_SECRET_LENGTH = 32
 #: The longest life of an access token, in seconds (15 minutes).
 MAX_ACCESS_SECONDS = 900
+#: How long a verifier believes what it read about keys: a withdrawn one is refused by then.
+KEY_SECONDS = 60.0
 
 PROXY_SCHEMES = ("http", "socks5")
 

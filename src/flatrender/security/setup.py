@@ -33,7 +33,7 @@ from flatrender.security.ports import (
 from flatrender.security.principal import Principal, anonymous
 from flatrender.security.secrets import KeyedHash
 from flatrender.security.sessions import SessionCache
-from flatrender.security.settings import SecuritySettings
+from flatrender.security.settings import KEY_SECONDS, SecuritySettings
 from flatrender.security.signatures import SignatureVerifier
 from flatrender.security.tokens import (
     KeyRing,
@@ -82,7 +82,7 @@ class SecurityServices:
 
     def token_verifier(self, source: KeySource | None) -> TokenVerifier:
         """Return a verifier over ``source``; without one every token is refused."""
-        ring = KeyRing(source or StaticKeys(), self.clock)
+        ring = KeyRing(source or StaticKeys(), self.clock, max_seconds=KEY_SECONDS)
         return TokenVerifier(ring, self.settings, self.clock)
 
     def vigil(self, claims: WatchClaims, ledger: SessionLedger | None) -> Vigil:
