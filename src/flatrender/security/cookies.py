@@ -24,7 +24,8 @@ ACCESS_COOKIE = "fr_access"
 REFRESH_COOKIE = "fr_refresh"
 CSRF_HEADER = "x-csrf-token"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_JSON_TYPES = ("application/json", "application/merge-patch+json")
+#: What a form, or a script without asking first, may send anywhere (Fetch standard).
+_FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
 _BY_COOKIE = "flatrender.session_by_cookie"
 
 
@@ -70,7 +71,7 @@ class BrowserSessions:
         elif site not in (None, "same-origin", "none"):
             raise ForeignOrigin()
         content_type = (_header(scope, b"content-type") or "").partition(";")[0].strip().lower()
-        if content_type and content_type not in _JSON_TYPES:
+        if content_type in _FORM_TYPES:
             raise ForeignOrigin()
 
     def check_csrf(self, scope: Scope, session_id: UUID) -> None:

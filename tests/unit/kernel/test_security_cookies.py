@@ -38,6 +38,7 @@ def refusal(act: Any, *args: Any) -> str:
         ({"origin": ORIGIN}, "passes"),
         ({"origin": ORIGIN, "sec-fetch-site": "same-site"}, "passes"),
         ({"origin": ORIGIN, "content-type": "application/json"}, "passes"),
+        ({"origin": ORIGIN, "content-type": "application/zip"}, "passes"),  # asks before it sends
         ({"origin": "https://api.example.ir"}, "passes"),  # the host's own pages
         ({"sec-fetch-site": "same-origin"}, "passes"),
         ({"sec-fetch-site": "none"}, "passes"),

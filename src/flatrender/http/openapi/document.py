@@ -5,6 +5,7 @@ HTTP layer gives by itself (malformed bodies, missing credentials, idempotency, 
 are written in here once instead of on every handler.
 """
 
+from collections.abc import Mapping
 from inspect import cleandoc
 from typing import Any
 
@@ -20,8 +21,16 @@ from flatrender.http.errors import (
     UnsupportedMediaType,
 )
 from flatrender.http.idempotency.errors import KeyInvalid, KeyRunning
-from flatrender.http.idempotency.policy import policy_of
+from flatrender.http.idempotency.policy import OPT_CONTEXT, policy_of
+from flatrender.http.openapi.config import (
+    API_KEY,
+    BEARER,
+    CSRF_TOKEN,
+    NODE_SIGNATURE,
+    SESSION_COOKIE,
+)
 from flatrender.http.problems import MEDIA_TYPE, Problem, example_of
+from flatrender.security.errors import ForeignOrigin
 
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options", "trace")
 _SHARED: dict[str, type[DomainError]] = {
@@ -33,6 +42,15 @@ _SHARED: dict[str, type[DomainError]] = {
     "IdempotencyKeyInvalid": KeyInvalid,
     "IdempotencyRunning": KeyRunning,
     "InternalError": InternalError,
+    "ForeignOrigin": ForeignOrigin,
+}
+#: What each ``auth`` of a route takes; empty: nothing at all.
+_CREDENTIALS: dict[str, tuple[str, ...]] = {
+    "user": (BEARER, "cookie"),
+    "any": (BEARER, "cookie", API_KEY),
+    "optional": ("", BEARER, "cookie"),
+    "api_key": (API_KEY,),
+    "node": (NODE_SIGNATURE,),
 }
 _IDEMPOTENCY_HEADER = {
     "name": "Idempotency-Key",
@@ -59,7 +77,10 @@ def openapi_document(app: Litestar) -> dict[str, Any]:
         for method in METHODS:
             if method in path:
                 operation = path[method]
-                _complete(operation, document, handlers.get(operation.get("operationId", "")))
+                handler = handlers.get(operation.get("operationId", ""))
+                if handler is not None:
+                    _secure(operation, method, handler.opt)
+                _complete(operation, document, handler)
     return document
 
 
@@ -74,11 +95,28 @@ def _handlers(app: Litestar) -> dict[str, Any]:
     }
 
 
+def _secure(operation: dict[str, Any], method: str, opt: Mapping[str, Any]) -> None:
+    """Say which credentials a context's operation takes, from what its route asks for."""
+    mode = opt.get("auth", "user")
+    if OPT_CONTEXT not in opt or "security" in operation or mode not in _CREDENTIALS:
+        return
+    cookie = [SESSION_COOKIE] if method in ("get", "head") else [SESSION_COOKIE, CSRF_TOKEN]
+    named = {"cookie": cookie}
+    operation["security"] = [
+        {scheme: [] for scheme in named.get(credential, [credential] if credential else [])}
+        for credential in _CREDENTIALS[mode]
+    ]
+    if "cookie" in _CREDENTIALS[mode]:
+        _refer(operation.setdefault("responses", {}), 403, "ForeignOrigin")
+
+
 def _complete(operation: dict[str, Any], document: dict[str, Any], handler: Any) -> None:
     responses: dict[str, Any] = operation.setdefault("responses", {})
     reads_input = bool(operation.get("parameters") or operation.get("requestBody"))
     if _is_litestars_own(responses.get("400")):
         del responses["400"]
+    if "204" in responses:  # Litestar gives it a body where a handler sets cookies
+        responses["204"].pop("content", None)
     if "requestBody" in operation:
         _refer(responses, 400, "MalformedJson")
         _refer(responses, 413, "BodyTooLarge")
