@@ -144,7 +144,7 @@ def _header(scope: Scope, wanted: bytes) -> str | None:
 
 
 def _cookie(scope: Scope, wanted: str) -> str | None:
-    found = []
+    found: list[str] = []
     for name, value in scope["headers"]:
         if name == b"cookie":  # HTTP/2 may send several
             pairs = (pair.strip().partition("=") for pair in value.decode("latin-1").split(";"))
