@@ -205,3 +205,84 @@ class NextKeyTooYoung(Conflict):
     title_en = "The next key was published moments ago"
     detail_fa = "{retry_after} ثانیهٔ دیگر همه آن را می‌شناسند."
     detail_en = "Everybody knows it in {retry_after} seconds."
+
+
+class OauthStateInvalid(DomainError):
+    """The sign-in is unknown, over, of another browser or of another provider."""
+
+    code = "oauth_state_invalid"
+    title_fa = "این ورود دیگر معتبر نیست؛ از نو شروع کنید"
+    title_en = "This sign-in is no longer valid; begin again"
+
+
+class ReturnNotAllowed(DomainError):
+    """The page to return to is not on the provider's list."""
+
+    code = "return_not_allowed"
+    title_fa = "بازگشت به این صفحه مجاز نیست"
+    title_en = "Returning to this page is not allowed"
+
+
+class OauthDenied(Forbidden):
+    """The person or the provider said no."""
+
+    code = "oauth_denied"
+    title_fa = "ورود در سرویس دیگر تأیید نشد"
+    title_en = "The sign-in was not confirmed there"
+
+
+class OauthFailed(Unauthorized):
+    """The provider's answer does not hold; why is in the log only."""
+
+    code = "oauth_failed"
+    title_fa = "پاسخ سرویس ورود پذیرفته نشد"
+    title_en = "The answer of the sign-in service was not accepted"
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__()
+        self.reason = reason  # for logs and the connection test; never answered to who signs in
+
+
+class OauthUnavailable(DomainError):
+    """The provider cannot be reached or does not speak OpenID Connect."""
+
+    status = 503
+    code = "oauth_unavailable"
+    title_fa = "سرویس ورود در دسترس نیست"
+    title_en = "The sign-in service cannot be reached"
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(headers={"Retry-After": "30"})
+        self.reason = reason
+
+
+class OauthAccountExists(Conflict):
+    """The address has an account that is not linked by itself: sign in there and link."""
+
+    code = "oauth_account_exists"
+    title_fa = "این نشانی حساب دارد؛ وارد شوید و از آن‌جا پیوند دهید"
+    title_en = "This address has an account: sign in and link from there"
+
+
+class OauthSignupClosed(Forbidden):
+    """The provider opens no new accounts here."""
+
+    code = "oauth_signup_closed"
+    title_fa = "ساختن حساب تازه از این راه بسته است"
+    title_en = "New accounts cannot be made this way"
+
+
+class IdentityTaken(Conflict):
+    """The account elsewhere belongs to somebody else here."""
+
+    code = "identity_taken"
+    title_fa = "این حساب به کاربر دیگری پیوند دارد"
+    title_en = "This account is linked to another user"
+
+
+class LastWayIn(Conflict):
+    """Without it nobody could sign in to the account: set a password first."""
+
+    code = "last_way_in"
+    title_fa = "این تنها راه ورود شماست؛ اول گذرواژه بگذارید"
+    title_en = "This is your only way in: set a password first"

@@ -15,13 +15,16 @@ from flatrender_identity.cli import signing_keys, user
 from flatrender_identity.controllers.access import AccessController
 from flatrender_identity.controllers.admin_keys import SigningKeyController
 from flatrender_identity.controllers.admin_members import InvitationController, MemberController
+from flatrender_identity.controllers.admin_oauth import AdminOauthController
 from flatrender_identity.controllers.admin_policy import PolicyController
 from flatrender_identity.controllers.answers import SessionAnswers
 from flatrender_identity.controllers.auth import AuthController, JwksController
 from flatrender_identity.controllers.me import MeController, PlanController
 from flatrender_identity.controllers.my_data import MyDataController
+from flatrender_identity.controllers.my_identities import MyIdentityController
 from flatrender_identity.controllers.my_security import MySecurityController
 from flatrender_identity.controllers.my_sessions import MySessionController
+from flatrender_identity.controllers.oauth import OauthController
 from flatrender_identity.controllers.pages import LinkPageController
 from flatrender_identity.handlers import SUBSCRIPTIONS
 from flatrender_identity.models import Base
@@ -39,6 +42,9 @@ from flatrender_identity.services.links import LinkService
 from flatrender_identity.services.listing import ListingService
 from flatrender_identity.services.members import MemberService
 from flatrender_identity.services.mfa import MfaService
+from flatrender_identity.services.oauth_accounts import OauthAccountService
+from flatrender_identity.services.oauth_flow import OauthFlowService
+from flatrender_identity.services.oauth_providers import ProviderService
 from flatrender_identity.services.one_time import OneTimeService
 from flatrender_identity.services.policies import PolicyService
 from flatrender_identity.services.session_acts import SessionActService
@@ -65,6 +71,10 @@ _SERVICES: dict[str, type[Any]] = {
     "keys": KeyService,
     "rotation": KeyRotation,
     "listing": ListingService,
+    "directory": DirectoryService,
+    "oauth": OauthFlowService,
+    "oauth_accounts": OauthAccountService,
+    "oauth_providers": ProviderService,
     "entitlements": EntitlementService,
 }
 
@@ -84,7 +94,10 @@ class IdentityPlugin(FlatRenderPlugin):
             MySecurityController,
             MySessionController,
             MyDataController,
+            MyIdentityController,
             PolicyController,
+            AdminOauthController,
+            OauthController,
             MemberController,
             InvitationController,
             SigningKeyController,

@@ -78,6 +78,17 @@ async def credential_of(reads: ReadPool, tenant_id: UUID, address: Address) -> C
     return await reads.one(Credential, tenant_id, sql, tenant_id, address.value)
 
 
+_ACTIVE = """
+SELECT id, password_hash, role, status, mfa_enabled, session_epoch FROM identity.users
+WHERE tenant_id = $1 AND id = $2 AND status = 'Active' AND deleted_at IS NULL
+"""
+
+
+async def active_credential(reads: ReadPool, tenant_id: UUID, user_id: UUID) -> Credential | None:
+    """Return an account that may sign in, or None."""
+    return await reads.one(Credential, tenant_id, _ACTIVE, tenant_id, user_id)
+
+
 class SessionLine(Struct, frozen=True, kw_only=True):
     """One session of a user as listed to them. ``methods`` as in RFC 8176; ``current``: the
     session that asks."""

@@ -139,6 +139,25 @@ MESSAGES: dict[str, Words] = {
         body_fa="{device} از نشانی {address}. اگر کار شما نبود، گذرواژه‌تان را عوض کنید.",
         body_en="{device} from {address}. If this was not you, change your password now.",
     ),
+    "identity_linked": Words(
+        title_fa="ورود با {provider} به حساب شما افزوده شد",
+        title_en="Signing in with {provider} was added to your account",
+        body_fa="اگر کار شما نبود، آن را از حساب خود بردارید و گذرواژه‌تان را عوض کنید.",
+        body_en="If this was not you, remove it in your account and change your password.",
+    ),
+    "identity_unlinked": Words(
+        title_fa="ورود با {provider} از حساب شما برداشته شد",
+        title_en="Signing in with {provider} was removed from your account",
+        body_fa="اگر کار شما نبود، همین حالا گذرواژه‌تان را عوض کنید.",
+        body_en="If this was not you, change your password now.",
+    ),
+    "account_claimed": Words(
+        title_fa="نشانی شما تأیید شد و راه‌های ورود پیشین بسته شد",
+        title_en="Your address was proven, and earlier ways in were closed",
+        body_fa="کسی پیش از تأیید نشانی با آن حساب ساخته بود؛ گذرواژه و نشست‌هایش دیگر کار نمی‌کنند.",
+        body_en="Somebody had made an account with your address before it was proven; that "
+        "password and its sessions no longer work.",
+    ),
     "sessions_ended": Words(
         title_fa="از همه‌ی دستگاه‌ها خارج شدید",
         title_en="You were signed out everywhere",

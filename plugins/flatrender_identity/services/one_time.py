@@ -31,6 +31,7 @@ Purpose = Literal[
     "magic_link",
     "invitation",
     "delete_account",
+    "oauth_code",
 ]
 
 #: How long a token of a purpose lives.
@@ -43,6 +44,7 @@ LIVES: dict[str, timedelta] = {
     "magic_link": timedelta(minutes=15),
     "invitation": timedelta(days=7),
     "delete_account": timedelta(days=30),
+    "oauth_code": timedelta(seconds=60),
 }
 CODE_GUESS = define_limit("code_guess", 10, 3_600.0).name
 _PREFIX = "fo1"

@@ -1,5 +1,6 @@
 """Reading and changing a tenant's rules of signing in."""
 
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
@@ -40,7 +41,7 @@ class PolicyService:
 
         Raises ``Invalid`` for a link page that is no https page.
         """
-        if policy.link_page is not None and not _is_page(policy.link_page):
+        if policy.link_page is not None and not is_page(policy.link_page):
             raise Invalid(errors=[_BAD_PAGE])
         own = list(TenantPolicy.__struct_fields__)
         async with self._db.unit_of_work(principal.tenant_id) as work:
@@ -92,6 +93,7 @@ class PolicyService:
             )
 
 
+_NEAR = ("localhost", "127.0.0.1", "::1")
 _BAD_PAGE = FieldError(
     pointer="/link_page",
     code="page_invalid",
@@ -100,16 +102,18 @@ _BAD_PAGE = FieldError(
 )
 
 
-def _is_page(url: str) -> bool:
-    """True for an https address without user, fragment and characters that hide another host."""
-    from urllib.parse import urlsplit
+def is_page(url: str, *, loopback: bool = False) -> bool:
+    """True for an https address without user, fragment and characters that hide another host.
 
-    if not url.isascii() or any(c.isspace() or c in '\\"<>#' for c in url):
+    ``loopback`` lets plain http to this machine pass, for frontends in development.
+    """
+    if not url.isascii() or any(not c.isprintable() or c in ' \\"<>#' for c in url):
         return False
     try:
         parts = urlsplit(url)
-        return bool(parts.scheme == "https" and parts.hostname and "@" not in parts.netloc) and (
-            parts.port is None or parts.port > 0
-        )
+        near = loopback and parts.scheme == "http" and parts.hostname in _NEAR
+        return bool(
+            (parts.scheme == "https" or near) and parts.hostname and "@" not in parts.netloc
+        ) and (parts.port is None or parts.port > 0)
     except ValueError:
         return False

@@ -1,4 +1,5 @@
-"""Signing in: a password or a one-time link first, the second factor where there is one."""
+"""Signing in: a password, a one-time link or a provider first, then the second factor where there
+is one."""
 
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from flatrender.http.proxies import limit_key
 from flatrender.plugin import PluginContext
 from flatrender_identity.addresses import read_address
 from flatrender_identity.errors import InvalidCode, InvalidCredentials, InvalidLink
-from flatrender_identity.queries import Credential, credential_of
+from flatrender_identity.queries import Credential, active_credential, credential_of
 from flatrender_identity.services.devices import KnownDevices
 from flatrender_identity.services.keys import KeyService
 from flatrender_identity.services.one_time import OneTimeService, Proof
@@ -104,6 +105,18 @@ class SignInService:
         method = "email" if "@" in burned.target else "sms"
         return await self._proceed(
             proof.tenant_id, account, [method], user_agent=user_agent, device=device
+        )
+
+    async def by_provider(
+        self, tenant_id: UUID, user_id: UUID, *, user_agent: str, device: str | None = None
+    ) -> Tokens | MfaPending:
+        """Open a session for somebody whom a linked provider has vouched for; a second factor is
+        asked for all the same. Raises :class:`InvalidCredentials` for who may not sign in."""
+        account = await active_credential(self._db.reads, tenant_id, user_id)
+        if account is None:
+            raise InvalidCredentials()
+        return await self._proceed(
+            tenant_id, account, ["fed"], user_agent=user_agent, device=device
         )
 
     async def _proceed(

@@ -1,4 +1,5 @@
-"""What nobody can use any longer is removed: one-time tokens and challenges a day after their end.
+"""What nobody can use any longer is removed: one-time tokens, challenges and sign-ins with
+providers a day after their end.
 
 The day is kept so that who comes late is told the same as before, and for looking into trouble.
 """
@@ -18,12 +19,17 @@ DELETE FROM identity.mfa_challenges WHERE id IN (
     SELECT id FROM identity.mfa_challenges WHERE expires_at < now() - interval '1 day'
     ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)
 """
+_STATES = """
+DELETE FROM identity.oauth_states WHERE id IN (
+    SELECT id FROM identity.oauth_states WHERE expires_at < now() - interval '1 day'
+    ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+"""
 
 
 async def tidy(context: PluginContext, _payload: Nothing) -> None:
     """Remove a batch of each; the next run goes on."""
-    async with context.db.system("tokens and challenges that are over") as work:
-        for statement in (_TOKENS, _CHALLENGES):
+    async with context.db.system("tokens, challenges and sign-ins that are over") as work:
+        for statement in (_TOKENS, _CHALLENGES, _STATES):
             await work.execute(statement, BATCH)
 
 

@@ -1,0 +1,99 @@
+"""The same sign-in against npm ``oidc-provider``, which nobody here has written.
+
+``FLATRENDER_TEST_PEERS`` names a folder in which ``npm install oidc-provider@9`` was run.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openid_provider import HOME, SECRET, query_of
+
+_SCRIPT = Path(__file__).resolve().parents[3] / "emulators" / "openid_peer.mjs"
+
+
+@pytest.fixture(scope="module")
+async def peer() -> AsyncIterator[dict[str, str]]:
+    """The provider, running: its ``issuer`` and its person's ``accountId``."""
+    folder, node = os.environ.get("FLATRENDER_TEST_PEERS"), shutil.which("node")
+    modules = Path(folder or ".") / "node_modules"
+    if not folder or node is None or not (modules / "oidc-provider").is_dir():
+        pytest.skip("needs node, and FLATRENDER_TEST_PEERS with npm oidc-provider in it")
+    process = await asyncio.create_subprocess_exec(
+        node,
+        str(_SCRIPT),
+        str(modules.resolve()),
+        "client-of-peer",
+        SECRET,
+        f"{HOME}/v1/auth/peer/callback",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    line = await asyncio.wait_for(process.stdout.readline(), 60)
+    while line and not line.startswith(b"{"):
+        line = await asyncio.wait_for(process.stdout.readline(), 60)
+    assert line, "the provider did not start"
+    yield json.loads(line)
+    process.stdin.close()
+    await process.wait()
+
+
+@pytest.fixture
+async def with_peer(deployment: Any, peer: dict[str, str]) -> dict[str, str]:
+    """The deployment knows the provider."""
+    answer = await deployment.platform.client.put(
+        "/v1/admin/oauth/peer",
+        json={
+            "client_id": "client-of-peer",
+            "client_secret": SECRET,
+            "issuer": peer["issuer"],
+            "return_urls": ["https://app.example.com/signed-in"],
+            "enabled": True,
+            "reason": "for tests",
+        },
+        headers=deployment.admin.headers,
+    )
+    assert answer.status_code == 200, answer.text
+    return peer
+
+
+async def test_signing_in_and_coming_back(browser: Any, with_peer: dict[str, str]) -> None:
+    me = await browser.me(await browser.sign_in("peer"))
+    assert me["email"] == f"{with_peer['accountId']}@example.com"
+    assert (await browser.me(await browser.sign_in("peer")))["id"] == me["id"]
+
+
+async def test_the_connection_test_knows_it(deployment: Any, with_peer: dict[str, str]) -> None:
+    answer = await deployment.platform.client.post(
+        "/v1/admin/oauth/peer/test", headers=deployment.admin.headers
+    )
+    assert (answer.json()["ok"], answer.json()["client"]) == (True, "accepted")
+
+
+async def test_replay_wrong_verifier_and_mix_up(
+    browser: Any, deployment: Any, with_peer: dict[str, str]
+) -> None:
+    first = await browser.consent(await browser.begin("peer"))
+    second = await browser.consent(await browser.begin("peer"))
+    codes = [query_of(where)["code"] for where in (first, second)]
+    assert await browser.back(second.replace(codes[1], codes[0])) == {"error": "oauth_failed"}
+    replayed = await browser.get(second)
+    assert (replayed.status_code, replayed.json()["code"]) == (400, "oauth_state_invalid")
+    third = await browser.consent(await browser.begin("peer"))
+    iss = query_of(third)["iss"]
+    assert iss == with_peer["issuer"]
+    mixed = await browser.get(third.replace("/peer/", "/google/"))
+    assert mixed.status_code == 400
+    await deployment.platform.sql(
+        "UPDATE identity.oauth_states SET nonce = 'another' WHERE replace(id::text, '-', '') = $1",
+        query_of(third)["state"][:32],
+    )
+    assert await browser.back(third) == {"error": "oauth_failed"}
