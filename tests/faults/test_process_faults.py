@@ -277,7 +277,7 @@ async def prolonged(customer: Any, job_id: str, seconds: float) -> None:
     async def later() -> bool:
         return bool((await lease() - before).total_seconds() > seconds)
 
-    await customer.platform.until(later, within=60)
+    await customer.platform.until(later, within=180)
 
 
 @contextlib.asynccontextmanager

@@ -195,7 +195,7 @@ class Platform:
         finally:
             await connection.close()
 
-    async def until(self, probe: Callable[[], Awaitable[T | None]], *, within: float = 30.0) -> T:
+    async def until(self, probe: Callable[[], Awaitable[T | None]], *, within: float = 120.0) -> T:
         """Return the first truthy answer of ``probe``. Fails after ``within`` seconds.
 
         It polls: for what the outside can only see by asking. It is no sleep: it ends at once

@@ -10,7 +10,7 @@ from flatrender.db import SystemTransaction
 T = TypeVar("T")
 
 
-async def until(probe: Callable[[], Awaitable[T | None]], *, within: float = 30.0) -> T:
+async def until(probe: Callable[[], Awaitable[T | None]], *, within: float = 120.0) -> T:
     """Return the first truthy answer of ``probe``. Fails after ``within`` seconds.
 
     It polls and ends at once when the answer is there.

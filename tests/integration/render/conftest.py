@@ -149,7 +149,7 @@ class Customer:
             )
             return rows[0] if rows else None
 
-        return await self.platform.until(look, within=60)
+        return await self.platform.until(look, within=180)
 
     async def hold(self, job_id: str, kind: str, *, held: bool = True) -> None:
         """Keep pieces of this kind from being claimed, or let them go."""
@@ -172,7 +172,7 @@ class Customer:
             done = all(row["state"] == "Done" for row in rows)
             return str(rows[index]["object_key"]) if done else None
 
-        return await self.platform.until(look, within=60)
+        return await self.platform.until(look, within=180)
 
     async def reservation(self, job_id: str, state: str) -> Any:
         """Return the reservation of a job once it is in this state."""

@@ -26,7 +26,7 @@ async def drawn(customer: Any, answer: Any) -> Any:
         found = await customer.get(path)
         return found if found["progress"] == 1.0 else None
 
-    return await customer.platform.until(look, within=60)
+    return await customer.platform.until(look, within=180)
 
 
 async def test_every_scene_is_drawn_once_and_shown_in_order(lot: Any) -> None:

@@ -223,7 +223,7 @@ async def test_after_effects_is_closed_where_it_hangs_and_the_piece_is_drawn_aga
     async def hanging() -> bool:
         return bool(studio.ae.runs("aerender") == 1)
 
-    await platform.until(hanging, within=60)
+    await platform.until(hanging, within=180)
     admin = await platform.admin()
     url = f"/v1/admin/nodes/{piece['node_id']}"
     asked = await platform.client.post(
@@ -238,7 +238,7 @@ async def test_after_effects_is_closed_where_it_hangs_and_the_piece_is_drawn_aga
         (act,) = [one for one in body["acts"] if one["act"] == "close_ae"]
         return act if act["state"] in {"Done", "Failed"} else None
 
-    act = await platform.until(answered, within=60)
+    act = await platform.until(answered, within=180)
     assert (act["state"], act["result"]) == ("Done", {"ended": 1})
     ended = await customer.ended(job["id"], within=120)
     assert ended["step"] == "Done", ended

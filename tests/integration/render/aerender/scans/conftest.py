@@ -69,7 +69,7 @@ class ScanShop:
             found: Json = (await self.call("GET", scan["path"])).json()
             return found if found["state"] in states else None
 
-        found: Json = await self.platform.until(look, within=60)
+        found: Json = await self.platform.until(look, within=180)
         return found
 
     async def ended(self, scan: Json) -> Json:
