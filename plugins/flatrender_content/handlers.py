@@ -8,13 +8,12 @@ also after a crash between that commit and the inbox's own, counts nothing.
 
 from uuid import UUID
 
-from flatrender.contracts.identity import DataExportRequested, UserDeleted
 from flatrender.contracts.render import JobCompleted, ScanQueued
 from flatrender.contracts.studio import ProjectSaved
 from flatrender.db import UnitOfWork
 from flatrender.events.subscriptions import Delivered, Subscription
 from flatrender.plugin import PluginContext
-from flatrender.privacy import give_part
+from flatrender.privacy import forgets, gives_copy
 from flatrender_content.tasks import READ_PROJECT, ReadProject
 
 _ONCE = """
@@ -56,19 +55,6 @@ async def read_scan(_context: PluginContext, work: UnitOfWork, told: Delivered) 
         work.enqueue(READ_PROJECT, ReadProject(tenant_id=work.tenant, scan_id=event.scan_id))
 
 
-async def erase_person(_context: PluginContext, work: UnitOfWork, told: Delivered) -> None:
-    """An account ended: what it liked and how much it asked of the AI goes."""
-    event: UserDeleted = told.event
-    for statement in _ERASE:
-        await work.execute(statement, tenant=work.tenant, user=event.user_id)
-
-
-async def give_copy(context: PluginContext, work: UnitOfWork, told: Delivered) -> None:
-    """A person asked for a copy of their data: give what they liked."""
-    event: DataExportRequested = told.event
-    await give_part(context, work, event, _SECTIONS)
-
-
 async def _count(
     context: PluginContext, told: Delivered, what: str, statement: str, container_id: UUID
 ) -> None:
@@ -81,6 +67,6 @@ SUBSCRIPTIONS = (
     Subscription(event=ProjectSaved, handler=count_use, strict=False),
     Subscription(event=JobCompleted, handler=count_render, strict=False),
     Subscription(event=ScanQueued, handler=read_scan, strict=False),
-    Subscription(event=UserDeleted, handler=erase_person, strict=False),
-    Subscription(event=DataExportRequested, handler=give_copy, strict=False),
+    forgets(*_ERASE, strict=False),
+    gives_copy(_SECTIONS, strict=False),
 )

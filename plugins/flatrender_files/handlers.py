@@ -3,16 +3,11 @@ and with an account goes what it stored."""
 
 from uuid import UUID
 
-from flatrender.contracts.identity import (
-    DataExportRequested,
-    PlanActivated,
-    PlanExpired,
-    UserDeleted,
-)
+from flatrender.contracts.identity import PlanActivated, PlanExpired, UserDeleted
 from flatrender.db import UnitOfWork
 from flatrender.events.subscriptions import Delivered, Subscription
 from flatrender.plugin import PluginContext
-from flatrender.privacy import give_part
+from flatrender.privacy import gives_copy
 from flatrender_files.services.library import LibraryService
 
 _LIMIT = """
@@ -51,14 +46,8 @@ async def erase_files(context: PluginContext, work: UnitOfWork, told: Delivered)
     await context.get(LibraryService).erase_person(work, event.user_id)
 
 
-async def give_copy(context: PluginContext, work: UnitOfWork, told: Delivered) -> None:
-    """A person asked for a copy of their data: give the list of what is stored."""
-    event: DataExportRequested = told.event
-    await give_part(context, work, event, _SECTIONS)
-
-
 SUBSCRIPTIONS = (
-    Subscription(event=DataExportRequested, handler=give_copy),
+    gives_copy(_SECTIONS),
     Subscription(event=UserDeleted, handler=erase_files),
     Subscription(event=PlanActivated, handler=raise_storage),
     Subscription(event=PlanExpired, handler=lower_storage),

@@ -1,11 +1,7 @@
 """What is here of a person: everything that was told to them. It goes with the account, and into a
 copy of their data."""
 
-from flatrender.contracts.identity import DataExportRequested, UserDeleted
-from flatrender.db import UnitOfWork
-from flatrender.events.subscriptions import Delivered
-from flatrender.plugin import PluginContext
-from flatrender.privacy import give_part
+from flatrender.privacy import forgets, gives_copy
 
 _ERASE = (
     "DELETE FROM notification.deliveries WHERE tenant_id = :tenant AND user_id = :user",
@@ -26,15 +22,4 @@ _SECTIONS = {
     "ORDER BY created_at",
 }
 
-
-async def give_copy(context: PluginContext, work: UnitOfWork, told: Delivered) -> None:
-    """A person asked for a copy of their data: give what they were told."""
-    event: DataExportRequested = told.event
-    await give_part(context, work, event, _SECTIONS)
-
-
-async def erase(_context: PluginContext, work: UnitOfWork, told: Delivered) -> None:
-    """An account ended: its inbox, preferences and messages go."""
-    event: UserDeleted = told.event
-    for statement in _ERASE:
-        await work.execute(statement, tenant=work.tenant, user=event.user_id)
+SUBSCRIPTIONS = (forgets(*_ERASE), gives_copy(_SECTIONS))

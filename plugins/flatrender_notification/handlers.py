@@ -1,17 +1,12 @@
 """What other contexts' events do here: people are told."""
 
-from flatrender.contracts.identity import (
-    DataExportRequested,
-    PlanActivated,
-    PlanExpired,
-    UserDeleted,
-)
+from flatrender.contracts.identity import PlanActivated, PlanExpired
 from flatrender.contracts.notification import MessageRequested
 from flatrender.contracts.render import ExportDeleted, ExportExpiring, JobCompleted, JobFailed
 from flatrender.db import UnitOfWork
 from flatrender.events.subscriptions import Delivered, Subscription
 from flatrender.plugin import PluginContext
-from flatrender_notification.erasure import erase, give_copy
+from flatrender_notification import erasure
 from flatrender_notification.services.notices import NoticeService
 
 
@@ -138,6 +133,5 @@ SUBSCRIPTIONS = (
     Subscription(event=PlanActivated, handler=tell_plan_activated),
     Subscription(event=PlanExpired, handler=tell_plan_expired),
     Subscription(event=MessageRequested, handler=send_requested),
-    Subscription(event=UserDeleted, handler=erase),
-    Subscription(event=DataExportRequested, handler=give_copy),
+    *erasure.SUBSCRIPTIONS,
 )

@@ -1,11 +1,7 @@
 """What other contexts' events do here: with an account go its saved projects, and into a copy of
 its data."""
 
-from flatrender.contracts.identity import DataExportRequested, UserDeleted
-from flatrender.db import UnitOfWork
-from flatrender.events.subscriptions import Delivered, Subscription
-from flatrender.plugin import PluginContext
-from flatrender.privacy import give_part
+from flatrender.privacy import forgets, gives_copy
 
 #: Scenes, contents, colours and sound hang on the project and go with it.
 _ERASE = "DELETE FROM studio.saved_projects WHERE tenant_id = :tenant AND user_id = :user"
@@ -19,20 +15,4 @@ _SECTIONS = {
     "WHERE p.tenant_id = :tenant AND p.user_id = :user",
 }
 
-
-async def erase_projects(_context: PluginContext, work: UnitOfWork, told: Delivered) -> None:
-    """An account ended: its projects go, those in the trash too."""
-    event: UserDeleted = told.event
-    await work.execute(_ERASE, tenant=work.tenant, user=event.user_id)
-
-
-async def give_copy(context: PluginContext, work: UnitOfWork, told: Delivered) -> None:
-    """A person asked for a copy of their data: give the projects with what was filled in."""
-    event: DataExportRequested = told.event
-    await give_part(context, work, event, _SECTIONS)
-
-
-SUBSCRIPTIONS = (
-    Subscription(event=UserDeleted, handler=erase_projects),
-    Subscription(event=DataExportRequested, handler=give_copy),
-)
+SUBSCRIPTIONS = (forgets(_ERASE), gives_copy(_SECTIONS))

@@ -4,11 +4,7 @@ and its list into a copy of their data.
 Jobs stay as the farm's history, without a name; the sweep of ended exports takes the objects.
 """
 
-from flatrender.contracts.identity import DataExportRequested, UserDeleted
-from flatrender.db import UnitOfWork
-from flatrender.events.subscriptions import Delivered, Subscription
-from flatrender.plugin import PluginContext
-from flatrender.privacy import give_part
+from flatrender.privacy import forgets, gives_copy
 
 _ERASE = (
     "UPDATE render.exports SET expires_at = now(), name = '' "
@@ -30,21 +26,4 @@ _SECTIONS = {
     "ORDER BY created_at",
 }
 
-
-async def erase_videos(_context: PluginContext, work: UnitOfWork, told: Delivered) -> None:
-    """An account ended: its videos end now."""
-    event: UserDeleted = told.event
-    for statement in _ERASE:
-        await work.execute(statement, tenant=work.tenant, user=event.user_id)
-
-
-async def give_copy(context: PluginContext, work: UnitOfWork, told: Delivered) -> None:
-    """A person asked for a copy of their data: give the list of renders and videos."""
-    event: DataExportRequested = told.event
-    await give_part(context, work, event, _SECTIONS)
-
-
-SUBSCRIPTIONS = (
-    Subscription(event=UserDeleted, handler=erase_videos),
-    Subscription(event=DataExportRequested, handler=give_copy),
-)
+SUBSCRIPTIONS = (forgets(*_ERASE), gives_copy(_SECTIONS))

@@ -228,7 +228,7 @@ class TestAnimators:
         raw = text_data("a\ra", {"s": ALL, "a": {"ls": {"k": [0, 12]}}}, lh=40)
         content, _ = build(raw)
         looks = content._look(0)
-        assert looks is not None
+        assert isinstance(looks, list)
         assert [look.position[1] for look in looks] == [0, 12]
 
     def test_letters_of_a_persian_word_move_as_one(self) -> None:

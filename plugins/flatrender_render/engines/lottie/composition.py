@@ -123,18 +123,16 @@ class Composition:
         for index in range(first, len(parts)):
             part = parts[index]
             self._deadline.check()
-            if part.moves and part.layers[0].pictorial(frame):
-                self._draw_seen(canvas, part, parts[index + 1 :], cut, region)
-            elif region is None:
-                self._draw_part(canvas, part, cut)
-            elif not reaches(region, canvas.getTotalMatrix(), part.box):
+            if region is not None and not reaches(region, canvas.getTotalMatrix(), part.box):
                 continue
-            elif part.divisible:
+            if part.moves and part.layers[0].pictorial(frame):
+                self._draw_seen(canvas, part, parts[index + 1 :], cut)
+            elif region is not None and part.divisible:
                 canvas.save()
                 canvas.clipRegion(region)
                 self._draw_part(canvas, part, cut)
                 canvas.restore()
-            elif part.layers[0].clear(frame):
+            elif region is not None and part.layers[0].clear(frame):
                 part.layers[0].draw_inside(canvas, frame, region)
             else:
                 self._draw_part(canvas, part, cut)
@@ -145,7 +143,6 @@ class Composition:
         part: Part,
         above: Sequence[Part],
         cut: bool,
-        region: skia.Region | None,
     ) -> None:
         """Draw a moving picture where no opaque card lies on it: it costs by the pixel.
 
@@ -154,8 +151,6 @@ class Composition:
         """
         matrix = canvas.getTotalMatrix()
         box = device_box(matrix, part.box)
-        if region is not None and not region.intersects(box):
-            return
         hidden = hidden_pixels(box, above, matrix) if has_pixels(canvas) else []
         count = canvas.save()
         if hidden:

@@ -70,8 +70,9 @@ class SolidContent:
         del frame
         return self.rect
 
+    @property
     def core(self) -> skia.Rect:
-        """Return a rectangle that is opaque all over."""
+        """A rectangle that is opaque all over."""
         return self.rect
 
     def hides(self, frame: float, matrix: skia.Matrix, surface: skia.IRect) -> bool:

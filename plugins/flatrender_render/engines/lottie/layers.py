@@ -268,7 +268,7 @@ class Layer:
         content = self.content
         if not isinstance(content, SolidContent | ShapeContent) or self.masks is not None:
             return None
-        rect = content.core() if self._plain(frame) else None
+        rect = content.core if self._plain(frame) else None
         if rect is None:
             return None
         inner = skia.Matrix.Concat(matrix, to_skia(self.world(frame)))

@@ -1,5 +1,7 @@
 """The content of a shape layer: what the layer draws in its own space."""
 
+from functools import cached_property
+
 import skia
 
 from flatrender_render.engines.lottie.reader import Obj
@@ -18,8 +20,6 @@ class ShapeContent:
         self.heavy = self.root.gradients or self.root.count > MANY_ITEMS
         self._picture: skia.Picture | None = None
         self._bounds: skia.Rect | None = None
-        self._core: skia.Rect | None = None
-        self._looked = False
         # Of the latest frame: its bounds are asked for, then it is drawn.
         self._latest: tuple[float, list[Drawing]] | None = None
 
@@ -56,9 +56,7 @@ class ShapeContent:
             self._latest = (frame, self.root.evaluate(frame)[1])
         return self._latest[1]
 
+    @cached_property
     def core(self) -> skia.Rect | None:
-        """Return a rectangle that is opaque all over at every frame, if one is known."""
-        if self.static and not self._looked:
-            self._looked = True
-            self._core = core_of(self._drawings(0.0), 0.0)
-        return self._core
+        """A rectangle that is opaque all over at every frame, if one is known."""
+        return core_of(self._drawings(0.0), 0.0) if self.static else None
