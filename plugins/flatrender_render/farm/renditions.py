@@ -190,7 +190,7 @@ async def sweep(context: PluginContext, _payload: Nothing) -> None:
 
 RENDITION = Task(
     name="render.rendition",
-    queue="render",
+    queue="extras",  # frames of somebody else must not wait for a slot that transcodes
     handler=make,
     payload=RenditionWake,
     timeout=6 * 3600.0,

@@ -9,10 +9,11 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from flatrender.plugin import PluginContext
 
-QueueName = Literal["events", "render", "quick", "messages", "push", "cleanup", "default"]
+QueueName = Literal["events", "render", "extras", "quick", "messages", "push", "cleanup", "default"]
 QUEUES: tuple[QueueName, ...] = (
     "events",
     "render",
+    "extras",  # long work that no frame waits behind
     "quick",  # what a person waits for on the other end of a request
     "messages",
     "push",

@@ -32,6 +32,9 @@ logging.getLogger("arq.worker").setLevel(logging.WARNING)
 #: arq polls; what people wait for is looked at more often.
 _POLL_SECONDS: dict[str, float] = {"quick": 0.02, "render": 0.05, "events": 0.05}
 
+#: Work that occupies a processor: so many at once as there are slots.
+_OF_SLOTS: frozenset[QueueName] = frozenset({"render", "extras"})
+
 #: More than the render slots of all workers of a farm together.
 _READ_LIMIT = 5_000
 
@@ -222,7 +225,7 @@ def build_workers(
         for queue, functions in per_queue.items():
             if queues and queue not in queues:
                 continue
-            rendering = queue == "render"
+            rendering = queue in _OF_SLOTS
             workers.append(
                 Worker(
                     functions=functions,

@@ -207,8 +207,24 @@ class Platform:
             if found:
                 return found
             if time.monotonic() > deadline:
-                raise AssertionError(f"nothing happened within {within} s")
+                raise AssertionError(
+                    f"nothing happened within {within} s; {await self._standing()}"
+                )
             await asyncio.sleep(0.02)
+
+    async def _standing(self) -> str:
+        """Say what waits and what runs, for whoever reads why a wait was in vain."""
+        rows = await self.sql(
+            "SELECT engine, kind, state, held, not_before > now() AS later, count(*) AS n "
+            "FROM render.frame_jobs WHERE state IN ('Waiting', 'Claimed') GROUP BY 1, 2, 3, 4, 5"
+        )
+        frames = [", ".join(f"{k}={v}" for k, v in row.items()) for row in rows]
+        running = sorted(
+            f"{task.get_name()}@{frame.f_code.co_qualname}:{frame.f_lineno}"
+            for task in asyncio.all_tasks()
+            for frame in task.get_stack(limit=1)
+        )
+        return f"frame jobs: {frames}; tasks: {running}"
 
 
 async def _from_anywhere(request: httpx.Request) -> None:

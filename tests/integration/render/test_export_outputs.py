@@ -1,7 +1,9 @@
 """Finished videos and what follows: further formats, the end of exports, deletion."""
 
 import json
+import os
 import secrets
+import signal
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -13,6 +15,7 @@ from msgspec.structs import replace
 
 from flatrender_render.farm import expiry
 from flatrender_render.farm.renditions import RenditionClaim
+from flatrender_render.farm.runner import Runner
 from flatrender_render.media.transcode import Transcoded
 from flatrender_render.services.renditions import RenditionService
 
@@ -75,6 +78,29 @@ async def test_further_formats_asked_for_at_submit_follow_the_video(
         path.write_bytes(got.content)
         with av.open(str(path)) as media:
             assert sum(1 for _ in media.decode(video=0)) == twin["frames"]
+
+
+async def test_frames_do_not_wait_behind_a_transcode(lot: Any) -> None:
+    """The one slot of this worker makes a video while a process stands still over a GIF."""
+    customer, export = await finished(lot)
+    runner = customer.platform.runtime.plugins["render"].context.get(Runner)
+    await runner.extras.warm_up()
+    (process,) = runner.extras._workers
+    os.kill(process.process.pid, signal.SIGSTOP)
+    try:
+        assert (await want(customer, export, "gif")).status_code == 202
+
+        async def begun() -> bool:
+            (one,) = (await customer.get(f"/v1/exports/{export['id']}/renditions"))["data"]
+            return bool(one["state"] == "Claimed")
+
+        await customer.platform.until(begun)
+        await finished(lot, customer)
+        assert await begun()
+    finally:
+        os.kill(process.process.pid, signal.SIGCONT)
+    (gif,) = await made(customer, export, 1)
+    assert gif["state"] == "Done"
 
 
 async def test_a_format_is_made_once_however_often_it_is_asked_for(lot: Any) -> None:
