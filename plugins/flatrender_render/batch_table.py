@@ -8,12 +8,13 @@ sign already; reading takes one away from exactly these. So every text comes bac
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from msgspec.structs import replace
 
 from flatrender.errors import FieldError, Invalid
+from flatrender.http.tables import unguarded
 from flatrender.template.decode import escape
 
 MAX_BYTES = 8 << 20
@@ -21,9 +22,6 @@ MAX_ROWS = 10_000
 MAX_COLUMNS = 500
 MAX_CELL = 20_000
 KEY = "key"
-#: What spreadsheets begin a formula with, in the widths of East Asian keyboards as well, and the
-#: white space that some of them skip before it.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 Row = dict[str, object]
 
@@ -68,7 +66,7 @@ def read_csv(data: bytes) -> list[Row]:
             f"حداکثر {MAX_ROWS} سطر",
             f"At most {MAX_ROWS} rows",
         )
-    return _rows([_unguarded(name.strip()) for name in lines[0]], lines[1:])
+    return _rows([unguarded(name.strip()) for name in lines[0]], lines[1:])
 
 
 def _rows(columns: list[str], lines: Sequence[Sequence[str]]) -> list[Row]:
@@ -88,7 +86,7 @@ def _rows(columns: list[str], lines: Sequence[Sequence[str]]) -> list[Row]:
                     message_en=f"Row {index + 1} has more cells than there are columns",
                 )
             )
-        rows.append({name: _unguarded(cell) for name, cell in zip(columns, line, strict=False)})
+        rows.append({name: unguarded(cell) for name, cell in zip(columns, line, strict=False)})
     if errors:
         raise Invalid(errors=errors[:200])
     return rows
@@ -154,26 +152,6 @@ def numbered(error: FieldError, number: int) -> FieldError:
         message_fa=f"سطر {number}: {error.message_fa}",
         message_en=f"Row {number}: {error.message_en}",
     )
-
-
-def write_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
-    """Return a CSV that spreadsheets open as UTF-8 and that no cell of can run in them."""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow([_guarded(name) for name in columns])
-    for row in rows:
-        writer.writerow(["" if cell is None else _guarded(str(cell)) for cell in row])
-    return b"\xef\xbb\xbf" + out.getvalue().encode()
-
-
-def _guarded(cell: str) -> str:
-    return "'" + cell if cell.lstrip("'").startswith(_FORMULA) else cell
-
-
-def _unguarded(cell: str) -> str:
-    """Undo :func:`_guarded`: of a cell's own apostrophes one less than are there."""
-    guarded = cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA)
-    return cell[1:] if guarded else cell
 
 
 def _refused(pointer: str, code: str, fa: str, en: str) -> Invalid:

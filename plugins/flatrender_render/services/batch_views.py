@@ -11,10 +11,11 @@ from flatrender.contracts.studio import SavedProjects
 from flatrender.errors import NotFound
 from flatrender.http.pages import CursorPage, CursorParams
 from flatrender.http.sorting import SortColumn, SortMenu, keyset
+from flatrender.http.tables import write_csv
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import Principal
 from flatrender_render.batch_schemas import Batch, BatchRow, BatchRows, RowMeta
-from flatrender_render.batch_table import KEY, write_csv
+from flatrender_render.batch_table import KEY
 
 _BATCH = """
 SELECT b.id, b.saved_project_id, b.name, b.resolution, b.state, b.total, s.waiting, s.running,

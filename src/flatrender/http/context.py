@@ -19,9 +19,9 @@ _WELL_FORMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+/=-]{7,127}\Z")
 class RequestContext(Struct, frozen=True, kw_only=True):
     """What is known about a request before it is routed.
 
-    ``client`` is the caller's address as the trusted proxies tell it. ``correlation_id`` ties
-    the requests, events and tasks of one act together; it is the request id unless the caller
-    named one.
+    ``client`` is the caller's address as the trusted proxies tell it, ``user_agent`` what the
+    program calls itself, cut to 400 characters. ``correlation_id`` ties the requests, events and
+    tasks of one act together; it is the request id unless the caller named one.
     """
 
     request_id: str
@@ -29,6 +29,7 @@ class RequestContext(Struct, frozen=True, kw_only=True):
     language: Language = DEFAULT_LANGUAGE
     client: str = "unknown"
     scheme: str = "http"
+    user_agent: str = ""
 
 
 current_request: ContextVar[RequestContext | None] = ContextVar("current_request", default=None)
@@ -66,3 +67,9 @@ def client_address() -> str:
     """Return the caller's address, ``unknown`` where there is none."""
     context = current_request.get()
     return context.client if context else "unknown"
+
+
+def user_agent() -> str:
+    """Return what the caller's program calls itself, empty where it does not or there is none."""
+    context = current_request.get()
+    return context.user_agent if context else ""

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 #: An API answer is never a page: nothing may load, frame or sniff it.
 API_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+_MAX_AGENT = 400
 
 
 class EdgeMiddleware:
@@ -134,6 +135,7 @@ class EdgeMiddleware:
     def _read(self, scope: Scope) -> tuple[RequestContext, bytes | None, bool]:
         """Read the headers once: the context, Origin, and whether this asks like a preflight."""
         request_id = correlation_id = language = forwarded_scheme = None
+        agent = ""
         origin: bytes | None = None
         preflight = False
         forwarded: list[str] = []
@@ -145,6 +147,8 @@ class EdgeMiddleware:
             elif name == b"accept-language":
                 text = value.decode("latin-1")
                 language = text if language is None else f"{language},{text}"
+            elif name == b"user-agent":
+                agent = value.decode("latin-1")[:_MAX_AGENT]
             elif name == b"origin":
                 origin = value
             elif name == b"access-control-request-method":
@@ -169,6 +173,7 @@ class EdgeMiddleware:
             language=preferred_language(language),
             client=address,
             scheme=scope.get("scheme", "http"),
+            user_agent=agent,
         )
         return context, origin, preflight
 

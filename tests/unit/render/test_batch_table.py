@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flatrender_render.batch_table import read_csv, write_csv
+from flatrender.http.tables import write_csv
+from flatrender_render.batch_table import read_csv
 
 
 @pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t=", "\r=", "\n=", "\uff1d", "\uff20"])
