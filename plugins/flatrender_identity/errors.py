@@ -190,11 +190,27 @@ class LastAdmin(Conflict):
 
 
 class NotOneself(Forbidden):
-    """Nobody changes their own powers."""
+    """Nobody uses their powers on themselves."""
 
     code = "not_oneself"
-    title_fa = "نقش خودتان را نمی‌توانید عوض کنید"
-    title_en = "You cannot change your own role"
+    title_fa = "این کار را با حساب خودتان نمی‌توانید بکنید"
+    title_en = "You cannot do this to your own account"
+
+
+class OutOfReach(Forbidden):
+    """The person's role is not below the caller's, or the role to give is above it."""
+
+    code = "out_of_reach"
+    title_fa = "نقش شما به این شخص یا این نقش نمی‌رسد"
+    title_en = "Your role does not reach this person or this role"
+
+
+class RoleFixed(Conflict):
+    """Administrators hold every permission and customers none: only moderators' can change."""
+
+    code = "role_fixed"
+    title_fa = "اجازه‌های این نقش تغییر نمی‌کند"
+    title_en = "What this role may do does not change"
 
 
 class NextKeyTooYoung(Conflict):

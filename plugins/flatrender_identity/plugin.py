@@ -9,7 +9,7 @@ from litestar.di import Provide
 from flatrender.contracts import identity as contract
 from flatrender.contracts.notification import MessageRequested
 from flatrender.plugin import FlatRenderPlugin, Manifest
-from flatrender.security.ports import SessionLedger, TenantResolver
+from flatrender.security.ports import RoleLedger, SessionLedger, TenantResolver
 from flatrender.security.tokens import KeySource
 from flatrender_identity.cli import signing_keys, user
 from flatrender_identity.controllers.access import AccessController
@@ -17,6 +17,7 @@ from flatrender_identity.controllers.admin_keys import SigningKeyController
 from flatrender_identity.controllers.admin_members import InvitationController, MemberController
 from flatrender_identity.controllers.admin_oauth import AdminOauthController
 from flatrender_identity.controllers.admin_policy import PolicyController
+from flatrender_identity.controllers.admin_roles import RoleController
 from flatrender_identity.controllers.answers import SessionAnswers
 from flatrender_identity.controllers.auth import AuthController, JwksController
 from flatrender_identity.controllers.me import MeController, PlanController
@@ -47,6 +48,7 @@ from flatrender_identity.services.oauth_flow import OauthFlowService
 from flatrender_identity.services.oauth_providers import ProviderService
 from flatrender_identity.services.one_time import OneTimeService
 from flatrender_identity.services.policies import PolicyService
+from flatrender_identity.services.roles import RoleService
 from flatrender_identity.services.session_acts import SessionActService
 from flatrender_identity.services.sessions import SessionService
 from flatrender_identity.services.sign_in import SignInService
@@ -60,6 +62,7 @@ _SERVICES: dict[str, type[Any]] = {
     "acts": SessionActService,
     "invitations": InvitationService,
     "members": MemberService,
+    "roles": RoleService,
     "data_exports": DataExportService,
     "deletion": DeletionService,
     "policies": PolicyService,
@@ -100,6 +103,7 @@ class IdentityPlugin(FlatRenderPlugin):
             OauthController,
             MemberController,
             InvitationController,
+            RoleController,
             SigningKeyController,
             LinkPageController,
             PlanController,
@@ -110,6 +114,7 @@ class IdentityPlugin(FlatRenderPlugin):
         offers=(
             KeySource,
             SessionLedger,
+            RoleLedger,
             TenantResolver,
             contract.RenderEntitlements,
             contract.UploadEntitlements,
@@ -148,6 +153,7 @@ class IdentityPlugin(FlatRenderPlugin):
         return {
             KeySource: self.context.get(KeyService),
             SessionLedger: self.context.get(SessionService),
+            RoleLedger: self.context.get(RoleService),
             TenantResolver: directory,
             contract.RenderEntitlements: self.context.get(EntitlementService),
             contract.UploadEntitlements: self.context.get(EntitlementService),

@@ -12,7 +12,7 @@ from flatrender.http.pages import Page, PageParams
 from flatrender.http.problems import problem_responses
 from flatrender.security.principal import Principal
 from flatrender_content.errors import TrackExists
-from flatrender_content.guards import curates
+from flatrender_content.guards import curates_music
 from flatrender_content.schemas import AdminTrack, TrackBody, TrackChange
 from flatrender_content.services.tracks import TrackService
 
@@ -22,7 +22,7 @@ class AdminMusicController(Controller):
 
     path = "/v1/admin/music"
     tags = ("content",)
-    guards = (curates,)
+    guards = (curates_music,)
 
     @get("/", operation_id="admin_list_music", summary="Own tracks")
     async def tracks(

@@ -24,7 +24,7 @@ from flatrender_content.errors import (
     SlugTaken,
     TemplateRejected,
 )
-from flatrender_content.guards import curates
+from flatrender_content.guards import curates_templates
 from flatrender_content.scan_schemas import ApplyBody, DraftBody, ScanFileBody
 from flatrender_content.schemas import AdminTemplate
 from flatrender_content.services.curation import CurationService
@@ -43,7 +43,7 @@ class AdminScanController(Controller):
 
     path = "/v1/admin/templates"
     tags = ("content",)
-    guards = (curates,)
+    guards = (curates_templates,)
 
     @post(
         "/",

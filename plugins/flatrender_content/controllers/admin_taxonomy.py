@@ -11,7 +11,7 @@ from flatrender.http.pages import Page, PageParams
 from flatrender.http.problems import problem_responses
 from flatrender.security.principal import Principal
 from flatrender_content.errors import CategoryCycle, CategoryInUse, SlugTaken
-from flatrender_content.guards import curates
+from flatrender_content.guards import curates_taxonomy
 from flatrender_content.schemas import (
     AdminFont,
     FontBody,
@@ -34,7 +34,7 @@ class AdminCategoryController(Controller):
 
     path = "/v1/admin/categories"
     tags = ("content",)
-    guards = (curates,)
+    guards = (curates_taxonomy,)
 
     @get("/", operation_id="admin_list_categories", summary="Own categories")
     async def categories(
@@ -100,7 +100,7 @@ class AdminTagController(Controller):
 
     path = "/v1/admin/tags"
     tags = ("content",)
-    guards = (curates,)
+    guards = (curates_taxonomy,)
 
     @get("/", operation_id="admin_list_tags", summary="Own tags")
     async def tag_list(
@@ -166,7 +166,7 @@ class AdminFontController(Controller):
 
     path = "/v1/admin/fonts"
     tags = ("content",)
-    guards = (curates,)
+    guards = (curates_taxonomy,)
 
     @get("/", operation_id="admin_list_fonts", summary="Own fonts")
     async def fonts(

@@ -17,7 +17,7 @@ from flatrender.security.guards import requires_step_up
 from flatrender.security.principal import Principal
 from flatrender_content.controllers.package_body import PackageOperation, receive
 from flatrender_content.errors import SlugTaken, TemplateRejected
-from flatrender_content.guards import curates
+from flatrender_content.guards import curates_templates
 from flatrender_content.schemas import (
     AdminTemplate,
     ImportFileBody,
@@ -37,7 +37,7 @@ class AdminTemplateController(Controller):
 
     path = "/v1/admin/templates"
     tags = ("content",)
-    guards = (curates,)
+    guards = (curates_templates,)
 
     @post(
         "/import",

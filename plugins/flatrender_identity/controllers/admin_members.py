@@ -9,10 +9,17 @@ from litestar.params import FromPath, JSONBody
 from flatrender.errors import NotFound
 from flatrender.http.pages import Page, PageParams
 from flatrender.http.problems import problem_responses
-from flatrender.security.errors import RateLimited, StepUpRequired
-from flatrender.security.guards import requires_role, requires_step_up
+from flatrender.security.errors import PermissionRequired, RateLimited, StepUpRequired
+from flatrender.security.guards import requires_permission, requires_step_up
 from flatrender.security.principal import Principal
-from flatrender_identity.errors import AddressNotAllowed, AlreadyMember, LastAdmin, NotOneself
+from flatrender_identity.errors import (
+    AddressNotAllowed,
+    AlreadyMember,
+    LastAdmin,
+    NotOneself,
+    OutOfReach,
+)
+from flatrender_identity.permissions import MEMBERS_MANAGE, MEMBERS_READ
 from flatrender_identity.queries_members import InvitationLine, MemberLine
 from flatrender_identity.schemas_access import InviteBody, RoleBody, email_address
 from flatrender_identity.services.invitations import InvitationService
@@ -24,9 +31,14 @@ class MemberController(Controller):
 
     path = "/v1/admin/members"
     tags = ("identity",)
-    guards = (requires_role("admin"),)
 
-    @get("/", operation_id="list_members", summary="Who acts for the tenant")
+    @get(
+        "/",
+        operation_id="list_members",
+        summary="Who acts for the tenant",
+        guards=[requires_permission(MEMBERS_READ)],
+        responses=problem_responses(PermissionRequired),
+    )
     async def members(
         self,
         principal: NamedDependency[Principal],
@@ -41,8 +53,10 @@ class MemberController(Controller):
         status_code=204,
         operation_id="change_member_role",
         summary="Change somebody's role",
-        guards=[requires_step_up()],
-        responses=problem_responses(NotFound, NotOneself, LastAdmin, StepUpRequired),
+        guards=[requires_permission(MEMBERS_MANAGE), requires_step_up()],
+        responses=problem_responses(
+            NotFound, NotOneself, OutOfReach, LastAdmin, StepUpRequired, PermissionRequired
+        ),
     )
     async def change_role(
         self,
@@ -51,7 +65,8 @@ class MemberController(Controller):
         principal: NamedDependency[Principal],
         members: NamedDependency[MemberService],
     ) -> None:
-        """Give somebody of the tenant a role; their sessions end and they are told. Wants a
+        """Give somebody of the tenant a role; their sessions end and they are told. Moderators
+        with the permission reach customers only and give no more than their own role. Wants a
         second factor of the last 15 minutes and a reason, which the audit log keeps."""
         await members.change_role(principal, user_id, data.role, reason=data.reason)
 
@@ -61,9 +76,14 @@ class InvitationController(Controller):
 
     path = "/v1/admin/invitations"
     tags = ("identity",)
-    guards = (requires_role("admin"),)
 
-    @get("/", operation_id="list_invitations", summary="Invitations")
+    @get(
+        "/",
+        operation_id="list_invitations",
+        summary="Invitations",
+        guards=[requires_permission(MEMBERS_READ)],
+        responses=problem_responses(PermissionRequired),
+    )
     async def invitations(
         self,
         principal: NamedDependency[Principal],
@@ -78,8 +98,15 @@ class InvitationController(Controller):
         operation_id="invite",
         summary="Invite somebody",
         opt={"idempotent": True},
-        guards=[requires_step_up()],
-        responses=problem_responses(AddressNotAllowed, AlreadyMember, StepUpRequired, RateLimited),
+        guards=[requires_permission(MEMBERS_MANAGE), requires_step_up()],
+        responses=problem_responses(
+            AddressNotAllowed,
+            AlreadyMember,
+            OutOfReach,
+            StepUpRequired,
+            PermissionRequired,
+            RateLimited,
+        ),
     )
     async def invite(
         self,
@@ -98,7 +125,8 @@ class InvitationController(Controller):
         status_code=200,
         operation_id="resend_invitation",
         summary="Send an invitation again",
-        responses=problem_responses(NotFound, RateLimited),
+        guards=[requires_permission(MEMBERS_MANAGE)],
+        responses=problem_responses(NotFound, PermissionRequired, RateLimited),
     )
     async def resend(
         self,
@@ -113,7 +141,8 @@ class InvitationController(Controller):
         "/{invitation_id:uuid}",
         operation_id="revoke_invitation",
         summary="Take an invitation back",
-        responses=problem_responses(NotFound),
+        guards=[requires_permission(MEMBERS_MANAGE)],
+        responses=problem_responses(NotFound, PermissionRequired),
     )
     async def revoke(
         self,

@@ -18,7 +18,9 @@ from flatrender_identity.errors import (
     AddressNotAllowed,
     AlreadyMember,
     InvalidLink,
+    OutOfReach,
 )
+from flatrender_identity.permissions import may_change_role
 from flatrender_identity.queries_members import InvitationLine, invitation_of, invitations_of
 from flatrender_identity.services.audit import audit
 from flatrender_identity.services.links import LinkService
@@ -85,8 +87,10 @@ class InvitationService:
     async def invite(
         self, principal: Principal, address: Address, role: Role, message: str
     ) -> InvitationLine:
-        """Invite an address. Raises :class:`AddressNotAllowed`, :class:`AlreadyMember`,
-        ``RateLimited`` by recipient."""
+        """Invite an address. Raises :class:`OutOfReach` for a role above the caller's,
+        :class:`AddressNotAllowed`, :class:`AlreadyMember`, ``RateLimited`` by recipient."""
+        if not may_change_role(principal.role, "user", role):
+            raise OutOfReach()
         if not (await self._context.get(PolicyService).of(principal.tenant_id)).takes(address):
             raise AddressNotAllowed()
         await self._limit(principal, address.value)

@@ -10,11 +10,12 @@ from flatrender.errors import NotFound
 from flatrender.http.pages import Page, PageParams
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import Principal, Role
-from flatrender_identity.errors import LastAdmin, NotOneself
+from flatrender_identity.errors import LastAdmin, NotOneself, OutOfReach
+from flatrender_identity.permissions import may_change_role
 from flatrender_identity.queries_members import MemberLine, members_of
 from flatrender_identity.services.audit import audit
 from flatrender_identity.services.security_log import record, tell_owner
-from flatrender_identity.services.sessions import end_all
+from flatrender_identity.services.sessions import end_all, role_named
 
 #: All of a tenant's admins, locked in one order: two admins who demote each other take turns.
 _ADMINS = """
@@ -50,24 +51,36 @@ class MemberService:
         self, principal: Principal, user_id: UUID, role: Role, *, reason: str
     ) -> None:
         """Give somebody of the tenant a role. Raises ``NotFound``, :class:`NotOneself`,
-        :class:`LastAdmin`."""
+        :class:`OutOfReach`, :class:`LastAdmin`."""
         if user_id == principal.user_id:
             raise NotOneself()
         async with self._db.unit_of_work(principal.tenant_id) as work:
-            dead = await self.give_role(work, principal, user_id, role, reason=reason)
+            dead = await self.give_role(
+                work, principal, user_id, role, reason=reason, reach=principal.role
+            )
         if dead:
             await self._context.infra.security.gate.revoke(*dead)
 
     async def give_role(
-        self, work: UnitOfWork, principal: Principal, user_id: UUID, role: Role, *, reason: str
+        self,
+        work: UnitOfWork,
+        principal: Principal,
+        user_id: UUID,
+        role: Role,
+        *,
+        reason: str,
+        reach: Role = "admin",
     ) -> list[UUID]:
         """Change a role inside ``work``; returns the sessions that died of it, none when the role
-        was this one already. Audited as the act of ``principal``."""
+        was this one already. Audited as the act of ``principal``; ``reach`` is the role whose
+        powers are used, for who accepts an invitation their host's."""
         admins = [row.id for row in await work.execute(_ADMINS, tenant=work.tenant)]
         found = await work.execute(_LOCK, tenant=work.tenant, user=user_id)
         before: str | None = found.scalar_one_or_none()
         if before is None:
             raise NotFound()
+        if not may_change_role(reach, role_named(before), role):
+            raise OutOfReach()
         if before == role:
             return []
         if admins == [user_id]:

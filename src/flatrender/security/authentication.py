@@ -36,6 +36,7 @@ from flatrender.errors import DomainError, Unauthorized, Unavailable
 from flatrender.http.context import current_request
 from flatrender.http.proxies import limit_key
 from flatrender.observability.metrics import AUTHENTICATION
+from flatrender.security.cells import Cell
 from flatrender.security.cookies import BrowserSessions, note_cookie_call
 from flatrender.security.errors import (
     AmbiguousCredentials,
@@ -46,9 +47,10 @@ from flatrender.security.errors import (
     UnknownTenantKey,
     WrongCredential,
 )
-from flatrender.security.gate import Cell, Gate
+from flatrender.security.gate import Gate
 from flatrender.security.limits import ANONYMOUS, USER, limit_named, refuse
-from flatrender.security.ports import Authenticator, TenantResolver
+from flatrender.security.permissions import PermissionBook
+from flatrender.security.ports import Authenticator, RoleLedger, TenantResolver
 from flatrender.security.principal import (
     DEFAULT_TENANT_ID,
     Principal,
@@ -83,12 +85,14 @@ class Authentication:
         tenants: TenantResolver | None = None,
         authenticators: Sequence[Authenticator] = (),
         browser: BrowserSessions | None = None,
+        roles: RoleLedger | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._verifier = verifier
         self._gate = gate
         self._sessions = sessions
         self._tenants = _TenantCache(tenants, clock or SystemClock())
+        self._permissions = PermissionBook(roles, clock or SystemClock())
         self._browser = browser
         self._authenticators = {a.header.encode("latin-1"): a for a in authenticators}
 
@@ -126,7 +130,7 @@ class Authentication:
             raise CredentialRequired()
         _fits(principal, mode)
         try:
-            await self._pass_gate(principal, opt)
+            principal = await self._pass_gate(principal, opt)
         except SessionEnded as ended:
             if by_cookie and self._browser is not None:
                 ended.cookies = [*self._browser.cleared()]
@@ -157,8 +161,9 @@ class Authentication:
         note_cookie_call(scope)
         return claims
 
-    async def _pass_gate(self, principal: Principal, opt: Mapping[str, Any]) -> None:
-        """Count the call and look at the session, together."""
+    async def _pass_gate(self, principal: Principal, opt: Mapping[str, Any]) -> Principal:
+        """Count the call and look at the session, together; returns the caller with what staff
+        may do."""
         named = opt.get("limit", "")
         cells: list[Cell] = []
         if named is not None:
@@ -173,8 +178,9 @@ class Authentication:
                 cells.append(Cell(limit_named(named), f"address:{address}"))
         critical = bool(opt.get("critical"))
         if not cells and not critical and principal.session_id is None:
-            return
-        answer = await self._gate.check(cells, principal.session_id)
+            return principal
+        roles_of = principal.tenant_id if principal.is_staff else None
+        answer = await self._gate.check(cells, principal.session_id, roles_of=roles_of)
         refuse(answer.refused, answer.wait)
         if answer.degraded and critical:
             raise Unavailable(headers={"Retry-After": "5"})
@@ -182,6 +188,7 @@ class Authentication:
             principal.session_id, answer
         ):
             raise SessionEnded("ended")
+        return await self._permissions.fill(principal, answer)
 
     def _read(self, scope: Scope) -> tuple[str | None, list[Authenticator], str | None, str | None]:
         """Return the bearer token, the other credentials present, the tenant key and the host."""

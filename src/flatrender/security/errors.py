@@ -102,6 +102,19 @@ class MfaRequired(Forbidden):
     detail_en = "Your role may act only with a second factor in this session."
 
 
+class PermissionRequired(Forbidden):
+    """The tenant's moderators may not do this; ``permission`` names what is missing."""
+
+    code = "permission_required"
+    title_fa = "نقش شما این اجازه را ندارد"
+    title_en = "Your role does not hold this permission"
+    detail_fa = "اجازهٔ {permission} لازم است."
+    detail_en = "The permission {permission} is needed."
+
+    def __init__(self, permission: str) -> None:
+        super().__init__(permission=permission, extra={"permission": permission})
+
+
 class StepUpRequired(Forbidden):
     """A sensitive act needs a fresh second factor; ``methods`` names what can give one."""
 

@@ -12,7 +12,7 @@ have missed Valkey meanwhile. Dead marks outlive every access token and cannot b
 """
 
 import hashlib
-from collections import OrderedDict
+import secrets
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 from uuid import UUID
@@ -26,6 +26,7 @@ from redis.exceptions import NoScriptError, RedisError
 
 from flatrender.clock import Clock, SystemClock
 from flatrender.observability.metrics import VALKEY_UP
+from flatrender.security.cells import Cell, Limit, LocalCells
 from flatrender.security.settings import MAX_ACCESS_SECONDS
 from flatrender.security.tokens import SKEW_SECONDS
 
@@ -40,12 +41,11 @@ DEAD_SECONDS = MAX_ACCESS_SECONDS + 2 * SKEW_SECONDS
 PAUSE_SECONDS = 1.0
 _TIMEOUT = 1.0
 _CONNECTIONS = 32
-_LOCAL_CELLS = 50_000
 _MICRO = 1_000_000
 
-# KEYS: session, epoch, then one per cell. ARGV: raise the epoch?, time override, then interval
-# and burst of each cell in microseconds; of an exact one -calls and the period. Answers: mark,
-# epoch, refused cell (0: none), wait.
+# KEYS: session, epoch, stamp, then one per cell. ARGV: raise the epoch?, time override, a stamp
+# where none is (empty: not asked for), then interval and burst of each cell in microseconds; of an
+# exact one -calls and the period. Answers: mark, epoch, refused cell (0: none), wait, stamp.
 _CHECK = """
 local now
 if ARGV[2] ~= '' then now = tonumber(ARGV[2]) else
@@ -56,18 +56,23 @@ local epoch = redis.call('GET', KEYS[2])
 if ARGV[1] == '1' or not epoch then epoch = redis.call('INCR', KEYS[2]) end
 local mark = redis.call('GET', KEYS[1])
 local state = 'unknown'
-if mark == 'D' then return {'dead', tostring(epoch), 0, 0} end
+if mark == 'D' then return {'dead', tostring(epoch), 0, 0, ''} end
 if mark == 'L' .. tostring(epoch) then state = 'live' end
-local cells = #KEYS - 2
+local stamp = ''
+if ARGV[3] ~= '' then
+  stamp = redis.call('GET', KEYS[3])
+  if not stamp then stamp = ARGV[3]; redis.call('SET', KEYS[3], stamp, 'EX', 86400) end
+end
+local cells = #KEYS - 3
 local refused, wait, tats = 0, 0, {}
 for i = 1, cells do
-  local interval, burst = tonumber(ARGV[1 + 2 * i]), tonumber(ARGV[2 + 2 * i])
+  local interval, burst = tonumber(ARGV[2 + 2 * i]), tonumber(ARGV[3 + 2 * i])
   local late
   if interval < 0 then
-    local oldest = redis.call('LINDEX', KEYS[2 + i], interval)
+    local oldest = redis.call('LINDEX', KEYS[3 + i], interval)
     late = oldest and tonumber(oldest) + burst - now or 0
   else
-    local tat = tonumber(redis.call('GET', KEYS[2 + i]) or now)
+    local tat = tonumber(redis.call('GET', KEYS[3 + i]) or now)
     if tat < now then tat = now end
     tats[i] = tat + interval
     late = tats[i] - now - burst
@@ -77,16 +82,16 @@ end
 if refused == 0 then
   for i = 1, cells do
     if tats[i] then
-      redis.call('SET', KEYS[2 + i], string.format('%.0f', tats[i]),
+      redis.call('SET', KEYS[3 + i], string.format('%.0f', tats[i]),
                  'PX', math.max(1, math.ceil((tats[i] - now) / 1000)))
     else
-      redis.call('RPUSH', KEYS[2 + i], string.format('%.0f', now))
-      redis.call('LTRIM', KEYS[2 + i], tonumber(ARGV[1 + 2 * i]), -1)
-      redis.call('PEXPIRE', KEYS[2 + i], math.ceil(tonumber(ARGV[2 + 2 * i]) / 1000))
+      redis.call('RPUSH', KEYS[3 + i], string.format('%.0f', now))
+      redis.call('LTRIM', KEYS[3 + i], tonumber(ARGV[2 + 2 * i]), -1)
+      redis.call('PEXPIRE', KEYS[3 + i], math.ceil(tonumber(ARGV[3 + 2 * i]) / 1000))
     end
   end
 end
-return {state, tostring(epoch), refused, string.format('%.0f', wait)}
+return {state, tostring(epoch), refused, string.format('%.0f', wait), stamp}
 """
 
 # A live mark never replaces a dead one.
@@ -106,45 +111,18 @@ return {since, new and 1 or 0}
 """
 
 
-class Limit(Struct, frozen=True):
-    """``calls`` at once, and again ``calls`` spread evenly over each ``seconds``.
-
-    With ``exact``, ``calls`` in any ``seconds`` and never more: for what is guessed at.
-    """
-
-    name: str
-    calls: int
-    seconds: float
-    exact: bool = False
-
-    @property
-    def interval(self) -> int:
-        """Microseconds between calls at the sustained rate."""
-        return max(1, int(self.seconds * _MICRO / self.calls))
-
-    @property
-    def burst(self) -> int:
-        """Microseconds that the next arrival may lie ahead; the period of an exact limit."""
-        return int(self.seconds * _MICRO) if self.exact else self.interval * self.calls
-
-
-class Cell(Struct, frozen=True):
-    """One limit applied to one party."""
-
-    limit: Limit
-    party: str
-
-
 class GateAnswer(Struct, frozen=True):
     """What the gate says. ``refused`` is the limit that is reached, ``wait`` seconds until the
     next call would pass. ``degraded``: Valkey did not answer; limits were this process's own and
-    the session is unknown. ``epoch`` goes back into :meth:`Gate.remember`."""
+    the session is unknown. ``epoch`` goes back into :meth:`Gate.remember`. ``stamp`` changes with
+    the tenant's roles; empty where it was not asked for or is not known."""
 
     session: Liveness
     epoch: str
     refused: Limit | None
     wait: float
     degraded: bool
+    stamp: str = ""
 
 
 class FirstUse(Struct, frozen=True):
@@ -180,16 +158,24 @@ class Gate:
         self._raised_for = 0
         self._local = LocalCells(self._clock)
 
-    async def check(self, cells: Sequence[Cell], session_id: UUID | None = None) -> GateAnswer:
-        """Count one call against ``cells`` and look at the session, in one round trip.
+    async def check(
+        self,
+        cells: Sequence[Cell],
+        session_id: UUID | None = None,
+        *,
+        roles_of: UUID | None = None,
+    ) -> GateAnswer:
+        """Count one call against ``cells`` and look at the session, and at the stamp of the roles
+        of a tenant where it is named, in one round trip.
 
         Never raises for Valkey's troubles: see ``degraded``.
         """
-        keys = [self._session_key(session_id), self._epoch_key]
+        keys = [self._session_key(session_id), self._epoch_key, self._roles_key(roles_of)]
         keys += [self._cell_key(cell) for cell in cells]
         now = str(self._now_micros()) if self._now_micros else ""
         losses = self._losses
-        args = ["1" if losses > self._raised_for else "0", now]
+        new_stamp = secrets.token_hex(8) if roles_of else ""
+        args = ["1" if losses > self._raised_for else "0", now, new_stamp]
         for cell in cells:
             limit = cell.limit
             args += [str(-limit.calls if limit.exact else limit.interval), str(limit.burst)]
@@ -203,13 +189,15 @@ class Gate:
             return self._locally(cells)
         self._raised_for = max(self._raised_for, losses)
         VALKEY_UP.set(1)
-        state, epoch, refused, wait = answer
+        state, epoch, refused, wait, stamp = answer
         return GateAnswer(
             session=_LIVENESS[state],
             epoch=epoch.decode(),
             refused=cells[refused - 1].limit if refused else None,
             wait=int(wait) / _MICRO,
             degraded=False,
+            # With the epoch: a change that missed Valkey raises it.
+            stamp=f"{epoch.decode()}:{stamp.decode()}" if stamp else "",
         )
 
     async def remember(self, session_id: UUID, epoch: str, *, live: bool) -> None:
@@ -237,6 +225,21 @@ class Gate:
         except (TimeoutError, RedisError, OSError) as error:
             self._losses += 1
             log.warning("revocation_not_cached", sessions=len(session_ids), error=repr(error))
+            return False
+        return True
+
+    async def roles_changed(self, tenant_id: UUID) -> bool:
+        """Have every process ask anew what a tenant's roles may; call it right after the commit.
+
+        Returns False when Valkey could not be told: as with :meth:`revoke`, the epoch is raised
+        when this process reaches it again.
+        """
+        try:
+            key = self._roles_key(tenant_id)
+            await self._connection().set(key, secrets.token_hex(8), ex=86_400)
+        except (TimeoutError, RedisError, OSError) as error:
+            self._losses += 1
+            log.warning("roles_not_renewed", error=repr(error))
             return False
         return True
 
@@ -312,6 +315,9 @@ class Gate:
     def _session_key(self, session_id: UUID | None) -> str:
         return f"{self._prefix}:session:{session_id.hex if session_id else '-'}"
 
+    def _roles_key(self, tenant_id: UUID | None) -> str:
+        return f"{self._prefix}:roles:{tenant_id.hex if tenant_id else '-'}"
+
     def _cell_key(self, cell: Cell) -> str:
         # Parties are e-mail addresses and phone numbers too: Valkey holds only their digests.
         party = hashlib.sha256(cell.party.encode("utf-8", "surrogatepass")).hexdigest()[:32]
@@ -325,56 +331,3 @@ def _script_name(script: str) -> str:
 
 
 _LIVENESS: dict[bytes, Liveness] = {b"live": "live", b"dead": "dead", b"unknown": "unknown"}
-
-
-class LocalCells:
-    """The same algorithm in this process's memory, for the time that Valkey is away."""
-
-    def __init__(self, clock: Clock, capacity: int = _LOCAL_CELLS) -> None:
-        self._clock = clock
-        self._capacity = capacity
-        self._arrivals: OrderedDict[tuple[str, str], int | tuple[int, ...]] = OrderedDict()
-
-    def check(self, cells: Sequence[Cell]) -> tuple[Limit | None, float]:
-        """Count one call; returns the limit that is reached and the wait in seconds."""
-        now = int(self._clock.monotonic() * _MICRO)
-        refused: Limit | None = None
-        wait = 0
-        arrivals = []
-        for cell in cells:
-            key = (cell.limit.name, cell.party)
-            known = self._arrivals.get(key)
-            arrival: int | tuple[int, ...]
-            if cell.limit.exact:
-                arrival, late = window(known if isinstance(known, tuple) else (), now, cell.limit)
-            else:
-                arrival, late = gcra(known if isinstance(known, int) else now, now, cell.limit)
-            arrivals.append((key, arrival))
-            if late > wait:
-                refused, wait = cell.limit, late
-        if refused is None:
-            for key, arrival in arrivals:
-                self._arrivals[key] = arrival
-                self._arrivals.move_to_end(key)
-            while len(self._arrivals) > self._capacity:
-                self._arrivals.popitem(last=False)
-        return refused, wait / _MICRO
-
-    def forget(self, cells: Sequence[Cell]) -> None:
-        """Drop what was counted."""
-        for cell in cells:
-            self._arrivals.pop((cell.limit.name, cell.party), None)
-
-
-def gcra(arrival: int, now: int, limit: Limit) -> tuple[int, int]:
-    """Return the next theoretical arrival time and by how much this call is too early (0: it
-    passes). All in microseconds."""
-    following = max(arrival, now) + limit.interval
-    return following, max(0, following - now - limit.burst)
-
-
-def window(passed: tuple[int, ...], now: int, limit: Limit) -> tuple[tuple[int, ...], int]:
-    """Return the calls to remember and by how much this call is too early (0: it passes): the
-    ``calls``-th last one must lie a whole period back. All in microseconds."""
-    late = passed[-limit.calls] + limit.burst - now if len(passed) >= limit.calls else 0
-    return (*passed, now)[-limit.calls :], max(0, late)

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from flatrender.errors import Unavailable
 from flatrender.observability.metrics import LIMITED
+from flatrender.security.cells import Cell, Limit
 from flatrender.security.errors import RateLimited
-from flatrender.security.gate import Cell, Gate, Limit
+from flatrender.security.gate import Gate
 
 _MINUTE = 60.0
 _HOUR = 3_600.0

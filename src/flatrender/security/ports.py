@@ -3,13 +3,14 @@
 ``KeySource`` is in ``tokens``. Nothing here has behaviour.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
 from litestar import Request
 
-from flatrender.security.principal import Principal
+from flatrender.security.principal import Principal, Role
 
 
 class SessionLedger(Protocol):
@@ -18,6 +19,14 @@ class SessionLedger(Protocol):
     async def session_live(self, session_id: UUID) -> bool:
         """True while the session may act: it exists, is not ended or out of time, and its user
         and tenant are active."""
+        ...
+
+
+class RoleLedger(Protocol):
+    """What a tenant has changed about its roles, in PostgreSQL."""
+
+    async def role_changes(self, tenant_id: UUID, role: Role) -> Mapping[str, bool]:
+        """Return permission -> allowed, where the tenant differs from the code."""
         ...
 
 

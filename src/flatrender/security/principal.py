@@ -17,7 +17,8 @@ class Principal(Struct, frozen=True, kw_only=True):
 
     ``mfa_at`` is the Unix time of the last second factor in this session (0: none), used by
     guards for staff and for step-up; ``mfa_required``: the tenant lets nobody act without one.
-    ``scopes`` belong to API keys.
+    ``scopes`` belong to API keys; ``permissions`` are what a moderator may here and now, asked by
+    :meth:`may`.
     """
 
     kind: PrincipalKind
@@ -27,6 +28,7 @@ class Principal(Struct, frozen=True, kw_only=True):
     session_id: UUID | None = None
     key_id: UUID | None = None
     scopes: frozenset[str] = frozenset()
+    permissions: frozenset[str] = frozenset()
     mfa_at: int = 0
     mfa_required: bool = False
 
@@ -40,6 +42,13 @@ class Principal(Struct, frozen=True, kw_only=True):
     def is_staff(self) -> bool:
         """True for roles that administer a tenant and therefore need a second factor."""
         return self.kind == "user" and self.role in ("moderator", "admin")
+
+    def may(self, permission: str) -> bool:
+        """True when this member of staff may do what ``permission`` names: an administrator
+        always, a moderator as the tenant has it, nobody else."""
+        if not self.is_staff:
+            return False
+        return self.role == "admin" or permission in self.permissions
 
     @property
     def subject(self) -> str:

@@ -27,6 +27,7 @@ from flatrender.security.ports import (
     ApiKeyAuthenticator,
     NodeAuthenticator,
     ReplayLedger,
+    RoleLedger,
     SessionLedger,
     TenantResolver,
 )
@@ -113,6 +114,7 @@ class SecurityLayer:
             tenants=runtime.port(TenantResolver),
             authenticators=[found for found in extra if found is not None],
             browser=services.browser,
+            roles=runtime.port(RoleLedger),
             clock=services.clock,
         )
 

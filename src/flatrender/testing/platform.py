@@ -110,9 +110,13 @@ class Platform:
 
     async def admin(self, *, tenant_key: str = "") -> Person:
         """Make an administrator with a confirmed TOTP factor, second factor done."""
+        return await self.staff("admin", tenant_key=tenant_key)
+
+    async def staff(self, role: str, *, tenant_key: str = "") -> Person:
+        """Make somebody with a role and a confirmed TOTP factor, second factor done."""
         import pyotp
 
-        person = await self.person(role="admin", tenant_key=tenant_key)
+        person = await self.person(role=role, tenant_key=tenant_key)
         enrolled = await self.client.post("/v1/me/mfa/totp", headers=person.headers)
         assert enrolled.status_code == 201, enrolled.text
         body = enrolled.json()
@@ -227,7 +231,7 @@ class Platform:
         return f"frame jobs: {frames}; tasks: {running}"
 
 
-async def _from_anywhere(request: httpx.Request) -> None:
+async def from_anywhere(request: httpx.Request) -> None:
     """Let a call come from an address of its own, as people do, unless it names one: limits by
     address are then met only by the tests that mean to."""
     request.headers.setdefault(
@@ -253,7 +257,7 @@ async def run_platform(
             transport=transport,
             base_url="http://testserver.local",
             timeout=60,
-            event_hooks={"request": [_from_anywhere]},
+            event_hooks={"request": [from_anywhere]},
         ) as client:
             try:
                 yield Platform(runtime, client, app)

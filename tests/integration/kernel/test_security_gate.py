@@ -14,13 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flatrender.errors import Unavailable
+from flatrender.security.cells import Cell, Limit, LocalCells, gcra
 from flatrender.security.errors import (
     InvalidSignature,
     RateLimited,
     SignatureExpired,
     SignatureReplayed,
 )
-from flatrender.security.gate import Cell, Gate, GateAnswer, Limit, LocalCells, gcra
+from flatrender.security.gate import Gate, GateAnswer
 from flatrender.security.limits import RateLimiter, define_limit, limit_named
 from flatrender.security.secrets import Secret
 from flatrender.security.sessions import SessionCache
@@ -99,7 +100,8 @@ async def test_fifty_calls_at_once_never_pass_the_limit(gate: Gate) -> None:
 
 _CALLER = """
 import asyncio, sys
-from flatrender.security.gate import Cell, Gate, Limit
+from flatrender.security.cells import Cell, Limit
+from flatrender.security.gate import Gate
 
 async def main():
     gate = Gate(sys.argv[1], sys.argv[2])
