@@ -4,7 +4,6 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from flatrender.db import UnitOfWork
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import DEFAULT_TENANT_ID, Role
 from flatrender_identity.domain import normalise_email
@@ -60,17 +59,10 @@ async def create_user(
         locale="fa",
         role=role,
         verified=True,
+        reason="made by the operator",
     )
     if made is None:
         raise AddressTaken()
-    async with context.db.unit_of_work(tenant_id) as work:
-        await audit(
-            work,
-            action="user.create",
-            target_id=str(made),
-            after={"role": role},
-            reason="made by the operator",
-        )
     return made
 
 
@@ -84,40 +76,6 @@ async def grant_plan(
 ) -> None:
     """Put the user with this address on a plan, and write down that the operator did so."""
     user = await find_user(context, email, tenant_id=tenant_id)
-    reason = "granted by the operator"
-    expires = await context.get(PlanService).grant(
-        user.tenant_id, user.id, code, days=days, reason=reason
-    )
-    async with context.db.unit_of_work(user.tenant_id) as work:
-        await audit(
-            work,
-            action="plan.grant",
-            target_id=str(user.id),
-            after={"plan": code, "expires_at": expires.isoformat() if expires else None},
-            reason=reason,
-        )
-
-
-async def audit(
-    work: UnitOfWork,
-    *,
-    action: str,
-    target_id: str,
-    after: dict[str, object] | None,
-    reason: str,
-    target_type: str = "user",
-) -> None:
-    """Write one line of the audit log for an act of the command line."""
-    import msgspec
-
-    await work.execute(
-        "INSERT INTO identity.audit_log (tenant_id, actor_kind, action, target_type, target_id, "
-        "after, reason) VALUES (:tenant, 'cli', :action, :type, :target, CAST(:after AS jsonb), "
-        ":reason)",
-        tenant=work.tenant,
-        action=action,
-        type=target_type,
-        target=target_id,
-        after=msgspec.json.encode(after).decode() if after else None,
-        reason=reason,
+    await context.get(PlanService).grant(
+        user.tenant_id, user.id, code, days=days, by="cli", reason="granted by the operator"
     )

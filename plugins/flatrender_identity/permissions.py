@@ -37,6 +37,17 @@ MEMBERS_MANAGE = define_permission(
     fa="دعوت کردن و دادن نقش، تا نقش خود",
     en="Invite people and give roles, up to one's own",
 )
+AUDIT_READ = define_permission(
+    "audit.read", fa="دیدن سیاههٔ رویدادهای مدیریتی", en="See what staff did"
+)
+AUDIT_EXPORT = define_permission(
+    "audit.export", fa="گرفتن سیاههٔ رویدادها به شکل فایل", en="Take the audit log as a file"
+)
+SUPPORT_ACT = define_permission(
+    "support.act",
+    fa="کار کردن در حساب مشتری به نام پشتیبانی",
+    en="Act in a customer's account as support",
+)
 
 _RANK: dict[Role, int] = {"user": 0, "moderator": 1, "admin": 2}
 

@@ -13,6 +13,7 @@ from flatrender.security.ports import RoleLedger, SessionLedger, TenantResolver
 from flatrender.security.tokens import KeySource
 from flatrender_identity.cli import signing_keys, user
 from flatrender_identity.controllers.access import AccessController
+from flatrender_identity.controllers.admin_audit import AuditController
 from flatrender_identity.controllers.admin_keys import SigningKeyController
 from flatrender_identity.controllers.admin_members import InvitationController, MemberController
 from flatrender_identity.controllers.admin_oauth import AdminOauthController
@@ -30,6 +31,7 @@ from flatrender_identity.controllers.pages import LinkPageController
 from flatrender_identity.handlers import SUBSCRIPTIONS
 from flatrender_identity.models import Base
 from flatrender_identity.services.accounts import AccountService
+from flatrender_identity.services.audit_views import AuditViews
 from flatrender_identity.services.contacts import ContactService
 from flatrender_identity.services.credentials import CredentialService
 from flatrender_identity.services.data_exports import DataExportService
@@ -62,6 +64,7 @@ _SERVICES: dict[str, type[Any]] = {
     "acts": SessionActService,
     "invitations": InvitationService,
     "members": MemberService,
+    "audit_views": AuditViews,
     "roles": RoleService,
     "data_exports": DataExportService,
     "deletion": DeletionService,
@@ -105,6 +108,7 @@ class IdentityPlugin(FlatRenderPlugin):
             InvitationController,
             RoleController,
             SigningKeyController,
+            AuditController,
             LinkPageController,
             PlanController,
         ),

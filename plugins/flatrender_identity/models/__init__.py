@@ -36,6 +36,7 @@ from flatrender_identity.models.sessions import (
     Session,
     SigningKey,
     TrustedDevice,
+    UsedAssertion,
 )
 from flatrender_identity.models.tenants import (
     Tenant,
@@ -102,6 +103,7 @@ __all__ = [
     "TenantUsageDaily",
     "TenantWebhook",
     "TrustedDevice",
+    "UsedAssertion",
     "User",
     "UserCrm",
     "UserCrmActivity",

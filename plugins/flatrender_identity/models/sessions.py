@@ -43,6 +43,8 @@ class Session(Base):
     trusted_device_id: Mapped[UUID | None]
     impersonator_id: Mapped[UUID | None]
     impersonation_reason: Mapped[str | None]
+    impersonator_session_id: Mapped[UUID | None]
+    impersonator_epoch: Mapped[int | None]
     revoked_at: Mapped[datetime | None]
     revoked_reason: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
@@ -266,6 +268,20 @@ class OauthIdentity(Base):
     updated_at: Mapped[datetime] = mapped_column(
         server_default=FetchedValue(), server_onupdate=FetchedValue()
     )
+
+
+class UsedAssertion(Base):
+    """Signed answers of sign-in services that were taken: each is good once."""
+
+    __tablename__ = "used_assertions"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id"], ["identity.tenants.id"], ondelete="CASCADE"),
+    )
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    expires_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
 
 
 class OauthState(Base):

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Computed, FetchedValue, ForeignKeyConstraint, LargeBinary, Text
-from sqlalchemy.dialects.postgresql import ARRAY, INET, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, INET, JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from flatrender.clock import uuid7
@@ -130,6 +130,7 @@ class SecurityEvent(Base):
     ip: Mapped[Any] = mapped_column(INET, nullable=True)
     user_agent: Mapped[str] = mapped_column(server_default=FetchedValue())
     detail: Mapped[Any] = mapped_column(JSONB, server_default=FetchedValue(), nullable=False)
+    impersonator_id: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
 
 
@@ -153,6 +154,10 @@ class AuditLog(Base):
     request_id: Mapped[str | None]
     ip: Mapped[Any] = mapped_column(INET, nullable=True)
     user_agent: Mapped[str] = mapped_column(server_default=FetchedValue())
+    session_id: Mapped[UUID | None]
+    search: Mapped[Any] = mapped_column(
+        TSVECTOR, Computed("by the database", persisted=True), nullable=True
+    )
     created_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
 
 

@@ -16,6 +16,7 @@ from flatrender_identity.addresses import Address
 from flatrender_identity.domain import is_zone
 from flatrender_identity.errors import AddressNotAllowed
 from flatrender_identity.queries import Me, me_of
+from flatrender_identity.services.audit import audit
 from flatrender_identity.services.devices import KnownDevices
 from flatrender_identity.services.links import LinkService, Wanted
 from flatrender_identity.services.policies import PolicyService
@@ -78,10 +79,12 @@ class AccountService:
         locale: str,
         role: Role = "user",
         verified: bool = False,
+        reason: str = "",
     ) -> UUID | None:
-        """Insert a user, whom nobody is told of; None when the address is taken."""
+        """Insert a user, whom nobody is told of, as the operator's act; None when the address is
+        taken."""
         async with self._db.unit_of_work(tenant_id) as work:
-            return await self._insert(
+            made = await self._insert(
                 work,
                 address=Address("Email", email),
                 hashed=hashed,
@@ -90,6 +93,17 @@ class AccountService:
                 role=role,
                 verified=verified,
             )
+            if made is not None:
+                await audit(
+                    work,
+                    "cli",
+                    action="user.create",
+                    target_type="user",
+                    target_id=made,
+                    after={"role": role},
+                    reason=reason,
+                )
+        return made
 
     async def _insert(
         self,

@@ -17,6 +17,7 @@ from flatrender.security.principal import Principal
 from flatrender.tasks.task import Nothing, Task
 from flatrender_identity.addresses import Address
 from flatrender_identity.errors import InvalidLink, LastAdmin
+from flatrender_identity.services.audit import audit_across
 from flatrender_identity.services.credentials import CredentialService
 from flatrender_identity.services.data_exports import REMOVE, RemoveObjects
 from flatrender_identity.services.links import LinkService
@@ -173,6 +174,15 @@ class DeletionService:
             for statement in _DELETE:
                 await work.execute(statement, tenant_id, user_id)
             await work.execute(_INVITED, tenant_id, user_id)
+            await audit_across(
+                work,
+                "system",
+                tenant_id,
+                action="user.erase",
+                target_type="user",
+                target_id=user_id,
+                reason="asked for by its owner, the grace is over",
+            )
             work.emit(UserDeleted(user_id=user_id), tenant_id=tenant_id, user_id=user_id)
         dead = [row["id"] for row in sessions]
         if dead:

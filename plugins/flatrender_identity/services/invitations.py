@@ -45,7 +45,7 @@ WHERE tenant_id = :tenant AND lower(email) = :email AND accepted_at IS NULL
 _AGAIN = """
 UPDATE identity.invitations SET expires_at = now() + CAST(:life AS interval)
 WHERE tenant_id = :tenant AND id = :id AND accepted_at IS NULL AND revoked_at IS NULL
-RETURNING email, message
+RETURNING email, message, expires_at
 """
 _REVOKE = """
 UPDATE identity.invitations SET revoked_at = now()
@@ -121,7 +121,7 @@ class InvitationService:
                     action="invitation.create",
                     target_type="invitation",
                     target_id=invitation_id,
-                    after={"email": address.value, "role": role},
+                    after={"email": address.masked(), "role": role},
                 )
         except IntegrityError as error:  # an open invitation to this address
             raise AlreadyMember() from error
@@ -139,6 +139,15 @@ class InvitationService:
             if row is None:
                 raise NotFound()
             await self._send(work, principal, Address("Email", row.email), row.message)
+            await audit(
+                work,
+                principal,
+                action="invitation.resend",
+                target_type="invitation",
+                target_id=invitation_id,
+                before={"expires_at": line.expires_at.isoformat()},
+                after={"expires_at": row.expires_at.isoformat()},
+            )
         return await self._view(principal, invitation_id)
 
     async def revoke(self, principal: Principal, invitation_id: UUID) -> None:
@@ -154,7 +163,7 @@ class InvitationService:
                 action="invitation.revoke",
                 target_type="invitation",
                 target_id=invitation_id,
-                before={"email": row.email, "role": row.role},
+                before={"email": Address("Email", row.email).masked(), "role": row.role},
             )
 
     async def page(self, tenant_id: UUID, page: PageParams) -> Page[InvitationLine]:
@@ -223,6 +232,14 @@ class InvitationService:
     async def _close(self, work: UnitOfWork, invitation: Any, user_id: UUID) -> None:
         await work.execute(_ACCEPT, tenant=work.tenant, id=invitation.id, user=user_id)
         await record(work, user_id, "invitation_accepted", detail={"role": invitation.role})
+        await audit(
+            work,
+            Principal(kind="user", tenant_id=work.tenant, user_id=user_id),
+            action="invitation.accept",
+            target_type="invitation",
+            target_id=invitation.id,
+            after={"role": invitation.role},
+        )
 
     async def _send(
         self, work: UnitOfWork, principal: Principal, address: Address, message: str

@@ -6,12 +6,10 @@ key, so nobody is logged out, not even where keys are withdrawn.
 """
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from msgspec import Struct
 
 from flatrender.db import SystemTransaction
-from flatrender.http.context import client_address, request_id
 from flatrender.http.pages import Page, PageParams
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import DEFAULT_TENANT_ID, Principal
@@ -19,8 +17,8 @@ from flatrender.security.settings import KEY_SECONDS
 from flatrender.security.tokens import MAX_PURPOSE_SECONDS, SKEW_SECONDS
 from flatrender.tasks.task import Nothing, Task
 from flatrender_identity.errors import NextKeyTooYoung
+from flatrender_identity.services.audit import audit_across
 from flatrender_identity.services.keys import SIGNER_SECONDS, KeyService, lock_keys, make_key
-from flatrender_identity.services.security_log import inet
 from flatrender_identity.settings import IdentitySettings
 
 #: Before a key signs it is published for as long as verifiers believe what they read, twice.
@@ -50,11 +48,6 @@ _WITHDRAW = """
 UPDATE identity.signing_keys SET state = 'retired', private_enc = '',
     retired_at = coalesce(retired_at, now())
 WHERE state <> 'retired'
-"""
-_AUDIT = """
-INSERT INTO identity.audit_log (tenant_id, actor_kind, actor_id, action, target_type, target_id,
-    before, after, reason, request_id, ip)
-VALUES ($1, $2, $3, $4, 'signing_key', $5, $6, $7, $8, $9, $10::inet)
 """
 _LINES = """
 SELECT kid, state, created_at, activated_at, retired_at FROM identity.signing_keys
@@ -101,7 +94,18 @@ class KeyRotation:
             if row["next"] is None:
                 await make_key(self._context, work, "next")
             elif row["age"] >= self._life and row["next_age"] >= PUBLISHED:
-                await self._take_over(work)
+                kid = await self._take_over(work)
+                await audit_across(
+                    work,
+                    "system",
+                    DEFAULT_TENANT_ID,
+                    action="signing_key.rotate",
+                    target_type="signing_key",
+                    target_id=kid,
+                    before={"kid": row["kid"]},
+                    after={"kid": kid},
+                    reason=f"older than {self._life.days} days",
+                )
 
     async def rotate(self, principal: Principal | None, *, reason: str, withdraw: bool) -> str:
         """Let the next key sign from now on; returns its id. ``principal`` None: the operator.
@@ -123,8 +127,17 @@ class KeyRotation:
                 if row["next_age"] < PUBLISHED:
                     raise _too_young(row["next_age"])
                 kid = await self._take_over(work)
-            before = {"kid": row["kid"]} if row is not None else None
-            await _write_down(work, principal, kid, before, reason=reason, withdraw=withdraw)
+            await audit_across(
+                work,
+                principal or "cli",
+                DEFAULT_TENANT_ID,
+                action="signing_key.withdraw" if withdraw else "signing_key.rotate",
+                target_type="signing_key",
+                target_id=kid,
+                before={"kid": row["kid"]} if row is not None else None,
+                after={"kid": kid},
+                reason=reason,
+            )
         self._context.get(KeyService).forget()
         return kid
 
@@ -133,30 +146,6 @@ class KeyRotation:
         kid: str = await work.fetchval(_STEP_UP)
         await make_key(self._context, work, "next")
         return kid
-
-
-async def _write_down(
-    work: SystemTransaction,
-    principal: Principal | None,
-    kid: str,
-    before: dict[str, Any] | None,
-    *,
-    reason: str,
-    withdraw: bool,
-) -> None:
-    await work.execute(
-        _AUDIT,
-        DEFAULT_TENANT_ID,
-        principal.kind if principal else "cli",
-        principal.user_id if principal else None,
-        "signing_key.withdraw" if withdraw else "signing_key.rotate",
-        kid,
-        before,
-        {"kid": kid},
-        reason,
-        request_id() if principal else None,
-        inet(client_address()) if principal else None,
-    )
 
 
 def _too_young(age: timedelta) -> NextKeyTooYoung:

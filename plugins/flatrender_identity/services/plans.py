@@ -6,7 +6,9 @@ from uuid import UUID, uuid5
 from flatrender.contracts.identity import PlanActivated, PlanExpired
 from flatrender.db import UnitOfWork
 from flatrender.plugin import PluginContext
+from flatrender.security.principal import Principal
 from flatrender_identity.errors import UnknownPlan
+from flatrender_identity.services.audit import Without, audit
 
 _EXPIRE = """
 UPDATE identity.user_plans up SET status = 'Expired'
@@ -23,6 +25,12 @@ RETURNING up.tenant_id, up.user_id, p.code,
 
 #: Two grants to one person follow each other: one plan is active at a time.
 _LOCK_USER = "SELECT 1 FROM identity.users WHERE tenant_id = :tenant AND id = :user FOR UPDATE"
+_CANCEL = """
+UPDATE identity.user_plans up SET status = 'Cancelled', cancelled_at = now()
+FROM identity.plans p
+WHERE up.tenant_id = :tenant AND up.user_id = :user AND up.status = 'Active' AND p.id = up.plan_id
+RETURNING p.code, up.expires_at
+"""
 
 
 class PlanService:
@@ -40,12 +48,14 @@ class PlanService:
         *,
         days: int | None,
         reason: str,
-        actor_id: UUID | None = None,
+        by: Principal | Without,
     ) -> datetime | None:
         """Put a user on a plan at once and credit its render charge; returns when it ends.
+        Audited as the act of ``by``.
 
         ``days`` None means the plan's own period. Raises :class:`UnknownPlan`.
         """
+        actor_id = by.user_id if isinstance(by, Principal) else None
         async with self._db.unit_of_work(tenant_id) as work:
             found = await work.execute(
                 "SELECT id, period_days, render_charge_minor, storage_bytes FROM identity.plans "
@@ -60,12 +70,8 @@ class PlanService:
             await work.execute(_LOCK_USER, tenant=tenant_id, user=user_id)
             length = days or plan.period_days
             expires = self._clock.now() + timedelta(days=length) if length else None
-            await work.execute(
-                "UPDATE identity.user_plans SET status = 'Cancelled', cancelled_at = now() "
-                "WHERE tenant_id = :tenant AND user_id = :user AND status = 'Active'",
-                tenant=tenant_id,
-                user=user_id,
-            )
+            ended = await work.execute(_CANCEL, tenant=tenant_id, user=user_id)
+            before = ended.first()
             made = await work.execute(
                 "INSERT INTO identity.user_plans (id, tenant_id, user_id, plan_id, source, "
                 "granted_by, reason, expires_at) VALUES (gen_random_uuid(), :tenant, :user, :plan, "
@@ -96,6 +102,16 @@ class PlanService:
                 await self._credit(
                     work, user_id, plan.render_charge_minor, f"plan:{user_plan_id}", reason
                 )
+            await audit(
+                work,
+                by,
+                action="plan.grant",
+                target_type="user",
+                target_id=user_id,
+                before=None if before is None else _told(before.code, before.expires_at),
+                after=_told(code, expires),
+                reason=reason,
+            )
             work.emit(
                 PlanActivated(
                     user_id=user_id,
@@ -148,3 +164,7 @@ class PlanService:
             reference=reference,
             reason=reason,
         )
+
+
+def _told(code: str, expires: datetime | None) -> dict[str, str | None]:
+    return {"plan": code, "expires_at": expires.isoformat() if expires else None}

@@ -24,12 +24,17 @@ DELETE FROM identity.oauth_states WHERE id IN (
     SELECT id FROM identity.oauth_states WHERE expires_at < now() - interval '1 day'
     ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)
 """
+_ASSERTIONS = """
+DELETE FROM identity.used_assertions WHERE (tenant_id, digest) IN (
+    SELECT tenant_id, digest FROM identity.used_assertions
+    WHERE expires_at < now() - interval '1 day' ORDER BY expires_at LIMIT $1)
+"""
 
 
 async def tidy(context: PluginContext, _payload: Nothing) -> None:
     """Remove a batch of each; the next run goes on."""
     async with context.db.system("tokens, challenges and sign-ins that are over") as work:
-        for statement in (_TOKENS, _CHALLENGES, _STATES):
+        for statement in (_TOKENS, _CHALLENGES, _STATES, _ASSERTIONS):
             await work.execute(statement, BATCH)
 
 

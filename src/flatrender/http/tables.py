@@ -7,9 +7,12 @@ open and no list lies whole in memory.
 import csv
 import io
 from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
+from litestar.response import Stream
+
+from flatrender.storage.store import disposition
 
 TableFormat = Literal["csv", "jsonl"]
 MEDIA_TYPES: dict[TableFormat, str] = {"csv": "text/csv", "jsonl": "application/x-ndjson"}
@@ -60,6 +63,27 @@ async def stream_table(
             yield msgspec.json.Encoder().encode_lines(
                 [dict(zip(columns, row, strict=True)) for row in rows]
             )
+
+
+class TableAnswer(Stream):
+    """A handler's answer: a file of rows that is sent as it is read. ``name`` without extension.
+
+    The operation declares ``media_type="application/octet-stream"``; the answer says which it is.
+    """
+
+    def __init__(self, rows: AsyncIterator[bytes], form: TableFormat, *, name: str) -> None:
+        super().__init__(
+            rows,
+            headers={
+                "content-disposition": disposition(f"{name}.{form}"),
+                "cache-control": "no-store",
+            },
+        )
+        self._form = form
+
+    def to_asgi_response(self, *args: Any, **kwargs: Any) -> Any:
+        """Answer with the type of the file, whatever the operation declares."""
+        return super().to_asgi_response(*args, **{**kwargs, "media_type": MEDIA_TYPES[self._form]})
 
 
 def _flat(cell: object) -> object:

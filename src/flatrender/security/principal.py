@@ -18,7 +18,7 @@ class Principal(Struct, frozen=True, kw_only=True):
     ``mfa_at`` is the Unix time of the last second factor in this session (0: none), used by
     guards for staff and for step-up; ``mfa_required``: the tenant lets nobody act without one.
     ``scopes`` belong to API keys; ``permissions`` are what a moderator may here and now, asked by
-    :meth:`may`.
+    :meth:`may`. ``impersonator_id``: who of support acts in this user's account; None is its owner.
     """
 
     kind: PrincipalKind
@@ -31,6 +31,7 @@ class Principal(Struct, frozen=True, kw_only=True):
     permissions: frozenset[str] = frozenset()
     mfa_at: int = 0
     mfa_required: bool = False
+    impersonator_id: UUID | None = None
 
     @property
     def lacks_mfa(self) -> bool:

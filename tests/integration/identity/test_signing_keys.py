@@ -231,6 +231,13 @@ async def test_keys_follow_one_another_by_age(deployment: Deployment) -> None:
     assert await deployment.kid("current") == following
     assert await deployment.kid("next") not in (None, following)
     assert await one.status(person) == 200
+    told = await deployment.sql(
+        "SELECT actor_kind, action, before->>'kid' AS before, reason FROM identity.audit_log "
+        "WHERE target_id = $1",
+        following,
+    )
+    line = ("system", "signing_key.rotate", current, "older than 90 days")
+    assert [tuple(row) for row in told] == [line]
 
     await deployment.keep()
     assert current in await one.published()

@@ -62,9 +62,19 @@ async def test_a_plan_is_granted_and_written_down(platform: Platform, flatrender
     me = (await platform.client.get("/v1/me", headers=person.headers)).json()
     assert me["plan_code"] == "plus"
     rows = await platform.sql(
-        "SELECT action FROM identity.audit_log WHERE target_id = $1", str(person.id)
+        "SELECT actor_kind, action, before, after->>'plan' AS plan, reason FROM identity.audit_log "
+        "WHERE target_id = $1",
+        str(person.id),
     )
-    assert [row[0] for row in rows] == ["plan.grant"]
+    told = ("cli", "plan.grant", None, "plus", "granted by the operator")
+    assert [tuple(row) for row in rows] == [told]
+    assert (await flatrender("grant-plan", person.email, "plus")).exit_code == 0
+    rows = await platform.sql(
+        "SELECT before->>'plan' AS plan FROM identity.audit_log WHERE target_id = $1 "
+        "ORDER BY created_at DESC LIMIT 1",
+        str(person.id),
+    )
+    assert rows[0]["plan"] == "plus"
     for arguments, code in (
         ((person.email, "gold"), "unknown_plan"),
         (("nobody@example.com", "plus"), "unknown_user"),
