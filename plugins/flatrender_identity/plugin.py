@@ -24,10 +24,12 @@ from flatrender_identity.controllers.auth import AuthController, JwksController
 from flatrender_identity.controllers.me import MeController, PlanController
 from flatrender_identity.controllers.my_data import MyDataController
 from flatrender_identity.controllers.my_identities import MyIdentityController
+from flatrender_identity.controllers.my_passkeys import MyPasskeyController
 from flatrender_identity.controllers.my_security import MySecurityController
 from flatrender_identity.controllers.my_sessions import MySessionController
 from flatrender_identity.controllers.oauth import OauthController
 from flatrender_identity.controllers.pages import LinkPageController
+from flatrender_identity.controllers.passkey_sign_in import PasskeySignInController
 from flatrender_identity.handlers import SUBSCRIPTIONS
 from flatrender_identity.models import Base
 from flatrender_identity.services.accounts import AccountService
@@ -50,6 +52,8 @@ from flatrender_identity.services.oauth_flow import OauthFlowService
 from flatrender_identity.services.oauth_providers import ProviderService
 from flatrender_identity.services.one_time import OneTimeService
 from flatrender_identity.services.policies import PolicyService
+from flatrender_identity.services.passkey_sign_in import PasskeySignInService
+from flatrender_identity.services.passkeys import PasskeyService
 from flatrender_identity.services.roles import RoleService
 from flatrender_identity.services.session_acts import SessionActService
 from flatrender_identity.services.sessions import SessionService
@@ -76,6 +80,8 @@ _SERVICES: dict[str, type[Any]] = {
     "mfa": MfaService,
     "keys": KeyService,
     "rotation": KeyRotation,
+    "passkeys": PasskeyService,
+    "passkey_sign_ins": PasskeySignInService,
     "listing": ListingService,
     "directory": DirectoryService,
     "oauth": OauthFlowService,
@@ -101,6 +107,8 @@ class IdentityPlugin(FlatRenderPlugin):
             MySessionController,
             MyDataController,
             MyIdentityController,
+            MyPasskeyController,
+            PasskeySignInController,
             PolicyController,
             AdminOauthController,
             OauthController,

@@ -28,6 +28,8 @@ class TenantPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``password_min_length``: for everybody, with and without a second factor.
     ``allowed_email_domains``: who may register and be invited; empty: everybody.
     ``link_page``: the frontend's page that links in mails open, the token in its fragment.
+    ``passkey_rp_id``: the tenant's own host name that its people's passkeys are made for; passkeys
+    of another host no longer work then. ``passkey_origins``: its pages that may ask for them.
     """
 
     session_idle_seconds: Annotated[int, Meta(ge=5 * _MINUTE, le=90 * _DAY)] | None = None
@@ -39,6 +41,8 @@ class TenantPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
         list[Annotated[str, Meta(min_length=3, max_length=253)]], Meta(max_length=100)
     ] = []
     link_page: Annotated[str, Meta(max_length=500)] | None = None
+    passkey_rp_id: Annotated[str, Meta(max_length=253)] | None = None
+    passkey_origins: Annotated[list[Annotated[str, Meta(max_length=300)]], Meta(max_length=20)] = []
 
     def __post_init__(self) -> None:
         """Refuse a domain that is none."""

@@ -120,24 +120,12 @@ class CsrfAnswer(Struct, frozen=True):
 
 
 class MfaAnswer(Struct, frozen=True, kw_only=True):
-    """The password was right; send a code with ``mfa_token`` to ``/v1/auth/mfa/verify``."""
+    """The password was right; show one of ``methods`` (``totp``, ``passkey``, ``recovery_code``)
+    with ``mfa_token`` at ``/v1/auth/mfa/verify``."""
 
     mfa_token: str
     methods: list[str]
     mfa_required: Literal[True] = True
-
-
-class MfaVerifyBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The second factor of a login: a TOTP code or a recovery code."""
-
-    mfa_token: str
-    code: Code
-    device: Annotated[str, Meta(max_length=120)] | None = None
-    mode: SessionMode = "token"
-
-    def __post_init__(self) -> None:
-        """Refuse what would change the words beside these."""
-        check_lines(self, ("device",))
 
 
 class RefreshBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -180,7 +168,8 @@ class RecoveryCodes(Struct, frozen=True, kw_only=True):
 
 
 class ConfirmedAnswer(Struct, frozen=True, kw_only=True):
-    """The factor counts now. The recovery codes are shown this once."""
+    """The factor counts now. ``recovery_codes`` come with the first factor and are shown this
+    once."""
 
     recovery_codes: list[str]
     access_token: str
@@ -192,7 +181,8 @@ class ConfirmedAnswer(Struct, frozen=True, kw_only=True):
 
 
 class BrowserConfirmedAnswer(Struct, frozen=True, kw_only=True):
-    """The factor counts now, and the cookies are new. The recovery codes are shown this once."""
+    """The factor counts now, and the cookies are new. ``recovery_codes`` come with the first
+    factor and are shown this once."""
 
     recovery_codes: list[str]
     mode: Literal["browser"] = "browser"

@@ -7,7 +7,14 @@ from msgspec import Meta, Struct
 
 class IdentitySettings(Struct, frozen=True, kw_only=True):
     """``FLATRENDER_IDENTITY_*``. ``deletion_grace_days``: from asking to erasing an account;
-    ``signing_key_days``: how long a key signs tokens before the next one takes over."""
+    ``signing_key_days``: how long a key signs tokens before the next one takes over.
+
+    ``passkey_rp_id`` is the host name that passkeys are made for; empty: the host of
+    ``FLATRENDER_HTTP_PUBLIC_URL``, and ``localhost`` where that is an IP address.
+    ``passkey_origins`` are the pages that may ask for them; empty: those of the public URL and of
+    ``FLATRENDER_HTTP_CORS_ORIGINS`` on that host and below."""
 
     deletion_grace_days: Annotated[int, Meta(ge=1, le=90)] = 30
     signing_key_days: Annotated[int, Meta(ge=1, le=365)] = 90
+    passkey_rp_id: str = ""
+    passkey_origins: list[str] = []

@@ -57,6 +57,36 @@ MESSAGES: dict[str, Words] = {
         body_fa="از همه‌ی دستگاه‌ها خارج شدید. اگر کار شما نبود، همین حالا گذرواژه‌تان را عوض کنید.",
         body_en="You were signed out everywhere. If this was not you, change your password now.",
     ),
+    "totp_removed": Words(
+        title_fa="برنامهٔ رمزساز از حساب شما برداشته شد",
+        title_en="The authenticator app was removed from your account",
+        body_fa="از دستگاه‌های دیگر خارج شدید. اگر کار شما نبود، همین حالا گذرواژه‌تان را عوض کنید.",
+        body_en="Other devices were signed out. If this was not you, change your password now.",
+    ),
+    "passkey_added": Words(
+        title_fa="یک کلید عبور به حساب شما افزوده شد",
+        title_en="A passkey was added to your account",
+        body_fa="نام: {name}. با آن بی‌گذرواژه وارد می‌شوند. اگر کار شما نبود، آن را بردارید و "
+        "گذرواژه‌تان را عوض کنید.",
+        body_en="Its name: {name}. It signs in without a password. If this was not you, remove it "
+        "and change your password now.",
+    ),
+    "passkey_removed": Words(
+        title_fa="یک کلید عبور از حساب شما برداشته شد",
+        title_en="A passkey was removed from your account",
+        body_fa="نام: {name}. از دستگاه‌های دیگر خارج شدید. اگر کار شما نبود، همین حالا "
+        "گذرواژه‌تان را عوض کنید.",
+        body_en="Its name: {name}. Other devices were signed out. If this was not you, change your "
+        "password now.",
+    ),
+    "passkey_copied": Words(
+        title_fa="شاید از کلید عبور شما نسخه‌ای ساخته شده است",
+        title_en="A passkey of yours may have been copied",
+        body_fa="نام: {name}. یک ورود با آن رد شد، چون شمارنده‌اش به عقب برگشته بود. آن را "
+        "بردارید و کلید تازه بسازید.",
+        body_en="Its name: {name}. A sign-in with it was refused because its counter went back. "
+        "Remove it and make a new one.",
+    ),
     "recovery_codes_renewed": Words(
         title_fa="کدهای بازیابی تازه ساخته شد",
         title_en="New recovery codes were made",

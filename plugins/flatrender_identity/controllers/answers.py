@@ -17,7 +17,9 @@ from flatrender_identity.schemas import (
     SessionMode,
     TokenAnswer,
 )
+from flatrender_identity.schemas_mfa import BrowserPasskeyAnswer, PasskeyAnswer
 from flatrender_identity.services.accounts import AccountService
+from flatrender_identity.services.passkeys import ConfirmedPasskey
 from flatrender_identity.services.sessions import SessionService, Tokens
 from flatrender_identity.services.sign_in import MfaPending
 
@@ -75,6 +77,34 @@ class SessionAnswers:
         return Response(
             ConfirmedAnswer(
                 recovery_codes=codes,
+                access_token=tokens.access_token,
+                refresh_token=tokens.refresh_token,
+                expires_in=tokens.expires_in,
+                refresh_expires_in=tokens.refresh_expires_in,
+                user=user,
+            )
+        )
+
+    async def passkey(
+        self, request: Call, made: ConfirmedPasskey
+    ) -> Response[PasskeyAnswer | BrowserPasskeyAnswer]:
+        """Return a new passkey with the tokens that have it in."""
+        tokens = made.tokens
+        user = await self._accounts.me(tokens.tenant_id, tokens.user_id)
+        if is_cookie_call(request.scope):
+            held = BrowserPasskeyAnswer(
+                passkey=made.passkey,
+                recovery_codes=made.recovery_codes,
+                csrf_token=self._browser.csrf_token(tokens.session_id),
+                expires_in=tokens.expires_in,
+                refresh_expires_in=tokens.refresh_expires_in,
+                user=user,
+            )
+            return Response(held, cookies=self._cookies(tokens, "browser"))
+        return Response(
+            PasskeyAnswer(
+                passkey=made.passkey,
+                recovery_codes=made.recovery_codes,
                 access_token=tokens.access_token,
                 refresh_token=tokens.refresh_token,
                 expires_in=tokens.expires_in,

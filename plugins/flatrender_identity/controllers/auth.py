@@ -19,21 +19,22 @@ from flatrender_identity.errors import (
     InvalidRefreshToken,
     MfaLocked,
 )
+from flatrender_identity.errors_mfa import InvalidPasskey
 from flatrender_identity.schemas import (
     Accepted,
     BrowserAnswer,
     CsrfAnswer,
     LoginBody,
     MfaAnswer,
-    MfaVerifyBody,
     RefreshBody,
     RegisterBody,
     TokenAnswer,
 )
 from flatrender_identity.schemas_access import email_address, mobile_address
+from flatrender_identity.schemas_mfa import MfaVerifyBody
 from flatrender_identity.services.accounts import AccountService
 from flatrender_identity.services.keys import KeyService
-from flatrender_identity.services.mfa import MfaService
+from flatrender_identity.services.mfa import MfaService, Shown
 from flatrender_identity.services.sessions import SessionService
 from flatrender_identity.services.sign_in import SignInService
 
@@ -110,7 +111,7 @@ class AuthController(Controller):
         summary="Finish a login by the second factor",
         opt={"auth": "public", "limit": "mfa", "critical": True},
         responses=problem_responses(
-            InvalidMfaToken, InvalidMfaCode, ForeignOrigin, MfaLocked, RateLimited
+            InvalidMfaToken, InvalidMfaCode, InvalidPasskey, ForeignOrigin, MfaLocked, RateLimited
         ),
     )
     async def verify_mfa(
@@ -121,12 +122,12 @@ class AuthController(Controller):
         answers: NamedDependency[SessionAnswers],
         mfa: NamedDependency[MfaService],
     ) -> Response[TokenAnswer | BrowserAnswer]:
-        """Send a TOTP or recovery code for a login that answered ``mfa_required``; `mode` as
-        there."""
+        """Send a TOTP or recovery code, or a passkey, for a login that answered ``mfa_required``;
+        `mode` as there."""
         answers.check(request, data.mode)
         tokens = await mfa.finish_login(
             data.mfa_token,
-            data.code,
+            Shown(code=data.code or "", passkey=data.passkey),
             user_agent=request.headers.get("user-agent", ""),
             device=data.device,
         )

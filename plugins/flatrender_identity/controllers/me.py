@@ -17,6 +17,7 @@ from flatrender.security.guards import requires_step_up, requires_user
 from flatrender.security.principal import Principal
 from flatrender_identity.controllers.answers import SessionAnswers
 from flatrender_identity.errors import FactorExists, InvalidMfaCode, MfaLocked
+from flatrender_identity.errors_mfa import InvalidPasskey
 from flatrender_identity.queries import Me, PlanOffer
 from flatrender_identity.schemas import (
     BrowserAnswer,
@@ -28,10 +29,12 @@ from flatrender_identity.schemas import (
     RecoveryCodes,
     TokenAnswer,
 )
+from flatrender_identity.schemas_mfa import StepUpBody
 from flatrender_identity.services.accounts import AccountService
 from flatrender_identity.services.entitlements import EntitlementService
 from flatrender_identity.services.listing import ListingService
-from flatrender_identity.services.mfa import MfaService
+from flatrender_identity.services.mfa import MfaService, Shown
+from flatrender_identity.services.passkey_sign_in import BegunSignIn
 
 
 def own_id(principal: Principal) -> UUID:
@@ -86,7 +89,7 @@ class MeController(Controller):
         operation_id="enrol_totp",
         summary="Set up an authenticator app",
         opt={"mfa": "exempt"},
-        responses=problem_responses(FactorExists),
+        responses=problem_responses(FactorExists, StepUpRequired),
     )
     async def enrol(
         self,
@@ -94,7 +97,8 @@ class MeController(Controller):
         accounts: NamedDependency[AccountService],
         mfa: NamedDependency[MfaService],
     ) -> EnrolmentAnswer:
-        """Begin a TOTP factor. It counts once it is confirmed with a code."""
+        """Begin a TOTP factor. It counts once it is confirmed with a code. Beside another factor
+        it wants that one fresh."""
         me = await accounts.me(principal.tenant_id, own_id(principal))
         made = await mfa.enrol_totp(principal, me.email or str(me.id))
         return EnrolmentAnswer(
@@ -110,7 +114,9 @@ class MeController(Controller):
         operation_id="confirm_totp",
         summary="Confirm the authenticator app",
         opt={"mfa": "exempt", "critical": True},
-        responses=problem_responses(NotFound, FactorExists, InvalidMfaCode, MfaLocked),
+        responses=problem_responses(
+            NotFound, FactorExists, InvalidMfaCode, MfaLocked, StepUpRequired
+        ),
     )
     async def confirm(
         self,
@@ -121,9 +127,24 @@ class MeController(Controller):
         answers: NamedDependency[SessionAnswers],
         mfa: NamedDependency[MfaService],
     ) -> Response[ConfirmedAnswer | BrowserConfirmedAnswer]:
-        """Confirm by a first code; returns ten recovery codes and tokens with the factor in."""
+        """Confirm by a first code; returns tokens with the factor in, and ten recovery codes
+        where it is the first factor."""
         codes, tokens = await mfa.confirm_totp(principal, factor_id, data.code)
         return await answers.confirmed(request, tokens, codes)
+
+    @post(
+        "/mfa/step-up/options",
+        status_code=200,
+        operation_id="begin_step_up",
+        summary="Ask for a passkey to step up",
+        opt={"mfa": "exempt", "critical": True},
+    )
+    async def begin_step_up(
+        self, principal: NamedDependency[Principal], mfa: NamedDependency[MfaService]
+    ) -> BegunSignIn:
+        """Return the options for `navigator.credentials.get`, good for five minutes in this
+        session; the answer goes to `/v1/me/mfa/step-up` with the `challenge_id`."""
+        return await mfa.ask_step_up(principal)
 
     @post(
         "/mfa/step-up",
@@ -131,18 +152,20 @@ class MeController(Controller):
         operation_id="step_up",
         summary="Show the second factor again",
         opt={"mfa": "exempt", "critical": True},
-        responses=problem_responses(InvalidMfaCode, MfaLocked),
+        responses=problem_responses(InvalidMfaCode, InvalidPasskey, MfaLocked),
     )
     async def step_up(
         self,
-        data: JSONBody[CodeBody],
+        data: JSONBody[StepUpBody],
         request: Request[Any, Any, Any],
         principal: NamedDependency[Principal],
         answers: NamedDependency[SessionAnswers],
         mfa: NamedDependency[MfaService],
     ) -> Response[TokenAnswer | BrowserAnswer]:
-        """Freshen the second factor of this session, for sensitive acts."""
-        tokens = await mfa.step_up(principal, data.code)
+        """Freshen the second factor of this session, for sensitive acts: by a TOTP or recovery
+        code, or by a passkey."""
+        shown = Shown(code=data.code or "", passkey=data.passkey)
+        tokens = await mfa.step_up(principal, shown, challenge_id=data.challenge_id)
         return await answers.replaced(request, tokens)
 
     @delete(
@@ -155,8 +178,9 @@ class MeController(Controller):
     async def remove_totp(
         self, principal: NamedDependency[Principal], mfa: NamedDependency[MfaService]
     ) -> None:
-        """Remove the app and its recovery codes. Wants a second factor of the last 15 minutes;
-        every session ends, and staff set up a new factor when they sign in again."""
+        """Remove the app. Wants a second factor of the last 15 minutes. The other sessions end;
+        where no second factor is left, this one and the recovery codes too, and staff set up a
+        new factor when they sign in again."""
         await mfa.remove_totp(principal)
 
     @post(

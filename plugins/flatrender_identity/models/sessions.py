@@ -91,6 +91,7 @@ class MfaFactor(Base):
     secret_enc: Mapped[bytes | None] = mapped_column(LargeBinary)
     last_used_step: Mapped[int | None] = mapped_column(BigInteger)
     credential_id: Mapped[bytes | None] = mapped_column(LargeBinary)
+    rp_id: Mapped[str | None]
     public_key: Mapped[bytes | None] = mapped_column(LargeBinary)
     sign_count: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
     transports: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=FetchedValue())
@@ -175,6 +176,7 @@ class TrustedDevice(Base):
     last_used_at: Mapped[datetime | None]
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+    user_epoch: Mapped[int] = mapped_column(server_default=FetchedValue())
     created_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
 
 

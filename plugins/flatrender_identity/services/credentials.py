@@ -9,9 +9,9 @@ from msgspec import Struct
 from flatrender.db import UnitOfWork
 from flatrender.errors import NotFound
 from flatrender.plugin import PluginContext
-from flatrender.security.guards import check_step_up
 from flatrender.security.principal import Principal
 from flatrender_identity.errors import InvalidCode, InvalidLink, ProofRequired
+from flatrender_identity.services.factors import FactorService
 from flatrender_identity.services.one_time import Burned, OneTimeService, Proof
 from flatrender_identity.services.policies import PolicyService
 from flatrender_identity.services.security_log import record, tell_owner
@@ -169,8 +169,7 @@ class CredentialService:
             raise NotFound()
         security = self._context.infra.security
         if row.mfa_enabled:
-            now = self._context.clock.now().timestamp()
-            check_step_up(principal, now, seconds=security.settings.step_up_seconds)
+            await self._context.get(FactorService).demand_fresh(principal, row.id)
         elif row.password_hash is not None:
             party = f"proof:{principal.tenant_id}:{row.id}"
             await security.limiter.check("login", party, critical=True)

@@ -1,15 +1,11 @@
-"""Second factors: TOTP and recovery codes.
+"""Second factors: the authenticator app, and showing one of whatever kind.
 
 A factor counts once it is confirmed. A TOTP step once used is refused, also in parallel: the
-step is a compare-and-set. A try is paid for before its code is looked at, in a transaction of
-its own: guesses sent at once cannot share one count, and the refusal does not undo it. A right
-code gives the account's tries back.
+step is a compare-and-set. Tries are counted for all kinds together (see ``factors``).
 """
 
 import hmac
 import io
-import math
-from datetime import timedelta
 from uuid import UUID
 
 import pyotp
@@ -18,23 +14,29 @@ from msgspec import Struct
 
 from flatrender.clock import uuid7
 from flatrender.db import UnitOfWork
-from flatrender.errors import NotFound, Unauthorized
+from flatrender.errors import NotFound
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import Principal
 from flatrender.security.secrets import Place
-from flatrender_identity.errors import FactorExists, InvalidMfaCode, InvalidMfaToken, MfaLocked
+from flatrender_identity.errors import FactorExists, InvalidMfaCode
+from flatrender_identity.passkeys import (
+    RelyingParty,
+    RequestOptions,
+    UsedCredential,
+    request_options,
+)
 from flatrender_identity.services import mfa_sql as sql
-from flatrender_identity.services.codes import ascii_digits, plain, recovery_code
-from flatrender_identity.services.keys import KeyService
+from flatrender_identity.services.challenges import ChallengeService, PendingLogin
+from flatrender_identity.services.codes import ascii_digits
+from flatrender_identity.services.factors import FactorService
+from flatrender_identity.services.passkey_sign_in import BegunSignIn
+from flatrender_identity.services.passkeys import PasskeyService
+from flatrender_identity.services.recovery_codes import RecoveryCodeService
+from flatrender_identity.services.relying_party import RelyingPartyService
 from flatrender_identity.services.security_log import record, tell_owner
 from flatrender_identity.services.sessions import SessionService, Tokens, role_named
-from flatrender_identity.services.sign_in import MFA_TOKEN
 
 STEP_SECONDS = 30
-CHALLENGE_WRONG = 5
-ACCOUNT_WRONG = 10
-LOCK = timedelta(minutes=15)
-RECOVERY_CODES = 10
 
 
 class Enrolment(Struct, frozen=True, kw_only=True):
@@ -46,9 +48,18 @@ class Enrolment(Struct, frozen=True, kw_only=True):
     qr_svg: str
 
 
-class _Challenge(Struct, frozen=True):
-    tenant_id: UUID
-    challenge_id: UUID
+class Shown(Struct, frozen=True, kw_only=True):
+    """A second factor that somebody shows: a code, or else a passkey."""
+
+    code: str = ""
+    passkey: UsedCredential | None = None
+
+
+class _Asked(Struct, frozen=True):
+    """What a shown passkey must answer to."""
+
+    party: RelyingParty
+    challenge: bytes
 
 
 class MfaService:
@@ -57,28 +68,28 @@ class MfaService:
     def __init__(self, context: PluginContext) -> None:
         self._context = context
         self._db = context.db
-        self._hash = context.infra.security.keyed_hash("recovery_code")
+        self._factors = context.get(FactorService)
+        self._codes = context.get(RecoveryCodeService)
+        self._challenges = context.get(ChallengeService)
+        self._passkeys = context.get(PasskeyService)
 
     async def enrol_totp(self, principal: Principal, account: str) -> Enrolment:
         """Begin a TOTP factor; an earlier unconfirmed one is replaced.
 
-        Raises :class:`FactorExists` when one is confirmed already.
+        Raises :class:`FactorExists` when one is confirmed already, ``StepUpRequired`` where
+        another factor is and was not shown of late.
         """
+        if principal.user_id is None:
+            raise NotFound()
         factor_id, secret = uuid7(), pyotp.random_base32()
         sealed = self._context.infra.encryptor.encrypt(secret, _place(factor_id))
         async with self._db.unit_of_work(principal.tenant_id) as work:
-            await work.execute(sql.LOCK_USER, tenant=principal.tenant_id, user=principal.user_id)
-            if await self._has_factor(work, principal):
-                raise FactorExists()
+            await self._may_add(work, principal, principal.user_id)
             await work.execute(
-                "DELETE FROM identity.mfa_factors WHERE tenant_id = :tenant AND user_id = :user "
-                "AND kind = 'totp' AND confirmed_at IS NULL",
-                tenant=principal.tenant_id,
-                user=principal.user_id,
+                sql.DROP_UNCONFIRMED, tenant=principal.tenant_id, user=principal.user_id
             )
             await work.execute(
-                "INSERT INTO identity.mfa_factors (id, tenant_id, user_id, kind, name, secret_enc) "
-                "VALUES (:id, :tenant, :user, 'totp', 'TOTP', :secret)",
+                sql.ENROL,
                 id=factor_id,
                 tenant=principal.tenant_id,
                 user=principal.user_id,
@@ -94,21 +105,20 @@ class MfaService:
     async def confirm_totp(
         self, principal: Principal, factor_id: UUID, code: str
     ) -> tuple[list[str], Tokens]:
-        """Confirm a factor by its first code; returns recovery codes and strengthened tokens.
+        """Confirm a factor by its first code; returns strengthened tokens, and recovery codes
+        where it is the first factor.
 
-        Raises ``NotFound``, :class:`FactorExists`, :class:`InvalidMfaCode`, :class:`MfaLocked`.
+        Raises ``NotFound``, :class:`FactorExists`, :class:`InvalidMfaCode`, ``RateLimited``,
+        ``StepUpRequired``.
         """
         if principal.user_id is None:
             raise NotFound()
-        await self._limit(principal.user_id)
-        codes = [recovery_code() for _ in range(RECOVERY_CODES)]
+        party = f"account:{principal.user_id}"
+        await self._context.infra.security.limiter.check("mfa", party, critical=True)
         async with self._db.unit_of_work(principal.tenant_id) as work:
-            await work.execute(sql.LOCK_USER, tenant=principal.tenant_id, user=principal.user_id)
-            if await self._has_factor(work, principal):
-                raise FactorExists()
+            await self._may_add(work, principal, principal.user_id)
             found = await work.execute(
-                "SELECT secret_enc FROM identity.mfa_factors WHERE tenant_id = :tenant "
-                "AND user_id = :user AND id = :id AND confirmed_at IS NULL FOR UPDATE",
+                sql.UNCONFIRMED,
                 tenant=principal.tenant_id,
                 user=principal.user_id,
                 id=factor_id,
@@ -119,72 +129,95 @@ class MfaService:
             step = self._matching_step(factor_id, row.secret_enc, ascii_digits(code.strip()))
             if step is None:
                 raise InvalidMfaCode()
-            await work.execute(
-                "UPDATE identity.mfa_factors SET confirmed_at = now(), last_used_step = :step, "
-                "last_used_at = now() WHERE tenant_id = :tenant AND id = :id",
-                step=step,
-                tenant=principal.tenant_id,
-                id=factor_id,
-            )
-            await work.execute(
-                "UPDATE identity.users SET mfa_enabled = true "
-                "WHERE tenant_id = :tenant AND id = :user",
-                tenant=principal.tenant_id,
-                user=principal.user_id,
-            )
-            await self._replace_codes(work, principal.user_id, codes)
+            await work.execute(sql.CONFIRM, step=step, tenant=principal.tenant_id, id=factor_id)
+            codes = await self._factors.added(work, principal.user_id)
             await self._tell(work, principal.user_id, "mfa_enabled")
         now = self._context.clock.now()
         tokens = await self._context.get(SessionService).strengthen(principal, now, method="otp")
         return codes, tokens
 
+    async def ask_passkey(self, mfa_token: str) -> RequestOptions:
+        """Ask a browser for a passkey as the second factor of a sign-in.
+
+        Raises :class:`InvalidMfaToken`.
+        """
+        login = await self._challenges.pending(mfa_token)
+        party = await self._context.get(RelyingPartyService).of(login.tenant_id)
+        known = await self._passkeys.known(login.tenant_id, login.user_id, party)
+        return request_options(party, await self._challenges.ask_pending(login), known)
+
     async def finish_login(
-        self, mfa_token: str, code: str, *, user_agent: str, device: str | None
+        self, mfa_token: str, shown: Shown, *, user_agent: str, device: str | None
     ) -> Tokens:
         """Finish a login by the second factor.
 
-        Raises :class:`InvalidMfaToken`, :class:`InvalidMfaCode` or :class:`MfaLocked`.
+        Raises :class:`InvalidMfaToken`, :class:`InvalidMfaCode`, :class:`InvalidPasskey` or
+        :class:`MfaLocked`.
         """
-        challenge = await self._read_token(mfa_token)
-        tenant_id = challenge.tenant_id
-        async with self._db.unit_of_work(tenant_id) as work:
-            taken = await work.execute(
-                "SELECT c.user_id, c.amr, u.role, u.status, u.session_epoch, u.deleted_at "
-                "FROM identity.mfa_challenges c "
-                "JOIN identity.users u ON u.tenant_id = c.tenant_id AND u.id = c.user_id "
-                "WHERE c.tenant_id = :tenant AND c.id = :id AND c.purpose = 'login' "
-                "AND c.consumed_at IS NULL AND c.expires_at > now() AND c.wrong_attempts < :wrong",
-                tenant=tenant_id,
-                id=challenge.challenge_id,
-                wrong=CHALLENGE_WRONG,
-            )
-            row = taken.first()
-        if row is None or row.status != "Active" or row.deleted_at is not None:
-            raise InvalidMfaToken()
-        amr = await self._prove(tenant_id, row.user_id, code, challenge.challenge_id)
+        login = await self._challenges.pending(mfa_token)
+        tenant_id = login.tenant_id
+        await self._factors.pay_try(tenant_id, login.user_id, login.challenge_id)
+        asked = None
+        if shown.passkey is not None:
+            party = await self._context.get(RelyingPartyService).of(tenant_id)
+            asked = _Asked(party, await self._challenges.take_pending(login))
+        method = await self._prove(tenant_id, login.user_id, shown, asked, login)
         return await self._context.get(SessionService).open(
             tenant_id,
-            row.user_id,
-            role=role_named(row.role),
-            epoch=row.session_epoch,
-            amr=[*row.amr, amr],
+            login.user_id,
+            role=role_named(login.role),
+            epoch=login.epoch,
+            amr=[*login.amr, method],
             user_agent=user_agent,
             device=device,
             mfa_at=self._context.clock.now(),
         )
 
-    async def step_up(self, principal: Principal, code: str) -> Tokens:
-        """Refresh the second factor of the caller's session."""
+    async def ask_step_up(self, principal: Principal) -> BegunSignIn:
+        """Ask a browser for a passkey for step-up."""
         if principal.user_id is None:
             raise NotFound()
-        method = await self._prove(principal.tenant_id, principal.user_id, code, None)
+        party = await self._context.get(RelyingPartyService).of(principal.tenant_id)
+        known = await self._passkeys.known(principal.tenant_id, principal.user_id, party)
+        asked = await self._challenges.ask(
+            principal.tenant_id,
+            "step_up",
+            user_id=principal.user_id,
+            session_id=principal.session_id,
+        )
+        options = request_options(party, asked.challenge, known)
+        return BegunSignIn(challenge_id=asked.challenge_id, public_key=options)
+
+    async def step_up(
+        self, principal: Principal, shown: Shown, *, challenge_id: UUID | None = None
+    ) -> Tokens:
+        """Refresh the second factor of the caller's session; a passkey answers ``challenge_id``.
+
+        Raises :class:`InvalidMfaCode`, :class:`InvalidPasskey`, :class:`MfaLocked`.
+        """
+        tenant_id, user_id = principal.tenant_id, principal.user_id
+        if user_id is None:
+            raise NotFound()
+        await self._factors.pay_try(tenant_id, user_id)
+        asked = None
+        if shown.passkey is not None and challenge_id is not None:
+            party = await self._context.get(RelyingPartyService).of(tenant_id)
+            challenge = await self._challenges.take(
+                tenant_id,
+                "step_up",
+                challenge_id,
+                user_id=user_id,
+                session_id=principal.session_id,
+            )
+            asked = _Asked(party, challenge)
+        method = await self._prove(tenant_id, user_id, shown, asked, None)
         return await self._context.get(SessionService).strengthen(
             principal, self._context.clock.now(), method=method
         )
 
     async def remove_totp(self, principal: Principal) -> None:
-        """Take the authenticator app and its recovery codes away, tell the owner by mail and end
-        every session: what a session may do was decided with the factor in.
+        """Take the authenticator app away, tell the owner by mail and end sessions: what a
+        session may do was decided with the factor in. With the last factor recovery codes go.
 
         The caller has shown a fresh factor (a guard's business). Raises ``NotFound`` when no app
         is confirmed.
@@ -193,75 +226,70 @@ class MfaService:
         if user_id is None:
             raise NotFound()
         async with self._db.unit_of_work(tenant_id) as work:
-            await work.execute(sql.LOCK_USER, tenant=tenant_id, user=user_id)
+            await self._factors.lock(work, user_id)
             removed = await work.execute(sql.REMOVE_TOTP, tenant=tenant_id, user=user_id)
             if removed.first() is None:
                 raise NotFound()
-            await self._replace_codes(work, user_id, [])
-            await work.execute(sql.NO_MFA, tenant=tenant_id, user=user_id)
-            ended = await work.execute(sql.END_SESSIONS, tenant=tenant_id, user=user_id)
-            dead = [row.id for row in ended]
-            await self._tell(work, user_id, "mfa_disabled")
-        await self._context.infra.security.gate.revoke(*dead)
+            left, dead = await self._factors.removed(
+                work, user_id, reason="second factor removed", session_id=principal.session_id
+            )
+            await self._tell(work, user_id, "totp_removed" if left else "mfa_disabled")
+        if dead:
+            await self._context.infra.security.gate.revoke(*dead)
 
     async def renew_codes(self, principal: Principal) -> list[str]:
         """Return ten new recovery codes; the old ones are void. The caller has shown a fresh
-        factor. Raises ``NotFound`` when no app is confirmed."""
+        factor. Raises ``NotFound`` when no factor is confirmed."""
         if principal.user_id is None:
             raise NotFound()
-        codes = [recovery_code() for _ in range(RECOVERY_CODES)]
         async with self._db.unit_of_work(principal.tenant_id) as work:
-            await work.execute(sql.LOCK_USER, tenant=principal.tenant_id, user=principal.user_id)
-            if not await self._has_factor(work, principal):
+            if not await self._factors.lock(work, principal.user_id):
                 raise NotFound()
-            await self._replace_codes(work, principal.user_id, codes)
+            codes = await self._codes.renew(work, principal.user_id)
             await self._tell(work, principal.user_id, "recovery_codes_renewed")
         return codes
 
     async def _prove(
-        self, tenant_id: UUID, user_id: UUID, code: str, challenge_id: UUID | None
+        self,
+        tenant_id: UUID,
+        user_id: UUID,
+        shown: Shown,
+        asked: _Asked | None,
+        login: PendingLogin | None,
     ) -> str:
-        """Use up a TOTP step or a recovery code, and the challenge with it."""
-        await self._pay_try(tenant_id, user_id, challenge_id)
-        async with self._db.unit_of_work(tenant_id) as work:
-            found = await work.execute(sql.FACTORS, tenant=tenant_id, user=user_id)
-            method = await self._use(work, user_id, found.first(), code)
-            if method is None:
-                raise InvalidMfaCode()
-            if challenge_id and not await self._consume(work, challenge_id):
-                raise InvalidMfaToken()
-            await work.execute(sql.TRIES_BACK, tenant=tenant_id, user=user_id)
+        """Use up what is shown, and the sign-in's wait with it; returns the method's name. The
+        try is paid for."""
+        async with (
+            self._passkeys.warned(tenant_id, user_id),
+            self._db.unit_of_work(tenant_id) as work,
+        ):
+            if shown.passkey is not None and asked is not None:
+                await self._passkeys.use(work, asked.party, user_id, shown.passkey, asked.challenge)
+                method = "passkey"
+            else:
+                method = await self._use_code(work, user_id, shown.code)
+            if login is not None:
+                await self._challenges.finish(work, login)
+            await self._factors.tries_back(work, user_id)
         return method
 
-    async def _pay_try(self, tenant_id: UUID, user_id: UUID, challenge_id: UUID | None) -> None:
-        """Count one try of the account and of the challenge, or refuse it uncounted."""
-        async with self._db.unit_of_work(tenant_id) as work:
-            paid = await work.execute(
-                sql.TRY_ACCOUNT, limit=ACCOUNT_WRONG, lock=LOCK, tenant=tenant_id, user=user_id
-            )
-            if paid.first() is None:
-                raise await self._locked(work, user_id)
-            if challenge_id is not None:
-                taken = await work.execute(
-                    sql.TRY_CHALLENGE, tenant=tenant_id, id=challenge_id, wrong=CHALLENGE_WRONG
-                )
-                if taken.first() is None:
-                    raise InvalidMfaToken()
-
-    async def _use(self, work: UnitOfWork, user_id: UUID, row: object, code: str) -> str | None:
-        factor_id: UUID | None = getattr(row, "id", None)
-        sealed: bytes | None = getattr(row, "secret_enc", None)
+    async def _use_code(self, work: UnitOfWork, user_id: UUID, code: str) -> str:
+        """Use up a TOTP step or a recovery code. Raises :class:`InvalidMfaCode`."""
         text = ascii_digits(code.strip().replace(" ", ""))
-        if len(text) == 6 and text.isdecimal() and factor_id is not None and sealed is not None:
-            step = self._matching_step(factor_id, sealed, text)
-            if step is None:
-                return None
-            used = await work.execute(sql.USE_STEP, step=step, tenant=work.tenant, id=factor_id)
-            return "otp" if used.first() is not None else None
-        burned = await work.execute(
-            sql.BURN, tenant=work.tenant, user=user_id, hash=self._code_hash(user_id, text)
-        )
-        return "recovery_code" if burned.first() is not None else None
+        if len(text) == 6 and text.isdecimal():
+            found = await work.execute(sql.TOTP, tenant=work.tenant, user=user_id)
+            row = found.first()
+            if row is not None:
+                step = self._matching_step(row.id, row.secret_enc, text)
+                if step is None:
+                    raise InvalidMfaCode()
+                used = await work.execute(sql.USE_STEP, step=step, tenant=work.tenant, id=row.id)
+                if used.first() is None:
+                    raise InvalidMfaCode()
+                return "otp"
+        if not await self._codes.burn(work, user_id, text):
+            raise InvalidMfaCode()
+        return "recovery_code"
 
     def _matching_step(self, factor_id: UUID, sealed: bytes, code: str) -> int | None:
         """Return the time step this code belongs to, one step of skew either way (RFC 6238)."""
@@ -275,64 +303,18 @@ class MfaService:
                 return step
         return None
 
-    async def _consume(self, work: UnitOfWork, challenge_id: UUID) -> bool:
-        taken = await work.execute(
-            "UPDATE identity.mfa_challenges SET consumed_at = now() WHERE tenant_id = :tenant "
-            "AND id = :id AND consumed_at IS NULL AND expires_at > now() RETURNING id",
-            tenant=work.tenant,
-            id=challenge_id,
-        )
-        return taken.first() is not None
+    async def _may_add(self, work: UnitOfWork, principal: Principal, user_id: UUID) -> None:
+        """Refuse a second app, and a first one beside another factor that is not shown."""
+        await self._factors.lock(work, user_id)
+        found = await work.execute(sql.TOTP, tenant=work.tenant, user=user_id)
+        if found.first() is not None:
+            raise FactorExists()
+        await self._factors.lock_to_add(work, principal, user_id)
 
-    async def _read_token(self, token: str) -> _Challenge:
-        verifier = self._context.infra.security.token_verifier(self._context.get(KeyService))
-        try:
-            return await verifier.verify(token, MFA_TOKEN, _Challenge)
-        except Unauthorized as error:
-            raise InvalidMfaToken() from error
-
-    async def _has_factor(self, work: UnitOfWork, principal: Principal) -> bool:
-        found = await work.execute(
-            "SELECT 1 FROM identity.mfa_factors WHERE tenant_id = :tenant AND user_id = :user "
-            "AND kind = 'totp' AND confirmed_at IS NOT NULL",
-            tenant=principal.tenant_id,
-            user=principal.user_id,
-        )
-        return found.first() is not None
-
-    async def _replace_codes(self, work: UnitOfWork, user_id: UUID, codes: list[str]) -> None:
-        await work.execute(
-            "DELETE FROM identity.mfa_recovery_codes WHERE tenant_id = :tenant AND user_id = :user",
-            tenant=work.tenant,
-            user=user_id,
-        )
-        await work.execute(
-            "INSERT INTO identity.mfa_recovery_codes (tenant_id, user_id, code_hash) "
-            "SELECT :tenant, :user, h FROM unnest(CAST(:hashes AS bytea[])) AS h",
-            tenant=work.tenant,
-            user=user_id,
-            hashes=[self._code_hash(user_id, plain(code)) for code in codes],
-        )
-
-    async def _tell(self, work: UnitOfWork, user_id: UUID, kind: str) -> None:
+    @staticmethod
+    async def _tell(work: UnitOfWork, user_id: UUID, kind: str) -> None:
         await record(work, user_id, kind)
         await tell_owner(work, user_id, kind)
-
-    async def _limit(self, user_id: UUID) -> None:
-        await self._context.infra.security.limiter.check("mfa", f"account:{user_id}", critical=True)
-
-    async def _locked(self, work: UnitOfWork, user_id: UUID) -> MfaLocked:
-        found = await work.execute(
-            "SELECT extract(epoch FROM mfa_locked_until - now()) FROM identity.users "
-            "WHERE tenant_id = :tenant AND id = :user",
-            tenant=work.tenant,
-            user=user_id,
-        )
-        left = found.scalar_one_or_none() or 0
-        return MfaLocked(headers={"Retry-After": str(max(1, math.ceil(left)))})
-
-    def _code_hash(self, user_id: UUID, code: str) -> bytes:
-        return self._hash.digest(f"{user_id}:{plain(code)}")
 
 
 def _place(factor_id: UUID) -> Place:

@@ -11,6 +11,7 @@ from flatrender.security.passwords import check_policy, normalise
 from flatrender.security.principal import Principal
 from flatrender_identity.policy import TenantPolicy, read_policy
 from flatrender_identity.services.audit import audit
+from flatrender_identity.services.relying_party import check_party
 
 _READ = "SELECT policy FROM identity.tenants WHERE id = $1"
 _LOCK = "SELECT policy FROM identity.tenants WHERE id = :tenant FOR UPDATE"
@@ -39,7 +40,8 @@ class PolicyService:
     ) -> TenantPolicy:
         """Replace the tenant's rules and write down by whom, from what to what.
 
-        Raises ``Invalid`` for a link page that is no https page.
+        Raises ``Invalid`` for a link page that is no https page, and for a passkeys' host that is
+        not the tenant's.
         """
         if policy.link_page is not None and not is_page(policy.link_page):
             raise Invalid(errors=[_BAD_PAGE])
@@ -47,6 +49,7 @@ class PolicyService:
         async with self._db.unit_of_work(principal.tenant_id) as work:
             found = await work.execute(_LOCK, tenant=principal.tenant_id)
             before = read_policy(found.scalar_one())
+            await check_party(work, policy)
             await work.execute(
                 _WRITE,
                 own=own,

@@ -5,21 +5,17 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from flatrender.clock import uuid7
 from flatrender.http.context import client_address
 from flatrender.http.proxies import limit_key
 from flatrender.plugin import PluginContext
 from flatrender_identity.addresses import read_address
 from flatrender_identity.errors import InvalidCode, InvalidCredentials, InvalidLink
 from flatrender_identity.queries import Credential, active_credential, credential_of
+from flatrender_identity.services.challenges import ChallengeService
 from flatrender_identity.services.devices import KnownDevices
-from flatrender_identity.services.keys import KeyService
+from flatrender_identity.services.factors import FactorService
 from flatrender_identity.services.one_time import OneTimeService, Proof
-from flatrender_identity.services.security_log import inet
 from flatrender_identity.services.sessions import SessionService, Tokens, role_named
-
-MFA_TOKEN = "mfa+jwt"  # noqa: S105 - the token's type, not a token
-MFA_SECONDS = 300
 
 #: Who reads the address owns it; the link was made for this very address.
 _BY_LINK = """
@@ -35,7 +31,7 @@ RETURNING id, password_hash, role, status, mfa_enabled, session_epoch
 
 
 class MfaPending(Struct, frozen=True, kw_only=True):
-    """The first factor was right; the second is still to come."""
+    """The first factor was right; the second is still to come, by one of ``methods``."""
 
     mfa_token: str
     methods: list[str]
@@ -143,22 +139,7 @@ class SignInService:
         )
 
     async def _pend(self, tenant_id: UUID, account: Credential, amr: list[str]) -> MfaPending:
-        challenge = uuid7()
-        async with self._db.unit_of_work(tenant_id) as work:
-            await work.execute(
-                "INSERT INTO identity.mfa_challenges (id, tenant_id, user_id, purpose, amr, ip, "
-                "expires_at) VALUES (:id, :tenant, :user, 'login', CAST(:amr AS text[]), "
-                "CAST(:ip AS inet), now() + make_interval(secs => :seconds))",
-                id=challenge,
-                tenant=tenant_id,
-                user=account.id,
-                amr=amr,
-                ip=inet(client_address()),
-                seconds=MFA_SECONDS,
-            )
-        signer = await self._context.get(KeyService).signer()
-        claims = {"tenant_id": str(tenant_id), "challenge_id": str(challenge)}
         return MfaPending(
-            mfa_token=signer.issue(MFA_TOKEN, claims, MFA_SECONDS),
-            methods=["totp", "recovery_code"],
+            mfa_token=await self._context.get(ChallengeService).pend(tenant_id, account.id, amr),
+            methods=await self._context.get(FactorService).methods(tenant_id, account.id),
         )

@@ -308,6 +308,9 @@ async def test_new_recovery_codes_void_the_old_ones(platform: Platform, arm: Any
     assert (old.status_code, old.json()["code"]) == (401, "invalid_mfa_code")
     assert (await someone.verify(await someone.pending(), codes[0])).status_code == 200
     await platform.sql("DELETE FROM identity.mfa_factors WHERE user_id = $1", someone.person.id)
+    await platform.sql(
+        "UPDATE identity.users SET mfa_enabled = false WHERE id = $1", someone.person.id
+    )
     for method, path in (("DELETE", "/v1/me/mfa/totp"), ("POST", "/v1/me/mfa/recovery-codes")):
         nothing = await platform.client.request(method, path, headers=fresh)
         assert nothing.status_code == 404
