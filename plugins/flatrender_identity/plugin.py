@@ -30,6 +30,7 @@ from flatrender_identity.controllers.my_sessions import MySessionController
 from flatrender_identity.controllers.oauth import OauthController
 from flatrender_identity.controllers.pages import LinkPageController
 from flatrender_identity.controllers.passkey_sign_in import PasskeySignInController
+from flatrender_identity.controllers.sign_in_page import DevelopmentPages, SignInPageController
 from flatrender_identity.handlers import SUBSCRIPTIONS
 from flatrender_identity.models import Base
 from flatrender_identity.services.accounts import AccountService
@@ -64,6 +65,7 @@ _SERVICES: dict[str, type[Any]] = {
     "accounts": AccountService,
     "sessions": SessionService,
     "answers": SessionAnswers,
+    "development_pages": DevelopmentPages,
     "sign_ins": SignInService,
     "acts": SessionActService,
     "invitations": InvitationService,
@@ -118,6 +120,7 @@ class IdentityPlugin(FlatRenderPlugin):
             SigningKeyController,
             AuditController,
             LinkPageController,
+            SignInPageController,
             PlanController,
         ),
         tasks=TASKS,

@@ -7,10 +7,25 @@ from litestar import Controller, Request, Response, get
 from litestar.params import FromPath
 
 from flatrender.errors import NotFound
+from flatrender.fonts import catalogue
 from flatrender.http.assets import Assets
 
-_ASSETS = Assets(Path(__file__).resolve().parent.parent / "pages")
+PAGES = Path(__file__).resolve().parent.parent / "pages"
+_ASSETS = Assets(PAGES)
 _TYPES = {"link.js": "text/javascript", "link.css": "text/css"}
+_FONTS = {
+    font.path.name: Assets(font.path.parent)
+    for font in catalogue()
+    if font.family in ("Vazirmatn", "Inter") and font.weight in (400, 500, 700)
+}
+
+
+def serve_font(request: Request[Any, Any, Any], name: str) -> Response[bytes | None] | None:
+    """Answer with a bundled font of our pages, None when there is none of this name."""
+    found = _FONTS.get(name)
+    if found is None:
+        return None
+    return found.serve(request, name, "font/ttf", "public, max-age=86400")
 
 
 class LinkPageController(Controller):
@@ -27,7 +42,9 @@ class LinkPageController(Controller):
 
     @get("/{name:str}", sync_to_thread=False)
     def file(self, request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes | None]:
-        """Serve the page's script or style; nothing outside of the list exists."""
+        """Serve the page's script, style or a font; nothing outside of the list exists."""
+        if (font := serve_font(request, name)) is not None:
+            return font
         if name not in _TYPES:
             raise NotFound
         return _ASSETS.serve(request, name, _TYPES[name], "public, max-age=3600")

@@ -38,6 +38,7 @@ RESERVED = frozenset(
         "logout",
         "mfa",
         "oauth",
+        "page",
         "providers",
         "recovery",
         "refresh",

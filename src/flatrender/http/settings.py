@@ -18,6 +18,7 @@ class HttpSettings(Struct, frozen=True, kw_only=True):
     share it. An empty key means one that is drawn at start: fine for one development process.
     ``trusted_proxies`` are addresses or networks whose X-Forwarded-* headers are believed.
     ``hsts_seconds`` 0 sends no Strict-Transport-Security.
+    ``development_pages`` offers the contexts' pages to try things with in a browser.
     """
 
     host: str = "127.0.0.1"
@@ -29,6 +30,7 @@ class HttpSettings(Struct, frozen=True, kw_only=True):
     json_depth: Annotated[int, Meta(ge=4, le=200)] = 64
     hsts_seconds: Annotated[int, Meta(ge=0)] = 0
     docs_enabled: bool = True
+    development_pages: bool = False
     cursor_key: str = ""
 
     def __post_init__(self) -> None:
@@ -47,6 +49,8 @@ class HttpSettings(Struct, frozen=True, kw_only=True):
             )
         if urlsplit(self.public_url).scheme != "https":
             problems.append("FLATRENDER_HTTP_PUBLIC_URL: must be https")
+        if self.development_pages:
+            problems.append("FLATRENDER_HTTP_DEVELOPMENT_PAGES: is for development and tests")
         problems.extend(
             f"FLATRENDER_HTTP_CORS_ORIGINS: {origin} is not https"
             for origin in self.cors_origins

@@ -254,6 +254,12 @@ def test_production_wants_a_key_and_https() -> None:
     assert fine.production_problems() == []
 
 
+def test_pages_for_development_are_refused_in_production() -> None:
+    assert not HttpSettings().development_pages
+    problems = HttpSettings(development_pages=True).production_problems()
+    assert "FLATRENDER_HTTP_DEVELOPMENT_PAGES: is for development and tests" in problems
+
+
 async def test_the_last_net_answers_what_the_app_lets_through(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

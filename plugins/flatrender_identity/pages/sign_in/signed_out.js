@@ -1,0 +1,200 @@
+// What somebody sees who is not signed in: every way in, and the ways back to an account.
+import { call, deviceToken } from "./api.js";
+import { actor, button, form, h, say, show } from "./dom.js";
+import { secondStepWithPasskey, signInWithPasskey } from "./passkeys.js";
+import { lang, t } from "./words.js";
+
+const MODE = { mode: "browser" };
+const known = { address: "" }; // typed once, carried from view to view
+
+const address = (name, label, more = {}) => ({
+  name, label, type: "text", inputmode: "email", autocomplete: "username", ltr: true,
+  value: known.address, autocapitalize: "none", spellcheck: "false", ...more,
+});
+const password = (label, more = {}) => ({
+  name: "password", label, type: "password", autocomplete: "current-password", ltr: true, ...more,
+});
+const code = (label) => ({
+  name: "code", label, ltr: true, inputmode: "numeric", autocomplete: "one-time-code",
+  codes: ["invalid_code", "invalid_mfa_code"], maxlength: 16,
+});
+const link = (words, to) => h("a", { href: to }, words);
+const card = (title, lead, ...rest) =>
+  h("section", { class: "card" }, h("h1", {}, title), lead ? h("p", { class: "lead" }, lead) : null, ...rest);
+
+/** Follow an answer of signing in: the second step, or the account. */
+export async function enter(answer) {
+  if (answer.mfa_required) showSecondStep(answer.mfa_token, answer.methods);
+  else location.hash = "#/account";
+}
+
+export async function showSignIn() {
+  const others = h("div", { class: "stack" });
+  show(card(t("sign_in"), t("sign_in_lead"),
+    form({
+      id: "sign-in",
+      fields: [
+        address("identifier", t("identifier"), { autocomplete: "username webauthn" }),
+        password(t("password")),
+      ],
+      submit: t("sign_in"),
+      act: async (typed) => {
+        known.address = typed.identifier;
+        const device_token = deviceToken();
+        await enter(await call("POST", "/v1/auth/login", { ...typed, device_token, ...MODE }));
+      },
+    }),
+    h("p", { class: "links" }, link(t("forgot"), "#/recovery")),
+    h("p", { class: "or" }, h("span", {}, t("or"))),
+    h("div", { class: "stack" },
+      actor(t("by_passkey"), async () => enter(await signInWithPasskey(MODE)), "wide quiet"),
+      others,
+      link(t("by_code"), "#/code")),
+    h("p", { class: "links" }, `${t("no_account")} `, link(t("register"), "#/register")),
+  ));
+  const offers = (await call("GET", "/v1/auth/providers")).data;
+  others.replaceChildren(...offers.map((offer) =>
+    h("a", { class: "button wide quiet", href: startOf(offer.start_url), "data-provider": offer.provider },
+      t("with_provider", lang() === "fa" ? offer.name_fa : offer.name_en))));
+}
+
+/** Where "continue with" leads: a code comes back in this page's fragment, no tokens. */
+function startOf(url) {
+  const start = new URL(url);
+  start.searchParams.set("return_to", location.origin + location.pathname);
+  start.searchParams.set("delivery", "code");
+  return start.href;
+}
+
+export function showRegister() {
+  show(card(t("register"), t("register_lead"),
+    form({
+      id: "register",
+      fields: [
+        { name: "display_name", label: t("name"), autocomplete: "name", maxlength: 120, optional: true },
+        address("address", t("address"), { at: ["/email", "/mobile"], codes: ["address_not_allowed"] }),
+        password(t("password"), {
+          autocomplete: "new-password", hint: t("password_hint"), codes: ["password_refused"],
+        }),
+      ],
+      submit: t("register"),
+      act: async ({ address: typed, ...rest }) => {
+        known.address = typed;
+        const kind = typed.includes("@") || !/[0-9۰-۹]{4}/.test(typed) ? "email" : "mobile";
+        const body = { ...rest, [kind]: typed, locale: lang() };
+        await call("POST", "/v1/auth/register", body, { key: crypto.randomUUID() });
+        location.hash = "#/verify";
+      },
+    }),
+    h("p", { class: "links" }, `${t("have_account")} `, link(t("sign_in"), "#/")),
+  ));
+}
+
+export function showVerify() {
+  showCode(t("verify"), t("verify_lead"), {
+    id: "verify", ask: "/v1/auth/verification", complete: "/v1/auth/verification/complete",
+    then: () => {
+      say(t("verified"));
+      location.hash = "#/";
+    },
+  });
+}
+
+export function showMagic() {
+  showAsk(t("magic"), t("magic_lead"), "/v1/auth/magic-link", () =>
+    showCode(t("magic"), t("magic_sent"), {
+      id: "magic", ask: "/v1/auth/magic-link", complete: "/v1/auth/magic-link/complete", more: MODE,
+      then: enter,
+    }));
+}
+
+/** A link of a mail led here: nothing is used up before the button is pressed. */
+export function showMagicLink(token) {
+  show(card(t("magic"), t("magic_link_lead"),
+    form({
+      id: "magic-link", fields: [], submit: t("sign_in"),
+      act: async () => enter(await call("POST", "/v1/auth/magic-link/complete", { token, ...MODE })),
+    }),
+    h("p", { class: "links" }, link(t("back"), "#/"))));
+}
+
+export function showRecovery() {
+  showAsk(t("recovery"), t("recovery_lead"), "/v1/auth/recovery", () =>
+    showCode(t("recovery"), t("recovery_sent"), {
+      id: "recovery", ask: "/v1/auth/recovery", complete: "/v1/auth/recovery/complete",
+      fields: [password(t("new_password"), {
+        autocomplete: "new-password", hint: t("password_hint"), codes: ["password_refused"],
+      })],
+      submit: t("set_password"),
+      then: () => {
+        say(t("recovered"));
+        location.hash = "#/";
+      },
+    }));
+}
+
+function showAsk(title, lead, path, next) {
+  show(card(title, lead,
+    form({
+      id: "ask", fields: [address("identifier", t("identifier"))], submit: t("send_code"),
+      act: async ({ identifier }) => {
+        known.address = identifier;
+        await call("POST", path, { identifier });
+        next();
+      },
+    }),
+    h("p", { class: "links" }, link(t("back"), "#/"))));
+}
+
+function showCode(title, lead, { id, ask, complete, fields = [], submit, more = {}, then }) {
+  const whom = known.address
+    ? h("p", { class: "whom" }, h("bdi", { dir: "ltr" }, known.address))
+    : null;
+  const asked = known.address ? [] : [address("identifier", t("identifier"))];
+  show(card(title, lead, whom,
+    form({
+      id, fields: [...asked, code(t("code")), ...fields], submit: submit || t("confirm"),
+      act: async (typed) => {
+        const body = { identifier: known.address, ...typed, ...more };
+        const answer = await call("POST", complete, body);
+        known.address = body.identifier;
+        await then(answer);
+      },
+    }),
+    known.address
+      ? actor(t("send_again"), async () => {
+        await call("POST", ask, { identifier: known.address });
+        say(t("sent_again"));
+      }, "link")
+      : null,
+    h("p", { class: "links" }, link(t("back"), "#/"))));
+}
+
+/** The second step of a sign-in: an authenticator's code, a recovery code or a passkey. */
+export function showSecondStep(token, methods, chosen) {
+  const typed = methods.filter((method) => method === "totp" || method === "recovery_code");
+  const method = chosen || typed[0];
+  const other = typed.find((one) => one !== method);
+  const field = method === "totp"
+    ? code(t("totp_code"))
+    : { ...code(t("recovery_code")), inputmode: "text", autocomplete: "off" };
+  show(card(t("second"), t("second_lead"),
+    method
+      ? form({
+        id: "second", fields: [field], submit: t("confirm"),
+        act: async (given) => {
+          const body = { mfa_token: token, code: given.code.trim(), ...MODE };
+          await enter(await call("POST", "/v1/auth/mfa/verify", body));
+        },
+      })
+      : null,
+    h("div", { class: "stack" },
+      methods.includes("passkey")
+        ? actor(t("use_passkey"), async () => enter(await secondStepWithPasskey(token, MODE)), "wide quiet")
+        : null,
+      other
+        ? button(t(other === "totp" ? "use_totp" : "use_recovery"),
+          () => showSecondStep(token, methods, other), "link")
+        : null),
+    h("p", { class: "links" }, link(t("back"), "#/"))));
+}
