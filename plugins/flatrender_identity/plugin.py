@@ -52,9 +52,9 @@ from flatrender_identity.services.oauth_accounts import OauthAccountService
 from flatrender_identity.services.oauth_flow import OauthFlowService
 from flatrender_identity.services.oauth_providers import ProviderService
 from flatrender_identity.services.one_time import OneTimeService
-from flatrender_identity.services.policies import PolicyService
 from flatrender_identity.services.passkey_sign_in import PasskeySignInService
 from flatrender_identity.services.passkeys import PasskeyService
+from flatrender_identity.services.policies import PolicyService
 from flatrender_identity.services.roles import RoleService
 from flatrender_identity.services.session_acts import SessionActService
 from flatrender_identity.services.sessions import SessionService
