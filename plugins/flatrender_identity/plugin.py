@@ -9,7 +9,7 @@ from litestar.di import Provide
 from flatrender.contracts import identity as contract
 from flatrender.contracts.notification import MessageRequested
 from flatrender.plugin import FlatRenderPlugin, Manifest
-from flatrender.security.ports import RoleLedger, SessionLedger, TenantResolver
+from flatrender.security.ports import FactorLedger, RoleLedger, SessionLedger, TenantResolver
 from flatrender.security.tokens import KeySource
 from flatrender_identity.cli import signing_keys, user
 from flatrender_identity.controllers.access import AccessController
@@ -42,6 +42,7 @@ from flatrender_identity.services.deletion import DeletionService
 from flatrender_identity.services.directory import DirectoryService
 from flatrender_identity.services.entitlements import EntitlementService
 from flatrender_identity.services.invitations import InvitationService
+from flatrender_identity.services.factors import FactorService
 from flatrender_identity.services.key_rotation import KeyRotation
 from flatrender_identity.services.keys import KeyService
 from flatrender_identity.services.links import LinkService
@@ -137,6 +138,7 @@ class IdentityPlugin(FlatRenderPlugin):
             contract.TenantDirectory,
             contract.TokenIssuer,
         ),
+            FactorLedger,
         emits=(
             contract.UserRegistered,
             contract.UserEmailVerified,
@@ -175,6 +177,7 @@ class IdentityPlugin(FlatRenderPlugin):
             contract.UserDirectory: directory,
             contract.TenantDirectory: directory,
             contract.TokenIssuer: self.context.get(KeyService),
+            FactorLedger: self.context.get(FactorService),
         }
 
     @classmethod

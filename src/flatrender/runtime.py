@@ -29,7 +29,7 @@ from flatrender.plugin import (
 )
 from flatrender.realtime import Hub
 from flatrender.security.outbound import OutboundDoor
-from flatrender.security.ports import RoleLedger, SessionLedger, TenantResolver
+from flatrender.security.ports import FactorLedger, RoleLedger, SessionLedger, TenantResolver
 from flatrender.security.secrets import Encryptor
 from flatrender.security.setup import SecurityServices
 from flatrender.security.tokens import KeySource
@@ -40,7 +40,13 @@ from flatrender.tasks.queue import QueueClient
 log = structlog.get_logger(__name__)
 
 #: What authentication asks of whichever context offers it, in every process.
-KERNEL_NEEDS: tuple[type[Any], ...] = (KeySource, SessionLedger, RoleLedger, TenantResolver)
+KERNEL_NEEDS: tuple[type[Any], ...] = (
+    KeySource,
+    SessionLedger,
+    RoleLedger,
+    FactorLedger,
+    TenantResolver,
+)
 
 
 @dataclass(kw_only=True)

@@ -39,6 +39,12 @@ SECTIONS = {
     "security_log": "SELECT kind, created_at, host(ip) AS address, user_agent, detail "
     "FROM identity.security_events WHERE tenant_id = :tenant AND user_id = :user "
     "ORDER BY created_at",
+    "second_factors": "SELECT kind, name, rp_id, created_at, last_used_at "
+    "FROM identity.mfa_factors WHERE tenant_id = :tenant AND user_id = :user "
+    "AND confirmed_at IS NOT NULL ORDER BY created_at",
+    "trusted_devices": "SELECT name, user_agent, host(last_ip) AS last_address, created_at, "
+    "last_used_at, expires_at FROM identity.trusted_devices "
+    "WHERE tenant_id = :tenant AND user_id = :user AND revoked_at IS NULL ORDER BY created_at",
     "sign_in_providers": "SELECT provider, email, created_at FROM identity.oauth_identities "
     "WHERE tenant_id = :tenant AND user_id = :user",
     "payments": "SELECT id, amount_minor, currency, status, created_at FROM identity.payments "

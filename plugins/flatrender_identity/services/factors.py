@@ -72,7 +72,7 @@ SELECT EXISTS (SELECT FROM identity.mfa_factors WHERE tenant_id = $1 AND user_id
 
 
 class FactorService:
-    """Rules that hold for every second factor."""
+    """Implements the kernel's ``FactorLedger``: rules that hold for every second factor."""
 
     def __init__(self, context: PluginContext) -> None:
         self._context = context

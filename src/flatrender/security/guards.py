@@ -1,10 +1,11 @@
 """Litestar guards: what a caller must be, beyond the credential that the route's ``opt`` names.
 
-A guard reads the principal and nothing else; what depends on rows is the service's business.
+A guard lets pass by the principal and nothing else; what depends on rows is the service's
+business. Only a refusal may ask a context, to say what would help.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from litestar.connection import ASGIConnection
@@ -21,10 +22,12 @@ from flatrender.security.errors import (
     WrongCredential,
 )
 from flatrender.security.permissions import Permission
+from flatrender.security.ports import FactorLedger
 from flatrender.security.principal import Principal, Role
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 Guard = Callable[[Connection, BaseRouteHandler], None]
+AsyncGuard = Callable[[Connection, BaseRouteHandler], Awaitable[None]]
 
 STEP_UP_SECONDS = 900
 STEP_UP_METHODS = ["totp", "passkey", "recovery_code"]
@@ -80,46 +83,54 @@ def requires_permission(permission: Permission) -> Guard:
     return guard
 
 
-def requires_step_up(
-    seconds: int | None = None,
-    methods: Iterable[str] = STEP_UP_METHODS,
-    clock: Clock | None = None,
-) -> Guard:
+def requires_step_up(seconds: int | None = None, clock: Clock | None = None) -> AsyncGuard:
     """Return a guard for sensitive acts: the second factor is at most ``seconds`` old; without,
     as old as the deployment's ``step_up_seconds`` allows.
 
-    403 ``step_up_required`` names ``methods``; a service that knows the user's own factors may
-    raise :class:`StepUpRequired` itself by :func:`check_step_up`.
+    403 ``step_up_required`` names what the caller has as second factors, where a context tells
+    (:class:`~flatrender.security.ports.FactorLedger`), else all there are.
     """
-    named = list(methods)
 
-    def guard(connection: Connection, _handler: BaseRouteHandler) -> None:
+    async def guard(connection: Connection, _handler: BaseRouteHandler) -> None:
         now = clock.now().timestamp() if clock else time.time()
         longest = _configured_step_up(connection) if seconds is None else seconds
-        check_step_up(principal_of(connection), now, seconds=longest, methods=named)
+        principal = principal_of(connection)
+        try:
+            check_step_up(principal, now, seconds=longest)
+        except StepUpRequired:
+            methods = await _methods_of(connection, principal)
+            raise StepUpRequired(methods, longest) from None
 
     return guard
 
 
+async def _methods_of(connection: Connection, principal: Principal) -> list[str]:
+    """Return the caller's own second factors."""
+    runtime = _runtime(connection)
+    ledger = runtime.port(FactorLedger) if runtime else None
+    if ledger is None or principal.user_id is None:
+        return STEP_UP_METHODS
+    found: list[str] = await ledger.methods(principal.tenant_id, principal.user_id)
+    return found
+
+
+def _runtime(connection: Connection) -> Any:
+    """Return the runtime of the app that serves the call, None for an app without one."""
+    return getattr(getattr(connection.scope.get("litestar_app"), "state", None), "runtime", None)
+
+
 def _configured_step_up(connection: Connection) -> int:
     """Return the setting of the app that serves the call, the default for an app without one."""
-    state = getattr(connection.scope.get("litestar_app"), "state", None)
-    runtime = getattr(state, "runtime", None)
+    runtime = _runtime(connection)
     return int(runtime.settings.security.step_up_seconds) if runtime else STEP_UP_SECONDS
 
 
-def check_step_up(
-    principal: Principal,
-    now: float,
-    *,
-    seconds: int = STEP_UP_SECONDS,
-    methods: Iterable[str] = STEP_UP_METHODS,
-) -> None:
+def check_step_up(principal: Principal, now: float, *, seconds: int = STEP_UP_SECONDS) -> None:
     """Raise :class:`StepUpRequired` unless the second factor is fresh at ``now`` (Unix)."""
     if principal.kind != "user":
         raise WrongCredential()
     if not 0 <= now - principal.mfa_at + 60 <= seconds + 60:  # a minute of skew to the future
-        raise StepUpRequired(list(methods), seconds)
+        raise StepUpRequired(STEP_UP_METHODS, seconds)
 
 
 def requires_scope(scope: str) -> Guard:

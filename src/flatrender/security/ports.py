@@ -30,6 +30,14 @@ class RoleLedger(Protocol):
         ...
 
 
+class FactorLedger(Protocol):
+    """What people can show as a second factor, in PostgreSQL."""
+
+    async def methods(self, tenant_id: UUID, user_id: UUID) -> list[str]:
+        """Return a user's own: of ``totp``, ``passkey``, ``recovery_code``; empty: none yet."""
+        ...
+
+
 class TenantResolver(Protocol):
     """Which tenant an anonymous call belongs to. Answers are cached for a minute."""
 

@@ -8,6 +8,7 @@ import pytest
 
 from flatrender.errors import DomainError
 from flatrender.security.guards import (
+    AsyncGuard,
     Guard,
     requires_node,
     requires_role,
@@ -38,10 +39,12 @@ def other(kind: Any, *scopes: str) -> Principal:
     return Principal(kind=kind, tenant_id=DEFAULT_TENANT_ID, scopes=frozenset(scopes))
 
 
-def code(guard: Guard, principal: Principal | None) -> str:
+async def code(guard: Guard | AsyncGuard, principal: Principal | None) -> str:
     connection: Any = SimpleNamespace(scope={} if principal is None else {"user": principal})
     try:
-        guard(connection, None)  # type: ignore[arg-type]  # no guard looks at the handler
+        passed = guard(connection, None)  # type: ignore[arg-type]  # no guard looks at the handler
+        if passed is not None:
+            await passed
     except DomainError as error:
         return error.code
     return "passes"
@@ -82,14 +85,37 @@ STEP_UP = requires_step_up(clock=CLOCK)
         (requires_system, person("admin", NOW), "wrong_credential"),
     ],
 )
-def test_guards(guard: Guard, principal: Principal | None, expected: str) -> None:
-    assert code(guard, principal) == expected
+async def test_guards(
+    guard: Guard | AsyncGuard, principal: Principal | None, expected: str
+) -> None:
+    assert await code(guard, principal) == expected
 
 
-def test_step_up_names_the_methods() -> None:
-    guard = requires_step_up(methods=["totp"], clock=CLOCK)
-    connection: Any = SimpleNamespace(scope={"user": person()}, headers={})
+class _Ledger:
+    async def methods(self, tenant_id: UUID, user_id: UUID) -> list[str]:
+        assert (tenant_id, user_id) == (DEFAULT_TENANT_ID, UUID(int=1))
+        return ["passkey"]
+
+
+async def _refused(runtime: Any) -> DomainError:
+    app = SimpleNamespace(state=SimpleNamespace(runtime=runtime))
+    connection: Any = SimpleNamespace(
+        scope={"user": person(), "litestar_app": app} if runtime else {"user": person()}
+    )
     with pytest.raises(DomainError) as caught:
-        guard(connection, None)  # type: ignore[arg-type]  # no guard looks at the handler
-    assert caught.value.status == 403
-    assert caught.value.extra == {"methods": ["totp"], "max_age_seconds": 900}
+        await STEP_UP(connection, None)  # type: ignore[arg-type]  # no guard looks at the handler
+    return caught.value
+
+
+async def test_step_up_names_the_callers_own_methods() -> None:
+    security = SimpleNamespace(step_up_seconds=600)
+    settings = SimpleNamespace(security=security)
+    known = SimpleNamespace(settings=settings, port=lambda port: _Ledger())
+    refused = await _refused(known)
+    assert (refused.status, refused.code) == (403, "step_up_required")
+    assert refused.extra == {"methods": ["passkey"], "max_age_seconds": 600}
+    nobody_tells = SimpleNamespace(settings=settings, port=lambda port: None)
+    for runtime in (nobody_tells, None):
+        refused = await _refused(runtime)
+        assert refused.extra is not None
+        assert refused.extra["methods"] == ["totp", "passkey", "recovery_code"]

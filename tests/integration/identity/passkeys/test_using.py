@@ -300,3 +300,35 @@ async def test_the_refusal_speaks_persian(keyed: Any) -> None:
     )
     refused(answer, 401, "invalid_passkey")
     assert answer.json()["title"] == "کلید عبور پذیرفته نشد"
+
+
+async def test_stepping_up_names_what_the_person_has(
+    platform: Platform, keyed: Any, bare: Any
+) -> None:
+    nothing = await bare()
+    path = "/v1/me/mfa/recovery-codes"
+    answer = await nothing.post(path)
+    refused(answer, 403, "step_up_required")
+    assert answer.json()["methods"] == []
+    someone = await keyed()
+    await platform.sql(
+        "UPDATE identity.sessions SET mfa_at = NULL WHERE user_id = $1", someone.person.id
+    )
+    renewed = await platform.client.post(
+        "/v1/auth/refresh", json={"refresh_token": someone.person.refresh_token}
+    )
+    someone.take(renewed.json())
+    answer = await someone.post(path)
+    refused(answer, 403, "step_up_required")
+    assert answer.json()["methods"] == ["passkey", "recovery_code"]
+    await platform.sql(
+        "UPDATE identity.mfa_recovery_codes SET used_at = now() WHERE user_id = $1",
+        someone.person.id,
+    )
+    assert (await someone.post(path)).json()["methods"] == ["passkey"]
+    await platform.sql(
+        "UPDATE identity.mfa_factors SET rp_id = 'elsewhere.example' WHERE user_id = $1",
+        someone.person.id,
+    )
+    assert (await someone.post(path)).json()["methods"] == []
+    assert (await someone.pending())["methods"] == []
