@@ -41,8 +41,8 @@ from flatrender_identity.services.data_exports import DataExportService
 from flatrender_identity.services.deletion import DeletionService
 from flatrender_identity.services.directory import DirectoryService
 from flatrender_identity.services.entitlements import EntitlementService
-from flatrender_identity.services.invitations import InvitationService
 from flatrender_identity.services.factors import FactorService
+from flatrender_identity.services.invitations import InvitationService
 from flatrender_identity.services.key_rotation import KeyRotation
 from flatrender_identity.services.keys import KeyService
 from flatrender_identity.services.links import LinkService
@@ -131,6 +131,7 @@ class IdentityPlugin(FlatRenderPlugin):
             KeySource,
             SessionLedger,
             RoleLedger,
+            FactorLedger,
             TenantResolver,
             contract.RenderEntitlements,
             contract.UploadEntitlements,
@@ -138,7 +139,6 @@ class IdentityPlugin(FlatRenderPlugin):
             contract.TenantDirectory,
             contract.TokenIssuer,
         ),
-            FactorLedger,
         emits=(
             contract.UserRegistered,
             contract.UserEmailVerified,
@@ -170,6 +170,7 @@ class IdentityPlugin(FlatRenderPlugin):
         return {
             KeySource: self.context.get(KeyService),
             SessionLedger: self.context.get(SessionService),
+            FactorLedger: self.context.get(FactorService),
             RoleLedger: self.context.get(RoleService),
             TenantResolver: directory,
             contract.RenderEntitlements: self.context.get(EntitlementService),
@@ -177,7 +178,6 @@ class IdentityPlugin(FlatRenderPlugin):
             contract.UserDirectory: directory,
             contract.TenantDirectory: directory,
             contract.TokenIssuer: self.context.get(KeyService),
-            FactorLedger: self.context.get(FactorService),
         }
 
     @classmethod
