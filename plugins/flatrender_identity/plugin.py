@@ -31,6 +31,7 @@ from flatrender_identity.controllers.oauth import OauthController
 from flatrender_identity.controllers.pages import LinkPageController
 from flatrender_identity.controllers.passkey_sign_in import PasskeySignInController
 from flatrender_identity.controllers.sign_in_page import DevelopmentPages, SignInPageController
+from flatrender_identity.controllers.users import UserController
 from flatrender_identity.handlers import SUBSCRIPTIONS
 from flatrender_identity.models import Base
 from flatrender_identity.services.accounts import AccountService
@@ -55,6 +56,7 @@ from flatrender_identity.services.oauth_providers import ProviderService
 from flatrender_identity.services.one_time import OneTimeService
 from flatrender_identity.services.passkey_sign_in import PasskeySignInService
 from flatrender_identity.services.passkeys import PasskeyService
+from flatrender_identity.services.people import PeopleService
 from flatrender_identity.services.policies import PolicyService
 from flatrender_identity.services.roles import RoleService
 from flatrender_identity.services.session_acts import SessionActService
@@ -73,6 +75,7 @@ _SERVICES: dict[str, type[Any]] = {
     "members": MemberService,
     "audit_views": AuditViews,
     "roles": RoleService,
+    "people": PeopleService,
     "data_exports": DataExportService,
     "deletion": DeletionService,
     "policies": PolicyService,
@@ -118,6 +121,7 @@ class IdentityPlugin(FlatRenderPlugin):
             MemberController,
             InvitationController,
             RoleController,
+            UserController,
             SigningKeyController,
             AuditController,
             LinkPageController,

@@ -29,6 +29,7 @@ class User(Base):
     external_id: Mapped[str | None]
     password_hash: Mapped[str | None]
     password_changed_at: Mapped[datetime | None]
+    password_must_change: Mapped[bool] = mapped_column(server_default=FetchedValue())
     role: Mapped[str] = mapped_column(server_default=FetchedValue())
     status: Mapped[str] = mapped_column(server_default=FetchedValue())
     display_name: Mapped[str] = mapped_column(server_default=FetchedValue())
