@@ -173,4 +173,4 @@ async def sweep(context: PluginContext, _payload: Nothing) -> None:
 DELIVER = Task(
     name="notification.deliver", queue="messages", handler=deliver, payload=Deliver, timeout=60.0
 )
-SWEEP = Task(name="notification.sweep", queue="cleanup", handler=sweep, max_attempts=1)
+SWEEP = Task(name="notification.sweep", queue="cleanup", handler=sweep, max_attempts=1, alone=True)

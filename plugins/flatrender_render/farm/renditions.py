@@ -198,7 +198,12 @@ RENDITION = Task(
     backoff=1.0,
 )
 RENDITION_SWEEP = Task(
-    name="render.rendition_sweep", queue="cleanup", handler=sweep, timeout=60.0, max_attempts=1
+    name="render.rendition_sweep",
+    queue="cleanup",
+    handler=sweep,
+    timeout=60.0,
+    max_attempts=1,
+    alone=True,
 )
 TASKS = (RENDITION, RENDITION_SWEEP)
 SCHEDULES = (Schedule(task=RENDITION_SWEEP, every=10.0),)

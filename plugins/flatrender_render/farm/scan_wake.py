@@ -58,7 +58,12 @@ SCAN = Task(
     backoff=1.0,
 )
 SWEEP = Task(
-    name="render.sweep_scans", queue="cleanup", handler=sweep, timeout=60.0, max_attempts=1
+    name="render.sweep_scans",
+    queue="cleanup",
+    handler=sweep,
+    timeout=60.0,
+    max_attempts=1,
+    alone=True,
 )
 
 TASKS = (SCAN, SWEEP)

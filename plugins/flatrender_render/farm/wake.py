@@ -128,7 +128,14 @@ SNAPSHOT = Task(
     max_attempts=3,
     backoff=0.5,
 )
-SWEEP = Task(name="render.sweep", queue="cleanup", handler=sweep, timeout=60.0, max_attempts=1)
+SWEEP = Task(
+    name="render.sweep",
+    queue="cleanup",
+    handler=sweep,
+    timeout=60.0,
+    max_attempts=1,
+    alone=True,
+)
 SETTLE = Task(name="render.settle_overdue", queue="cleanup", handler=settle_overdue, timeout=300.0)
 
 TASKS = (WORK, SNAPSHOT, SWEEP, SETTLE)

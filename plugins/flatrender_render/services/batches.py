@@ -375,7 +375,7 @@ STOP = Task(
 TOLD = Task(
     name="render.batch_told", queue="default", handler=tell, payload=BatchWake, max_attempts=1
 )
-SWEEP = Task(name="render.batch_sweep", queue="cleanup", handler=sweep, max_attempts=1)
+SWEEP = Task(name="render.batch_sweep", queue="cleanup", handler=sweep, max_attempts=1, alone=True)
 TASKS = (EXPAND, STOP, TOLD, SWEEP)
 SCHEDULES = (Schedule(task=SWEEP, every=30.0),)
 SUBSCRIPTIONS = (

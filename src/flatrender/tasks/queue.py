@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 from arq.connections import ArqRedis, RedisSettings, create_pool
-from arq.constants import in_progress_key_prefix
+from arq.constants import in_progress_key_prefix, job_key_prefix
 
 from flatrender.tasks.task import QueueName
 
@@ -155,11 +155,14 @@ class QueueClient:
             async with redis.pipeline(transaction=False) as pipe:
                 for one in ids:
                     pipe.exists(in_progress_key_prefix + one)
-                running = await pipe.execute()
-            for one, runs in zip(ids, running, strict=True):
-                if not runs:
+                    pipe.exists(job_key_prefix + one)
+                known = await pipe.execute()
+            for one, runs, lies in zip(ids, known[::2], known[1::2], strict=True):
+                if runs:
+                    continue
+                if not lies:
                     await self.enqueue_task(context, queue, name, payload, job_id=one)
-                    count -= 1
+                count -= 1
 
     async def close(self) -> None:
         """Close the connections, for good."""

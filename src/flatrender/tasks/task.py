@@ -44,7 +44,8 @@ class Task:
 
     ``handler`` is idempotent: it may run twice. After ``max_attempts`` failures, with a back-off
     of ``backoff * 2**(n-1)`` seconds (at most ``backoff_max``), the task lies in the context's
-    dead letters, from where it can be replayed. ``timeout`` in seconds.
+    dead letters, from where it can be replayed. ``timeout`` in seconds. One that is ``alone`` ends
+    at once where its like is still running in the same process: sweeps, which come again anyway.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Task:
     max_attempts: int = 8
     backoff: float = 2.0
     backoff_max: float = 3600.0
+    alone: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,13 +54,22 @@ class Runner:
         self._context = context
         self._queue_client = queue_client
         self._scale = context.infra.settings.core.time_scale
+        self._alone: set[str] = set()
 
     def task_function(self, task: Task) -> Any:
         """Return the arq function that runs ``task``."""
 
         async def run(arq: dict[Any, Any], payload: bytes, headers: dict[str, str]) -> None:
             async def work() -> None:
-                await task.handler(self._context, msgspec.json.decode(payload, type=task.payload))
+                given = msgspec.json.decode(payload, type=task.payload)
+                if not task.alone:
+                    await task.handler(self._context, given)
+                elif task.name not in self._alone:
+                    self._alone.add(task.name)
+                    try:
+                        await task.handler(self._context, given)
+                    finally:
+                        self._alone.discard(task.name)
 
             await self._attempt(
                 arq,

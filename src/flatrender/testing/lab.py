@@ -121,6 +121,7 @@ async def read_note(_context: PluginContext, work: UnitOfWork, told: Delivered) 
 WORK = Task(
     name="lab.work", queue="default", handler=do_work, payload=Work, max_attempts=3, backoff=0.2
 )
+ALONE = Task(name="lab.alone", queue="default", handler=do_work, payload=Work, alone=True)
 HANG = Task(name="lab.hang", queue="default", handler=do_hang, payload=Work, timeout=30.0)
 
 
@@ -128,7 +129,7 @@ class LabPlugin(FlatRenderPlugin):
     """Writes notes."""
 
     manifest: ClassVar[Manifest] = Manifest(
-        name="lab", schema="lab", summary="Notes.", tasks=(WORK, HANG), emits=(NoteWritten,)
+        name="lab", schema="lab", summary="Notes.", tasks=(WORK, ALONE, HANG), emits=(NoteWritten,)
     )
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 import pytest
+from arq.constants import job_key_prefix
 from click.testing import CliRunner, Result
 
 from flatrender import plugin as plugin_module
@@ -19,7 +20,7 @@ from flatrender.cli.dead_letters import dead_letters
 from flatrender.tasks import worker as worker_module
 from flatrender.tasks.queue import Job
 from flatrender.tasks.task import RetryLater
-from flatrender.testing.lab import HANG, WORK, Lab, Script, Work
+from flatrender.testing.lab import ALONE, HANG, WORK, Lab, Script, Work
 from flatrender.testing.waiting import until
 
 Inspect = Callable[..., Awaitable[list[asyncpg.Record]]]
@@ -139,6 +140,39 @@ async def test_a_task_that_asks_for_later_and_counts_uses_up_its_attempts(
         (letter,) = await until(_letters(inspect))
     assert letter["attempts"] == WORK.max_attempts == lab_script.calls.count("again")
     assert letter["tenant_id"] == tenant
+
+
+async def test_a_task_that_is_alone_does_not_run_beside_itself(
+    lab: Lab, lab_script: Script, inspect: Inspect, tenant: UUID
+) -> None:
+    gate = lab_script.gates["first"] = asyncio.Event()
+    queue = lab.runtime.infra.queue
+    redis = await queue.redis()
+
+    async def ask(text: str) -> None:
+        order = Work(text=text, tenant_id=tenant)
+        await queue.enqueue_task("lab", ALONE.queue, ALONE.name, order, job_id=f"{tenant}:{text}")
+
+    async def over(text: str) -> bool:
+        return not await redis.exists(f"{job_key_prefix}{tenant}:{text}")
+
+    async def wrote_two() -> bool:
+        return len(await _texts(inspect, tenant)()) == 2
+
+    async with lab.worker():
+        await ask("first")
+        await until(lambda: _truth("first" in lab_script.calls))
+        await ask("second")
+        await until(lambda: over("second"))
+        gate.set()
+        await until(lambda: over("first"))
+        await ask("third")
+        await until(wrote_two)
+    assert await _texts(inspect, tenant)() == ["first", "third"]
+
+
+async def _truth(value: bool) -> bool:
+    return value
 
 
 async def test_a_payload_that_no_longer_fits_is_buried_not_lost(lab: Lab, inspect: Inspect) -> None:

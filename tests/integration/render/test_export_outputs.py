@@ -1,5 +1,6 @@
 """Finished videos and what follows: further formats, the end of exports, deletion."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -98,7 +99,8 @@ async def test_frames_do_not_wait_behind_a_transcode(lot: Any) -> None:
         await finished(lot, customer)
         assert await begun()
     finally:
-        os.kill(process.process.pid, signal.SIGCONT)
+        with contextlib.suppress(ProcessLookupError):  # a slow machine may have given it up
+            os.kill(process.process.pid, signal.SIGCONT)
     (gif,) = await made(customer, export, 1)
     assert gif["state"] == "Done"
 

@@ -32,6 +32,12 @@ FROM render.render_jobs j, generate_series(0, $3::int - 1) n
 WHERE j.engine = $1 AND j.user_id = $2
   AND NOT EXISTS (SELECT FROM render.frame_jobs f WHERE f.job_id = j.id)
 """
+_LEFT = (
+    "UPDATE render.frame_jobs SET state = 'Cancelled', lease_until = NULL, finished_at = now() "
+    "WHERE engine = ANY ($1::text[]) AND state IN ('Waiting', 'Claimed')",
+    "UPDATE render.render_jobs SET step = 'Cancelled', finished_at = now() "
+    "WHERE engine = ANY ($1::text[]) AND step NOT IN ('Done', 'Failed', 'Cancelled')",
+)
 COMPOSITION = {
     "width": 640,
     "height": 360,
@@ -48,7 +54,9 @@ async def farm(database_settings: DatabaseSettings) -> AsyncIterator["Farm"]:
     database = ContextDatabase(
         database_settings, context="render", schema="render", clock=SystemClock()
     )
-    yield Farm(database)
+    found = Farm(database)
+    yield found
+    await found.forget_work()
     await database.close()
 
 
@@ -57,7 +65,19 @@ class Farm:
 
     def __init__(self, database: ContextDatabase) -> None:
         self.db = database
-        self.engine = f"engine-{uuid4().hex[:12]}"
+        self.engines: list[str] = []
+        self.engine = self._new_engine()
+
+    def _new_engine(self) -> str:
+        self.engines.append(f"engine-{uuid4().hex[:12]}")
+        return self.engines[-1]
+
+    async def forget_work(self) -> None:
+        """End what waits: the workers of this database's platform are woken for it for ever."""
+        async with self.db.system("test") as work:
+            await work.execute("SET LOCAL statement_timeout = '5min'")  # one test leaves 100,000
+            for statement in _LEFT:
+                await work.execute(statement, self.engines)
 
     async def node(self, *, slots: int = 1) -> UUID:
         """Register a node."""
@@ -73,7 +93,7 @@ class Farm:
 
     async def queue(self) -> "Queue":
         """Return an empty queue of its own, with one node."""
-        self.engine = f"engine-{uuid4().hex[:12]}"
+        self.engine = self._new_engine()
         return Queue(self, await self.node())
 
     async def job(self, *, pieces: int = 2, tenant: UUID = DEFAULT_TENANT_ID) -> UUID:
