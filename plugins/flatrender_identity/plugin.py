@@ -43,6 +43,7 @@ from flatrender_identity.services.deletion import DeletionService
 from flatrender_identity.services.directory import DirectoryService
 from flatrender_identity.services.entitlements import EntitlementService
 from flatrender_identity.services.factors import FactorService
+from flatrender_identity.services.factors import FactorService
 from flatrender_identity.services.invitations import InvitationService
 from flatrender_identity.services.key_rotation import KeyRotation
 from flatrender_identity.services.keys import KeyService
@@ -58,6 +59,7 @@ from flatrender_identity.services.passkey_sign_in import PasskeySignInService
 from flatrender_identity.services.passkeys import PasskeyService
 from flatrender_identity.services.people import PeopleService
 from flatrender_identity.services.policies import PolicyService
+from flatrender_identity.services.recovery_codes import RecoveryCodeService
 from flatrender_identity.services.roles import RoleService
 from flatrender_identity.services.session_acts import SessionActService
 from flatrender_identity.services.sessions import SessionService
@@ -84,6 +86,8 @@ _SERVICES: dict[str, type[Any]] = {
     "contacts": ContactService,
     "credentials": CredentialService,
     "mfa": MfaService,
+    "factors": FactorService,
+    "recovery_codes": RecoveryCodeService,
     "keys": KeyService,
     "rotation": KeyRotation,
     "passkeys": PasskeyService,

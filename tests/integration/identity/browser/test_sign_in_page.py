@@ -64,7 +64,7 @@ async def _log_in(tab: Any, address: str) -> None:
 
 async def _arm(tab: Any) -> tuple[pyotp.TOTP, list[str]]:
     """Set an authenticator app up; returns it and the recovery codes."""
-    await tab.press("button", "Set up")
+    await tab.press("button", "Set up an authenticator app")
     assert await tab.until("document.querySelector('.qr')?.naturalWidth > 50")
     totp = pyotp.TOTP(await tab.run("document.querySelector('#secret').textContent"))
     # Codes of the step before, this one and the next are right, each once: none need be waited for.
@@ -73,7 +73,7 @@ async def _arm(tab: Any) -> tuple[pyotp.TOTP, list[str]]:
     await tab.find("heading", "Recovery codes")
     codes = await tab.run("[...document.querySelectorAll('#codes li')].map((e) => e.textContent)")
     await tab.press("button", "I have kept them")
-    await tab.sees("On.")
+    await tab.sees("10 recovery codes are left.")
     return totp, codes
 
 
@@ -133,6 +133,81 @@ async def test_from_registering_to_a_second_factor_and_sessions(
     await other.press("button", "New recovery codes")
     await other.sees("The session has ended")
     await tab.sees("Two-step sign-in turned on")
+    _clean(tab)
+
+
+async def test_a_passkey_is_made_signs_in_and_is_removed(site: Any, tab: Any, shoot: Shoot) -> None:
+    await _english(tab, site)
+    await tab.authenticator()
+    await tab.press("button", "Sign in with a passkey")  # there is none yet
+    await tab.sees("The passkey was not used.")
+    address = await _register(tab, site)
+    await _log_in(tab, address)
+    await tab.press("button", "Add a passkey")
+    await tab.find("heading", "Add a passkey")
+    await tab.fill("Name of the passkey", "Sara's key")
+    await tab.key("Enter")
+    await tab.find("heading", "Is it you?")
+    await tab.fill("Password", "not the password of this account")
+    await tab.press("button", "Confirm")
+    await tab.sees("This needs the present password")
+    await tab.fill("Password", PASSWORD)
+    await tab.press("button", "Confirm")
+    await tab.find("heading", "Recovery codes")
+    await shoot(tab, "en-recovery-codes")
+    await tab.press("button", "I have kept them")
+    await tab.sees("The passkey was added.")
+    await tab.sees("Sara's key")
+    await shoot(tab, "en-passkeys")
+
+    await tab.press("button", "Log out")
+    await tab.press("button", "Sign in with a passkey")
+    await tab.find("heading", "Hello, Sara")
+    await tab.sees("Sara's key")
+    await tab.press("button", "Log out")
+    await _log_in(tab, address)
+    await tab.find("heading", "Second step")
+    await tab.press("button", "Use a passkey")
+    await tab.find("heading", "Hello, Sara")
+
+    await tab.press("button", "Remove: Sara's key")  # the last factor: the session goes with it
+    await tab.sees("Two-step sign-in is off; sign in again.")
+    await tab.press("button", "Sign in with a passkey")
+    await tab.sees("The passkey was not accepted")
+    await _log_in(tab, address)
+    await tab.find("heading", "Hello, Sara")
+    await tab.sees("Passkey removed")
+    _clean(tab)
+
+
+async def test_a_sensitive_act_asks_for_the_factor_again(site: Any, tab: Any) -> None:
+    await _english(tab, site)
+    address = await _register(tab, site)
+    await _log_in(tab, address)
+    totp, codes = await _arm(tab)
+    await site.platform.sql(
+        "UPDATE identity.sessions s SET mfa_at = now() - interval '1 hour' "
+        "FROM identity.users u WHERE u.id = s.user_id AND u.email_key = $1",
+        address,
+    )
+    await tab.run(
+        "fetch('/v1/auth/csrf').then((a) => a.json()).then((told) => fetch("
+        "'/v1/auth/refresh', {method: 'POST', body: '{}', headers: {'Content-Type': "
+        "'application/json', 'X-CSRF-Token': told.csrf_token}}))"
+    )
+    await tab.press("button", "New recovery codes")
+    await tab.find("heading", "Is it you?")
+    field = "Code of your authenticator app / Recovery code"
+    await tab.fill(field, "AAAAA-AAAAA")
+    await tab.press("button", "Confirm")
+    await tab.sees("The code is not right")
+    await tab.fill(field, totp.now())
+    await tab.press("button", "Confirm")
+    await tab.find("heading", "Recovery codes")
+    fresh = await tab.run("[...document.querySelectorAll('#codes li')].map((e) => e.textContent)")
+    assert not set(fresh) & set(codes)
+    await tab.key("Escape")
+    await tab.sees("10 recovery codes are left.")
     _clean(tab)
 
 
