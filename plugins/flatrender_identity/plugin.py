@@ -27,6 +27,7 @@ from flatrender_identity.controllers.my_identities import MyIdentityController
 from flatrender_identity.controllers.my_passkeys import MyPasskeyController
 from flatrender_identity.controllers.my_security import MySecurityController
 from flatrender_identity.controllers.my_sessions import MySessionController
+from flatrender_identity.controllers.my_trusted_devices import MyTrustedDeviceController
 from flatrender_identity.controllers.oauth import OauthController
 from flatrender_identity.controllers.pages import LinkPageController
 from flatrender_identity.controllers.passkey_sign_in import PasskeySignInController
@@ -42,7 +43,6 @@ from flatrender_identity.services.data_exports import DataExportService
 from flatrender_identity.services.deletion import DeletionService
 from flatrender_identity.services.directory import DirectoryService
 from flatrender_identity.services.entitlements import EntitlementService
-from flatrender_identity.services.factors import FactorService
 from flatrender_identity.services.factors import FactorService
 from flatrender_identity.services.invitations import InvitationService
 from flatrender_identity.services.key_rotation import KeyRotation
@@ -64,6 +64,7 @@ from flatrender_identity.services.roles import RoleService
 from flatrender_identity.services.session_acts import SessionActService
 from flatrender_identity.services.sessions import SessionService
 from flatrender_identity.services.sign_in import SignInService
+from flatrender_identity.services.trusted_devices import TrustedDeviceService
 from flatrender_identity.tasks import SCHEDULES, TASKS
 
 _SERVICES: dict[str, type[Any]] = {
@@ -91,6 +92,7 @@ _SERVICES: dict[str, type[Any]] = {
     "keys": KeyService,
     "rotation": KeyRotation,
     "passkeys": PasskeyService,
+    "trusted_devices": TrustedDeviceService,
     "passkey_sign_ins": PasskeySignInService,
     "listing": ListingService,
     "directory": DirectoryService,
@@ -118,6 +120,7 @@ class IdentityPlugin(FlatRenderPlugin):
             MyDataController,
             MyIdentityController,
             MyPasskeyController,
+            MyTrustedDeviceController,
             PasskeySignInController,
             PolicyController,
             AdminOauthController,

@@ -30,6 +30,7 @@ class TenantPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``link_page``: the frontend's page that links in mails open, the token in its fragment.
     ``passkey_rp_id``: the tenant's own host name that its people's passkeys are made for; passkeys
     of another host no longer work then. ``passkey_origins``: its pages that may ask for them.
+    ``trusted_device_days``: for how long people may trust a device; 0: not at all.
     """
 
     session_idle_seconds: Annotated[int, Meta(ge=5 * _MINUTE, le=90 * _DAY)] | None = None
@@ -41,6 +42,7 @@ class TenantPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
         list[Annotated[str, Meta(min_length=3, max_length=253)]], Meta(max_length=100)
     ] = []
     link_page: Annotated[str, Meta(max_length=500)] | None = None
+    trusted_device_days: Annotated[int, Meta(ge=0, le=365)] | None = None
     passkey_rp_id: Annotated[str, Meta(max_length=253)] | None = None
     passkey_origins: Annotated[list[Annotated[str, Meta(max_length=300)]], Meta(max_length=20)] = []
 

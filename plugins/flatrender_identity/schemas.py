@@ -55,6 +55,8 @@ class LoginBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     ``device`` is a name for the list of sessions. ``device_token``, of an earlier answer, keeps
     a device's tries its own: nobody who guesses at the account can use them up.
+    ``trusted_device_token``: of a device that need not show the second factor; a browser has it
+    as a cookie.
     """
 
     identifier: Email | None = None
@@ -62,6 +64,7 @@ class LoginBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     password: Password
     device: Annotated[str, Meta(max_length=120)] | None = None
     device_token: Annotated[str, Meta(max_length=200)] | None = None
+    trusted_device_token: Annotated[str, Meta(max_length=100)] | None = None
     mode: SessionMode = "token"
 
     def __post_init__(self) -> None:
@@ -85,6 +88,7 @@ class TokenAnswer(Struct, frozen=True, kw_only=True):
     """Tokens of an open session. Lives in seconds.
 
     ``device_token`` opens nothing; keep it after logging out and send it with the next login.
+    ``trusted_device_token`` comes where the device is trusted from now on; the same for it.
     """
 
     access_token: str
@@ -94,6 +98,7 @@ class TokenAnswer(Struct, frozen=True, kw_only=True):
     expires_in: int
     refresh_expires_in: int
     user: Me
+    trusted_device_token: str | None = None
     mfa_required: Literal[False] = False
 
 
@@ -121,10 +126,12 @@ class CsrfAnswer(Struct, frozen=True):
 
 class MfaAnswer(Struct, frozen=True, kw_only=True):
     """The password was right; show one of ``methods`` (``totp``, ``passkey``, ``recovery_code``)
-    with ``mfa_token`` at ``/v1/auth/mfa/verify``."""
+    with ``mfa_token`` at ``/v1/auth/mfa/verify``. ``trust_days``: for how long the device can be
+    trusted with it, 0: not."""
 
     mfa_token: str
     methods: list[str]
+    trust_days: int
     mfa_required: Literal[True] = True
 
 

@@ -57,6 +57,7 @@ class LinkSignInBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     identifier: Identifier | None = None
     code: Code | None = None
     device: Annotated[str, Meta(max_length=120)] | None = None
+    trusted_device_token: Annotated[str, Meta(max_length=100)] | None = None
     mode: SessionMode = "token"
 
     def __post_init__(self) -> None:

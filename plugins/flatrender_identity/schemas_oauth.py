@@ -29,6 +29,7 @@ class RedeemBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     code: LinkToken
     device: Annotated[str, Meta(max_length=120)] | None = None
+    trusted_device_token: Annotated[str, Meta(max_length=100)] | None = None
     mode: SessionMode = "token"
 
     def __post_init__(self) -> None:

@@ -12,9 +12,13 @@ class IdentitySettings(Struct, frozen=True, kw_only=True):
     ``passkey_rp_id`` is the host name that passkeys are made for; empty: the host of
     ``FLATRENDER_HTTP_PUBLIC_URL``, and ``localhost`` where that is an IP address.
     ``passkey_origins`` are the pages that may ask for them; empty: those of the public URL and of
-    ``FLATRENDER_HTTP_CORS_ORIGINS`` on that host and below."""
+    ``FLATRENDER_HTTP_CORS_ORIGINS`` on that host and below.
+
+    ``trusted_device_days``: how long a device that its owner trusts is not asked for the second
+    factor; 0 forbids it."""
 
     deletion_grace_days: Annotated[int, Meta(ge=1, le=90)] = 30
     signing_key_days: Annotated[int, Meta(ge=1, le=365)] = 90
     passkey_rp_id: str = ""
     passkey_origins: list[str] = []
+    trusted_device_days: Annotated[int, Meta(ge=0, le=365)] = 30

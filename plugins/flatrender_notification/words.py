@@ -79,6 +79,14 @@ MESSAGES: dict[str, Words] = {
         body_en="Its name: {name}. Other devices were signed out. If this was not you, change your "
         "password now.",
     ),
+    "device_trusted": Words(
+        title_fa="یک دستگاه مورد اعتماد شما شد",
+        title_en="You trust a device from now on",
+        body_fa="{device}. تا {days} روز در آن عامل دوم پرسیده نمی‌شود. اگر کار شما نبود، همین حالا "
+        "گذرواژه‌تان را عوض کنید.",
+        body_en="{device}. No second factor is asked for there for {days} day(s). If this was not "
+        "you, change your password now.",
+    ),
     "passkey_copied": Words(
         title_fa="شاید از کلید عبور شما نسخه‌ای ساخته شده است",
         title_en="A passkey of yours may have been copied",

@@ -183,7 +183,10 @@ class AccessController(Controller):
         answers.check(request, data.mode)
         proof = await proof_of(one_time, principal.tenant_id, data, "magic_link")
         outcome = await sign_ins.by_link(
-            proof, user_agent=request.headers.get("user-agent", ""), device=data.device
+            proof,
+            user_agent=request.headers.get("user-agent", ""),
+            device=data.device,
+            trusted=answers.trusted(request, data.mode, data.trusted_device_token),
         )
         return await answers.signed_in(outcome, data.mode)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from litestar import Request, Response
 from litestar.datastructures import Cookie
+from msgspec import structs
 
 from flatrender.plugin import PluginContext
 from flatrender.security.cookies import is_cookie_call
@@ -22,8 +23,12 @@ from flatrender_identity.services.accounts import AccountService
 from flatrender_identity.services.passkeys import ConfirmedPasskey
 from flatrender_identity.services.sessions import SessionService, Tokens
 from flatrender_identity.services.sign_in import MfaPending
+from flatrender_identity.services.trusted_devices import Trust
 
 Call = Request[Any, Any, Any]
+
+#: The cookie of a trusted device.
+TRUSTED = "fr_trusted"
 
 
 class SessionAnswers:
@@ -45,14 +50,30 @@ class SessionAnswers:
     ) -> Response[TokenAnswer | BrowserAnswer | MfaAnswer]:
         """Return what signing in came to: a session, or the question for the second factor."""
         if isinstance(outcome, MfaPending):
-            return Response(MfaAnswer(mfa_token=outcome.mfa_token, methods=outcome.methods))
+            return Response(
+                MfaAnswer(
+                    mfa_token=outcome.mfa_token,
+                    methods=outcome.methods,
+                    trust_days=outcome.trust_days,
+                )
+            )
         return Response(await self._held(outcome, mode), cookies=self._cookies(outcome, mode))
 
+    def trusted(self, request: Call, mode: SessionMode, token: str | None) -> str | None:
+        """Return the token of a trusted device, as the client's mode has it travel."""
+        return self._browser.kept(request.scope, TRUSTED) if mode == "browser" else token
+
     async def opened(
-        self, tokens: Tokens, mode: SessionMode
+        self, tokens: Tokens, mode: SessionMode, trust: Trust | None = None
     ) -> Response[TokenAnswer | BrowserAnswer]:
-        """Return the tokens with the user they belong to, in the mode that the client chose."""
-        return Response(await self._held(tokens, mode), cookies=self._cookies(tokens, mode))
+        """Return the tokens with the user they belong to, in the mode that the client chose;
+        ``trust``: the device is trusted from now on."""
+        held, cookies = await self._held(tokens, mode), self._cookies(tokens, mode)
+        if trust is not None and isinstance(held, TokenAnswer):
+            held = structs.replace(held, trusted_device_token=trust.token)
+        elif trust is not None:
+            cookies.append(self._browser.keep(TRUSTED, trust.token, trust.seconds))
+        return Response(held, cookies=cookies)
 
     async def replaced(
         self, request: Call, tokens: Tokens

@@ -101,6 +101,7 @@ class AuthController(Controller):
             user_agent=request.headers.get("user-agent", ""),
             device=data.device,
             device_token=data.device_token,
+            trusted=answers.trusted(request, data.mode, data.trusted_device_token),
         )
         return await answers.signed_in(outcome, data.mode)
 
@@ -123,15 +124,17 @@ class AuthController(Controller):
         mfa: NamedDependency[MfaService],
     ) -> Response[TokenAnswer | BrowserAnswer]:
         """Send a TOTP or recovery code, or a passkey, for a login that answered ``mfa_required``;
-        `mode` as there."""
+        `mode` as there. `trust_device` asks not to be asked again on this device for a while: the
+        answer holds a token of it, or a cookie does."""
         answers.check(request, data.mode)
-        tokens = await mfa.finish_login(
+        tokens, trust = await mfa.finish_login(
             data.mfa_token,
             Shown(code=data.code or "", passkey=data.passkey),
             user_agent=request.headers.get("user-agent", ""),
             device=data.device,
+            trust=data.trust_device,
         )
-        return await answers.opened(tokens, data.mode)
+        return await answers.opened(tokens, data.mode, trust)
 
     @post(
         "/refresh",

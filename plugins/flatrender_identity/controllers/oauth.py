@@ -204,7 +204,10 @@ class OauthController(Controller):
         second factor; `mode` as in logging in. A code is good once, for a minute."""
         answers.check(request, data.mode)
         outcome = await oauth.redeem(
-            data.code, user_agent=request.headers.get("user-agent", ""), device=data.device
+            data.code,
+            user_agent=request.headers.get("user-agent", ""),
+            device=data.device,
+            trusted=answers.trusted(request, data.mode, data.trusted_device_token),
         )
         return await answers.signed_in(outcome, data.mode)
 

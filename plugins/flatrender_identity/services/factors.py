@@ -20,6 +20,7 @@ from flatrender_identity.services.challenges import CHALLENGE_WRONG
 from flatrender_identity.services.recovery_codes import RecoveryCodeService
 from flatrender_identity.services.relying_party import RelyingPartyService
 from flatrender_identity.services.sessions import end_all
+from flatrender_identity.services.trusted_devices import end_trust
 
 ACCOUNT_WRONG = 10
 LOCK = timedelta(minutes=15)
@@ -113,8 +114,9 @@ class FactorService:
             raise StepUpRequired(methods, seconds) from None
 
     async def added(self, work: UnitOfWork, user_id: UUID) -> list[str]:
-        """Note a factor that counts from now on; returns the recovery codes that come with the
-        first one. The account is locked."""
+        """Note a factor that counts from now on, and end the trust in devices; returns the
+        recovery codes that come with the first one. The account is locked."""
+        await end_trust(work, user_id)
         first = await work.execute(_FIRST, tenant=work.tenant, user=user_id)
         if first.first() is None:
             return []
@@ -125,7 +127,9 @@ class FactorService:
     ) -> tuple[bool, list[UUID]]:
         """Note a factor that is gone: sessions end, because what one may do was decided with the
         factor in; ``session_id`` stays while another factor is left. With the last one recovery
-        codes go. Returns whether one is left, and the sessions that died, for the gate."""
+        codes go. No device is trusted any longer. Returns whether one is left, and the sessions
+        that died, for the gate."""
+        await end_trust(work, user_id)
         left = await work.execute(_LEFT, tenant=work.tenant, user=user_id)
         enabled = bool(left.scalar_one())
         if not enabled:

@@ -35,6 +35,7 @@ from flatrender_identity.services.recovery_codes import RecoveryCodeService
 from flatrender_identity.services.relying_party import RelyingPartyService
 from flatrender_identity.services.security_log import record, tell_owner
 from flatrender_identity.services.sessions import SessionService, Tokens, role_named
+from flatrender_identity.services.trusted_devices import Trust, TrustedDeviceService, end_trust
 
 STEP_SECONDS = 30
 
@@ -147,9 +148,16 @@ class MfaService:
         return request_options(party, await self._challenges.ask_pending(login), known)
 
     async def finish_login(
-        self, mfa_token: str, shown: Shown, *, user_agent: str, device: str | None
-    ) -> Tokens:
-        """Finish a login by the second factor.
+        self,
+        mfa_token: str,
+        shown: Shown,
+        *,
+        user_agent: str,
+        device: str | None,
+        trust: bool = False,
+    ) -> tuple[Tokens, Trust | None]:
+        """Finish a login by the second factor; ``trust`` asks that this device need not show it
+        again for a while, where that is allowed.
 
         Raises :class:`InvalidMfaToken`, :class:`InvalidMfaCode`, :class:`InvalidPasskey` or
         :class:`MfaLocked`.
@@ -162,7 +170,7 @@ class MfaService:
             party = await self._context.get(RelyingPartyService).of(tenant_id)
             asked = _Asked(party, await self._challenges.take_pending(login))
         method = await self._prove(tenant_id, login.user_id, shown, asked, login)
-        return await self._context.get(SessionService).open(
+        tokens = await self._context.get(SessionService).open(
             tenant_id,
             login.user_id,
             role=role_named(login.role),
@@ -172,6 +180,10 @@ class MfaService:
             device=device,
             mfa_at=self._context.clock.now(),
         )
+        if not trust:
+            return tokens, None
+        devices = self._context.get(TrustedDeviceService)
+        return tokens, await devices.trust(tenant_id, login.user_id, login.role, tokens.session_id)
 
     async def ask_step_up(self, principal: Principal) -> BegunSignIn:
         """Ask a browser for a passkey for step-up."""
@@ -246,6 +258,7 @@ class MfaService:
             if not await self._factors.lock(work, principal.user_id):
                 raise NotFound()
             codes = await self._codes.renew(work, principal.user_id)
+            await end_trust(work, principal.user_id)
             await self._tell(work, principal.user_id, "recovery_codes_renewed")
         return codes
 

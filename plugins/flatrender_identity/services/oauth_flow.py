@@ -132,14 +132,14 @@ class OauthFlowService:
         return f"{page}#{urlencode(fragment)}"
 
     async def redeem(
-        self, code: str, *, user_agent: str, device: str | None
+        self, code: str, *, user_agent: str, device: str | None, trusted: str | None = None
     ) -> Tokens | MfaPending:
         """Open the session that a one-time code stands for. Raises :class:`InvalidCode`."""
         tenant_id = await self._tenant_of(code)
         async with self._db.unit_of_work(tenant_id) as work:
             stepped = await self._burn(work, code, "sign_in")
         return await self._context.get(SignInService).by_provider(
-            tenant_id, stepped.user_id, user_agent=user_agent, device=device
+            tenant_id, stepped.user_id, user_agent=user_agent, device=device, trusted=trusted
         )
 
     async def begin_link(

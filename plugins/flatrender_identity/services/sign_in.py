@@ -16,6 +16,7 @@ from flatrender_identity.services.devices import KnownDevices
 from flatrender_identity.services.factors import FactorService
 from flatrender_identity.services.one_time import OneTimeService, Proof
 from flatrender_identity.services.sessions import SessionService, Tokens, role_named
+from flatrender_identity.services.trusted_devices import TrustedDeviceService
 
 #: Who reads the address owns it; the link was made for this very address.
 _BY_LINK = """
@@ -31,10 +32,12 @@ RETURNING id, password_hash, role, status, mfa_enabled, session_epoch
 
 
 class MfaPending(Struct, frozen=True, kw_only=True):
-    """The first factor was right; the second is still to come, by one of ``methods``."""
+    """The first factor was right; the second is still to come, by one of ``methods``. With it
+    the device can be trusted for ``trust_days`` (0: not)."""
 
     mfa_token: str
     methods: list[str]
+    trust_days: int
 
 
 class SignInService:
@@ -54,8 +57,10 @@ class SignInService:
         user_agent: str,
         device: str | None,
         device_token: str | None = None,
+        trusted: str | None = None,
     ) -> Tokens | MfaPending:
-        """Check the password and open a session, or ask for the second factor.
+        """Check the password and open a session, or ask for the second factor; ``trusted`` is the
+        token of a device where it need not be shown.
 
         Unknown, banned and passwordless accounts cost the same work and answer the same. Tries
         are counted for the account, by whichever of its names, or for the device where it is a
@@ -77,13 +82,20 @@ class SignInService:
             raise InvalidCredentials()
         await security.limiter.reset("login", parties[0])
         return await self._proceed(
-            tenant_id, found, ["pwd"], user_agent=user_agent, device=device, rehash=check.rehash
+            tenant_id,
+            found,
+            ["pwd"],
+            user_agent=user_agent,
+            device=device,
+            rehash=check.rehash,
+            trusted=trusted,
         )
 
     async def by_link(
-        self, proof: Proof, *, user_agent: str, device: str | None
+        self, proof: Proof, *, user_agent: str, device: str | None, trusted: str | None = None
     ) -> Tokens | MfaPending:
-        """Open a session by a one-time link or code; a second factor is asked for all the same.
+        """Open a session by a one-time link or code; a second factor is asked for as after a
+        password.
 
         Raises :class:`InvalidLink` and :class:`InvalidCode`.
         """
@@ -100,19 +112,36 @@ class SignInService:
         )
         method = "email" if "@" in burned.target else "sms"
         return await self._proceed(
-            proof.tenant_id, account, [method], user_agent=user_agent, device=device
+            proof.tenant_id,
+            account,
+            [method],
+            user_agent=user_agent,
+            device=device,
+            trusted=trusted,
         )
 
     async def by_provider(
-        self, tenant_id: UUID, user_id: UUID, *, user_agent: str, device: str | None = None
+        self,
+        tenant_id: UUID,
+        user_id: UUID,
+        *,
+        user_agent: str,
+        device: str | None = None,
+        trusted: str | None = None,
     ) -> Tokens | MfaPending:
         """Open a session for somebody whom a linked provider has vouched for; a second factor is
-        asked for all the same. Raises :class:`InvalidCredentials` for who may not sign in."""
+        asked for as after a password. Raises :class:`InvalidCredentials` for who may not sign
+        in."""
         account = await active_credential(self._db.reads, tenant_id, user_id)
         if account is None:
             raise InvalidCredentials()
         return await self._proceed(
-            tenant_id, account, ["fed"], user_agent=user_agent, device=device
+            tenant_id,
+            account,
+            ["fed"],
+            user_agent=user_agent,
+            device=device,
+            trusted=trusted,
         )
 
     async def _proceed(
@@ -124,9 +153,13 @@ class SignInService:
         user_agent: str,
         device: str | None,
         rehash: str | None = None,
+        trusted: str | None = None,
     ) -> Tokens | MfaPending:
         if account.mfa_enabled:
-            return await self._pend(tenant_id, account, amr)
+            devices = self._context.get(TrustedDeviceService)
+            if not await devices.trusted(tenant_id, account.id, account.role, trusted):
+                return await self._pend(tenant_id, account, amr)
+            amr = [*amr, "trusted_device"]
         return await self._context.get(SessionService).open(
             tenant_id,
             account.id,
@@ -142,4 +175,5 @@ class SignInService:
         return MfaPending(
             mfa_token=await self._context.get(ChallengeService).pend(tenant_id, account.id, amr),
             methods=await self._context.get(FactorService).methods(tenant_id, account.id),
+            trust_days=await self._context.get(TrustedDeviceService).days(tenant_id, account.role),
         )

@@ -38,9 +38,9 @@ class BrowserSessions:
 
     def __init__(self, settings: SecuritySettings, origins: Iterable[str] = ()) -> None:
         self._secure = settings.cookie_secure
-        prefix = "__Host-" if settings.cookie_secure else ""
-        self._access = prefix + ACCESS_COOKIE
-        self._refresh = prefix + REFRESH_COOKIE
+        self._prefix = "__Host-" if settings.cookie_secure else ""
+        self._access = self._prefix + ACCESS_COOKIE
+        self._refresh = self._prefix + REFRESH_COOKIE
         self._origins = frozenset(origin_of(origin) for origin in origins)
         self._hash = KeyedHash.from_settings(settings, "csrf")
 
@@ -99,6 +99,14 @@ class BrowserSessions:
             self._made(self._access, access, access_seconds),
             self._made(self._refresh, refresh, refresh_seconds),
         ]
+
+    def keep(self, name: str, value: str, seconds: int) -> Cookie:
+        """Return a cookie for something else that a browser keeps for us, as shut as these."""
+        return self._made(self._prefix + name, value, seconds)
+
+    def kept(self, scope: Scope, name: str) -> str | None:
+        """Return what :meth:`keep` gave; raises as :meth:`access_token`."""
+        return _cookie(scope, self._prefix + name)
 
     def cleared(self) -> list[Cookie]:
         """Return what takes both cookies away."""
