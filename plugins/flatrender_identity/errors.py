@@ -205,6 +205,14 @@ class OutOfReach(Forbidden):
     title_en = "Your role does not reach this person or this role"
 
 
+class NotBanned(Conflict):
+    """There is no ban to lift."""
+
+    code = "not_banned"
+    title_fa = "این حساب مسدود نیست"
+    title_en = "This account is not banned"
+
+
 class RoleFixed(Conflict):
     """Administrators hold every permission and customers none: only moderators' can change."""
 

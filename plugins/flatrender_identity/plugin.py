@@ -32,11 +32,13 @@ from flatrender_identity.controllers.oauth import OauthController
 from flatrender_identity.controllers.pages import LinkPageController
 from flatrender_identity.controllers.passkey_sign_in import PasskeySignInController
 from flatrender_identity.controllers.sign_in_page import DevelopmentPages, SignInPageController
+from flatrender_identity.controllers.user_acts import UserActController
 from flatrender_identity.controllers.users import UserController
 from flatrender_identity.handlers import SUBSCRIPTIONS
 from flatrender_identity.models import Base
 from flatrender_identity.services.accounts import AccountService
 from flatrender_identity.services.audit_views import AuditViews
+from flatrender_identity.services.bans import BanService
 from flatrender_identity.services.contacts import ContactService
 from flatrender_identity.services.credentials import CredentialService
 from flatrender_identity.services.data_exports import DataExportService
@@ -79,6 +81,7 @@ _SERVICES: dict[str, type[Any]] = {
     "audit_views": AuditViews,
     "roles": RoleService,
     "people": PeopleService,
+    "bans": BanService,
     "data_exports": DataExportService,
     "deletion": DeletionService,
     "policies": PolicyService,
@@ -129,6 +132,7 @@ class IdentityPlugin(FlatRenderPlugin):
             InvitationController,
             RoleController,
             UserController,
+            UserActController,
             SigningKeyController,
             AuditController,
             LinkPageController,

@@ -1,5 +1,6 @@
 """Requests of what staff do with people and with roles."""
 
+from datetime import datetime
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -20,3 +21,25 @@ class RolePermissionsBody(Struct, frozen=True, forbid_unknown_fields=True, kw_on
     def __post_init__(self) -> None:
         """Refuse what would change the log's other words."""
         check_lines(self, ("reason",))
+
+
+class ReasonBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Why."""
+
+    reason: Reason
+
+    def __post_init__(self) -> None:
+        """Refuse what would change the log's other words."""
+        check_lines(self, ("reason",))
+
+
+class BanBody(ReasonBody, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Why, as its owner will read it, and until when; without an end until somebody lifts it."""
+
+    until: Annotated[datetime, Meta(tz=True)] | None = None
+
+
+class ModeratorBody(ReasonBody, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Whether the person is a moderator from now on, and why."""
+
+    moderator: bool

@@ -3,6 +3,7 @@ whose day has come, signing keys that grow old."""
 
 from flatrender.plugin import PluginContext
 from flatrender.tasks.task import Nothing, Schedule, Task
+from flatrender_identity.services.bans import LIFT_BANS
 from flatrender_identity.services.data_exports import BUILD, EXPIRE_EXPORTS, REMOVE
 from flatrender_identity.services.deletion import ERASE_ACCOUNTS
 from flatrender_identity.services.key_rotation import KEEP_KEYS
@@ -21,6 +22,7 @@ EXPIRE_PLANS = Task(name="identity.expire_plans", queue="cleanup", handler=expir
 TASKS = (
     EXPIRE_PLANS,
     SEND_LINK,
+    LIFT_BANS,
     ERASE_ACCOUNTS,
     BUILD,
     REMOVE,
@@ -30,6 +32,7 @@ TASKS = (
 )
 SCHEDULES = (
     Schedule(task=EXPIRE_PLANS, every=60.0),
+    Schedule(task=LIFT_BANS, every=30.0),
     Schedule(task=ERASE_ACCOUNTS, every=300.0),
     Schedule(task=EXPIRE_EXPORTS, every=3600.0),
     Schedule(task=TIDY, every=600.0),

@@ -222,6 +222,32 @@ MESSAGES: dict[str, Words] = {
         body_fa="از {before} به {after}. برای ادامه دوباره وارد شوید.",
         body_en="From {before} to {after}. Sign in again to go on.",
     ),
+    "banned": Words(
+        title_fa="حساب شما مسدود شد",
+        title_en="Your account was banned",
+        body_fa="دلیل: {reason}. اگر درست نیست، با پشتیبانی تماس بگیرید.",
+        body_en="The reason: {reason}. If this is not right, contact support.",
+    ),
+    "banned_until": Words(
+        title_fa="حساب شما تا {until} مسدود شد",
+        title_en="Your account is banned until {until}",
+        body_fa="دلیل: {reason}. اگر درست نیست، با پشتیبانی تماس بگیرید.",
+        body_en="The reason: {reason}. If this is not right, contact support.",
+    ),
+    "unbanned": Words(
+        title_fa="مسدودی حساب شما برداشته شد",
+        title_en="Your account is no longer banned",
+        body_fa="می‌توانید دوباره وارد شوید.",
+        body_en="You can sign in again.",
+    ),
+    "password_set": Words(
+        title_fa="پشتیبانی برای حساب شما گذرواژهٔ موقت گذاشت",
+        title_en="Support set a temporary password for your account",
+        body_fa="از همه‌ی دستگاه‌ها خارج شدید. در ورود بعدی گذرواژهٔ تازه بگذارید. "
+        "اگر نخواسته‌اید، با پشتیبانی تماس بگیرید.",
+        body_en="You were signed out everywhere. Choose a new one at your next sign-in. "
+        "If you did not ask for it, contact support.",
+    ),
     "delete_account": Words(
         title_fa="حساب شما روز {day} پاک می‌شود",
         title_en="Your account will be deleted on {day}",

@@ -27,6 +27,7 @@ _LOCK = """
 SELECT role FROM identity.users
 WHERE tenant_id = :tenant AND id = :user AND deleted_at IS NULL FOR UPDATE
 """
+_ROLE = "SELECT role FROM identity.users WHERE tenant_id = :tenant AND id = :user"
 _GIVE = """
 UPDATE identity.users SET role = :role, session_epoch = session_epoch + 1
 WHERE tenant_id = :tenant AND id = :user
@@ -55,6 +56,24 @@ class MemberService:
         if user_id == principal.user_id:
             raise NotOneself()
         async with self._db.unit_of_work(principal.tenant_id) as work:
+            dead = await self.give_role(
+                work, principal, user_id, role, reason=reason, reach=principal.role
+            )
+        if dead:
+            await self._context.infra.security.gate.revoke(*dead)
+
+    async def set_moderator(
+        self, principal: Principal, user_id: UUID, moderator: bool, *, reason: str
+    ) -> None:
+        """Turn a customer into a moderator or back. Raises as :meth:`change_role` does, and
+        :class:`OutOfReach` for administrators, whose role is changed by :meth:`change_role`."""
+        if user_id == principal.user_id:
+            raise NotOneself()
+        async with self._db.unit_of_work(principal.tenant_id) as work:
+            found = await work.execute(_ROLE, tenant=work.tenant, user=user_id)
+            if found.scalar_one_or_none() == "admin":
+                raise OutOfReach()
+            role: Role = "moderator" if moderator else "user"
             dead = await self.give_role(
                 work, principal, user_id, role, reason=reason, reach=principal.role
             )
