@@ -42,3 +42,42 @@ def test_every_operation_names_the_credentials_it_takes(document: dict[str, Any]
     login = paths["/v1/auth/login"]["post"]["responses"]["200"]["content"]["application/json"]
     names = {option["$ref"].rpartition("/")[2] for option in login["schema"]["oneOf"]}
     assert names == {"TokenAnswer", "BrowserAnswer", "MfaAnswer"}
+
+
+def _operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        f"{method.upper()} {path}": operation
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        if isinstance(operation, dict) and "responses" in operation
+    }
+
+
+def test_what_stands_before_every_handler_of_a_context_is_documented(
+    document: dict[str, Any],
+) -> None:
+    operations = _operations(document)
+    of_contexts = {name: o for name, o in operations.items() if "Health" not in o["tags"]}
+    assert len(of_contexts) > 200
+    for name, operation in of_contexts.items():
+        assert {"400", "503"} <= operation["responses"].keys(), name
+    limited = {n for n, o in of_contexts.items() if "429" in o["responses"]}
+    assert {"GET /v1/renders", "POST /v1/saved-projects", "GET /v1/plans"} <= limited
+    for name, operation in operations.items():
+        if "412" in operation["responses"]:  # without If-Match it is 428
+            assert "428" in operation["responses"], name
+        if operation.get("security") == [{"node_signature": []}]:
+            assert "403" in operation["responses"], name
+
+
+def test_streams_and_schemas_have_their_own_types(document: dict[str, Any]) -> None:
+    operations = _operations(document)
+    streams = [name for name in operations if name.endswith("/stream")]
+    assert len(streams) >= 3
+    for name in streams:
+        assert set(operations[name]["responses"]["200"]["content"]) == {"text/event-stream"}, name
+    schemas = [name for name in operations if name.startswith("GET /schemas/")]
+    assert len(schemas) >= 4
+    for name in schemas:
+        content = operations[name]["responses"]["200"]["content"]["application/schema+json"]
+        assert content["schema"]["type"] == "object", name

@@ -5,12 +5,18 @@ from typing import Any
 
 import msgspec
 from litestar import Controller, Response, get
+from litestar.openapi.datastructures import ResponseSpec
 
 from flatrender_render.batch_stream_schema import batch_stream_schema
 from flatrender_render.node_schema import node_api_schema
 from flatrender_render.stream_schema import failure_rules_schema, render_stream_schema
 
 _MEDIA = "application/schema+json"
+_SCHEMA = {
+    200: ResponseSpec(
+        dict[str, Any], generate_examples=False, description="The schema", media_type=_MEDIA
+    )
+}
 
 
 class SchemaController(Controller):
@@ -25,6 +31,7 @@ class SchemaController(Controller):
         operation_id="get_render_stream_schema",
         summary="Messages of the live stream",
         media_type=_MEDIA,
+        responses=_SCHEMA,
         sync_to_thread=False,
     )
     def render_stream(self) -> Response[bytes]:
@@ -36,6 +43,7 @@ class SchemaController(Controller):
         operation_id="get_batch_stream_schema",
         summary="Messages of a batch's live stream",
         media_type=_MEDIA,
+        responses=_SCHEMA,
         sync_to_thread=False,
     )
     def batch_stream(self) -> Response[bytes]:
@@ -47,6 +55,7 @@ class SchemaController(Controller):
         operation_id="get_failure_rules_schema",
         summary="Failure rules",
         media_type=_MEDIA,
+        responses=_SCHEMA,
         sync_to_thread=False,
     )
     def failure_rules(self) -> Response[bytes]:
@@ -58,6 +67,7 @@ class SchemaController(Controller):
         operation_id="get_node_api_schema",
         summary="The API of render nodes outside",
         media_type=_MEDIA,
+        responses=_SCHEMA,
         sync_to_thread=False,
     )
     def node_api(self) -> Response[bytes]:

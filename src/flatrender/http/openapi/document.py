@@ -13,11 +13,13 @@ import msgspec
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 
-from flatrender.errors import DomainError, Invalid, Unauthorized
+from flatrender.errors import DomainError, Invalid, Unauthorized, Unavailable
 from flatrender.http.errors import (
     BodyTooLarge,
     InternalError,
     MalformedJson,
+    PreconditionRequired,
+    UnknownParameter,
     UnsupportedMediaType,
 )
 from flatrender.http.idempotency.errors import KeyInvalid, KeyRunning
@@ -30,7 +32,8 @@ from flatrender.http.openapi.config import (
     SESSION_COOKIE,
 )
 from flatrender.http.problems import MEDIA_TYPE, Problem, example_of
-from flatrender.security.errors import ForeignOrigin
+from flatrender.http.sse import EventStream
+from flatrender.security.errors import ForeignOrigin, RateLimited, WrongCredential
 
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options", "trace")
 _SHARED: dict[str, type[DomainError]] = {
@@ -43,6 +46,11 @@ _SHARED: dict[str, type[DomainError]] = {
     "IdempotencyRunning": KeyRunning,
     "InternalError": InternalError,
     "ForeignOrigin": ForeignOrigin,
+    "WrongCredential": WrongCredential,
+    "UnknownParameter": UnknownParameter,
+    "PreconditionRequired": PreconditionRequired,
+    "RateLimited": RateLimited,
+    "Unavailable": Unavailable,
 }
 #: What each ``auth`` of a route takes; empty: nothing at all.
 _CREDENTIALS: dict[str, tuple[str, ...]] = {
@@ -106,8 +114,8 @@ def _secure(operation: dict[str, Any], method: str, opt: Mapping[str, Any]) -> N
         {scheme: [] for scheme in named.get(credential, [credential] if credential else [])}
         for credential in _CREDENTIALS[mode]
     ]
-    if "cookie" in _CREDENTIALS[mode]:
-        _refer(operation.setdefault("responses", {}), 403, "ForeignOrigin")
+    name = "ForeignOrigin" if "cookie" in _CREDENTIALS[mode] else "WrongCredential"
+    _refer(operation.setdefault("responses", {}), 403, name)
 
 
 def _complete(operation: dict[str, Any], document: dict[str, Any], handler: Any) -> None:
@@ -129,10 +137,26 @@ def _complete(operation: dict[str, Any], document: dict[str, Any], handler: Any)
         _refer(responses, 409, "IdempotencyRunning")
     if reads_input or policy is not None:
         _refer(responses, 422, "ValidationFailed")
+    if "412" in responses:  # an answer to If-Match: without it there is nothing to hold against
+        _refer(responses, 428, "PreconditionRequired")
+        _refer(responses, 400, "UnknownParameter")
+    if handler is not None and OPT_CONTEXT in handler.opt:
+        _of_contexts(responses, handler)
     if operation.get("security", document.get("security")):
         _refer(responses, 401, "Unauthorized")
     _refer(responses, 500, "InternalError")
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _of_contexts(responses: dict[str, Any], handler: Any) -> None:
+    """Say what stands before every handler of a context: queries are held to what the route
+    knows, callers are counted, and a part that is down is told as such."""
+    _refer(responses, 400, "UnknownParameter")
+    if handler.opt.get("limit", "") is not None:
+        _refer(responses, 429, "RateLimited")
+    _refer(responses, 503, "Unavailable")
+    if handler.parsed_fn_signature.return_type.annotation is EventStream:
+        responses["200"]["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
 
 
 def _refer(responses: dict[str, Any], status: int, name: str) -> None:
