@@ -33,6 +33,7 @@ from flatrender_identity.controllers.pages import LinkPageController
 from flatrender_identity.controllers.passkey_sign_in import PasskeySignInController
 from flatrender_identity.controllers.sign_in_page import DevelopmentPages, SignInPageController
 from flatrender_identity.controllers.user_acts import UserActController
+from flatrender_identity.controllers.user_support import UserSupportController
 from flatrender_identity.controllers.users import UserController
 from flatrender_identity.handlers import SUBSCRIPTIONS
 from flatrender_identity.models import Base
@@ -46,6 +47,7 @@ from flatrender_identity.services.deletion import DeletionService
 from flatrender_identity.services.directory import DirectoryService
 from flatrender_identity.services.entitlements import EntitlementService
 from flatrender_identity.services.factors import FactorService
+from flatrender_identity.services.impersonation import ImpersonationService
 from flatrender_identity.services.invitations import InvitationService
 from flatrender_identity.services.key_rotation import KeyRotation
 from flatrender_identity.services.keys import KeyService
@@ -79,6 +81,7 @@ _SERVICES: dict[str, type[Any]] = {
     "invitations": InvitationService,
     "members": MemberService,
     "audit_views": AuditViews,
+    "impersonation": ImpersonationService,
     "roles": RoleService,
     "people": PeopleService,
     "bans": BanService,
@@ -135,6 +138,7 @@ class IdentityPlugin(FlatRenderPlugin):
             UserActController,
             SigningKeyController,
             AuditController,
+            UserSupportController,
             LinkPageController,
             SignInPageController,
             PlanController,

@@ -91,7 +91,7 @@ async def active_credential(reads: ReadPool, tenant_id: UUID, user_id: UUID) -> 
 
 class SessionLine(Struct, frozen=True, kw_only=True):
     """One session of a user as listed to them. ``methods`` as in RFC 8176; ``current``: the
-    session that asks."""
+    session that asks; ``by_support``: support acts in it."""
 
     id: UUID
     device_name: str | None
@@ -103,11 +103,13 @@ class SessionLine(Struct, frozen=True, kw_only=True):
     last_seen_at: datetime
     expires_at: datetime
     current: bool
+    by_support: bool
 
 
 _SESSIONS = """
 SELECT id, device_name, user_agent, host(last_ip), host(ip), amr, created_at, last_seen_at,
-       least(idle_expires_at, absolute_expires_at), id IS NOT DISTINCT FROM $5::uuid
+       least(idle_expires_at, absolute_expires_at), id IS NOT DISTINCT FROM $5::uuid,
+       impersonator_id IS NOT NULL
 FROM identity.sessions
 WHERE tenant_id = $1 AND user_id = $2 AND revoked_at IS NULL AND idle_expires_at > now()
   AND absolute_expires_at > now()
@@ -175,7 +177,8 @@ async def plans_of(reads: ReadPool, tenant_id: UUID, *, limit: int, offset: int)
 
 
 class SecurityLine(Struct, frozen=True, kw_only=True):
-    """One line of an account's security log: ``kind`` is a stable word, ``detail`` its values."""
+    """One line of an account's security log: ``kind`` is a stable word, ``detail`` its values;
+    ``by_support``: support did it, acting in the account."""
 
     id: UUID
     kind: str
@@ -184,10 +187,12 @@ class SecurityLine(Struct, frozen=True, kw_only=True):
     user_agent: str
     session_id: UUID | None
     detail: dict[str, Any]
+    by_support: bool
 
 
 _SECURITY_LOG = """
-SELECT id, kind, created_at, host(ip), user_agent, session_id, detail
+SELECT id, kind, created_at, host(ip), user_agent, session_id, detail,
+       impersonator_id IS NOT NULL
 FROM identity.security_events WHERE tenant_id = $1 AND user_id = $2
 ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4
 """

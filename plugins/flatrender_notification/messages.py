@@ -9,10 +9,12 @@ import re
 
 from msgspec import Struct
 
-from flatrender_notification.words import MESSAGES, Words
+from flatrender_notification.words import BY_SUPPORT_EN, BY_SUPPORT_FA, MESSAGES, Words
 
-__all__ = ["MESSAGES", "Words", "Written", "fill", "one_line", "short", "write"]
+__all__ = ["BY_SUPPORT", "MESSAGES", "Words", "Written", "fill", "one_line", "short", "write"]
 
+#: A message's value that says that support acted in the account.
+BY_SUPPORT = "by_support"
 _BREAKS = re.compile(r"[\r\n\x00-\x1f]+")
 
 
@@ -45,7 +47,14 @@ def short(code: str, params: dict[str, str], locale: str) -> str:
     persian = locale == "fa"
     title = one_line(fill(words.title_fa if persian else words.title_en, params))
     body = fill(words.body_fa if persian else words.body_en, params)
-    return f"{title}\n{body}".strip()[:600]
+    return f"{title}\n{body}\n{_support(params, locale)}".strip()[:600]
+
+
+def _support(params: dict[str, str], locale: str) -> str:
+    """Return the line that says that support acted, empty where the owner did."""
+    if not params.get(BY_SUPPORT):
+        return ""
+    return BY_SUPPORT_FA if locale == "fa" else BY_SUPPORT_EN
 
 
 def write(code: str, params: dict[str, str], locale: str, link: str | None = None) -> Written:
@@ -58,6 +67,10 @@ def write(code: str, params: dict[str, str], locale: str, link: str | None = Non
     direction = "rtl" if persian else "ltr"
     parts = [f"<h2>{html.escape(title)}</h2>", f"<p>{html.escape(body)}</p>"]
     text = f"{title}\n\n{body}\n"
+    support = _support(params, locale)
+    if support:
+        parts.append(f"<p><small>{html.escape(support)}</small></p>")
+        text += f"\n{support}\n"
     if link:
         parts.append(f'<p><a href="{html.escape(link, quote=True)}">{label}</a></p>')
         text += f"\n{link}\n"

@@ -12,6 +12,10 @@ class Words(Struct, frozen=True, kw_only=True):
     body_en: str = ""
 
 
+#: Stands under every message that is caused while support acts in somebody's account.
+BY_SUPPORT_FA = "در این هنگام پشتیبانی در حساب شما کار می‌کرد."
+BY_SUPPORT_EN = "Support was acting in your account at that time."
+
 MESSAGES: dict[str, Words] = {
     "render_completed": Words(
         title_fa="ویدیوی «{project}» آماده است",
@@ -44,6 +48,12 @@ MESSAGES: dict[str, Words] = {
     "plan_expired": Words(
         title_fa="طرح {plan} به پایان رسید",
         title_en="Your {plan} plan has ended",
+    ),
+    "support_began": Words(
+        title_fa="پشتیبانی در حساب شما کار می‌کند",
+        title_en="Support is acting in your account",
+        body_fa="دلیل: {reason}\nاین نشست در فهرست نشست‌هاست و هر وقت بخواهید پایانش می‌دهید.",
+        body_en="Reason: {reason}\nYou see this session among yours and may end it at any time.",
     ),
     "mfa_enabled": Words(
         title_fa="ورود دومرحله‌ای فعال شد",

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from litestar import Controller, Request, Response, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
@@ -13,7 +14,7 @@ from flatrender.errors import NotFound
 from flatrender.http.pages import Page, PageParams
 from flatrender.http.problems import problem_responses
 from flatrender.security.errors import StepUpRequired
-from flatrender.security.guards import requires_step_up, requires_user
+from flatrender.security.guards import owner_changes, requires_step_up, requires_user
 from flatrender.security.principal import Principal
 from flatrender_identity.controllers.answers import SessionAnswers
 from flatrender_identity.errors import FactorExists, InvalidMfaCode, MfaLocked
@@ -33,6 +34,7 @@ from flatrender_identity.schemas_mfa import MyFactors, StepUpBody
 from flatrender_identity.services.accounts import AccountService
 from flatrender_identity.services.entitlements import EntitlementService
 from flatrender_identity.services.factors import FactorService
+from flatrender_identity.services.impersonation import ImpersonationService, MyAccount
 from flatrender_identity.services.listing import ListingService
 from flatrender_identity.services.mfa import MfaService, Shown
 from flatrender_identity.services.passkey_sign_in import BegunSignIn
@@ -51,14 +53,19 @@ class MeController(Controller):
 
     path = "/v1/me"
     tags = ("identity",)
-    guards = (requires_user,)
+    guards = (requires_user, owner_changes)
 
     @get("/", operation_id="get_me", summary="Who am I", opt={"mfa": "exempt"})
     async def read(
-        self, principal: NamedDependency[Principal], accounts: NamedDependency[AccountService]
-    ) -> Me:
-        """Return the caller's account with its plan."""
-        return await accounts.me(principal.tenant_id, own_id(principal))
+        self,
+        principal: NamedDependency[Principal],
+        accounts: NamedDependency[AccountService],
+        impersonation: NamedDependency[ImpersonationService],
+    ) -> MyAccount:
+        """Return the caller's account with its plan. Where `support` is there, support acts in
+        it: show so on every page."""
+        me = await accounts.me(principal.tenant_id, own_id(principal))
+        return MyAccount(support=await impersonation.here(principal), **msgspec.structs.asdict(me))
 
     @patch("/", operation_id="change_me", summary="Change my account")
     async def change(

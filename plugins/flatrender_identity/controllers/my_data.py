@@ -11,7 +11,7 @@ from flatrender.errors import NotFound
 from flatrender.http.pages import Page, PageParams
 from flatrender.http.problems import problem_responses
 from flatrender.security.errors import RateLimited, StepUpRequired
-from flatrender.security.guards import requires_user
+from flatrender.security.guards import owner_changes, requires_owner, requires_user
 from flatrender.security.principal import Principal
 from flatrender_identity.controllers.me import own_id
 from flatrender_identity.errors import LastAdmin, ProofRequired
@@ -27,7 +27,7 @@ class MyDataController(Controller):
 
     path = "/v1/me"
     tags = ("identity",)
-    guards = (requires_user,)
+    guards = (requires_user, owner_changes)
 
     @post(
         "/deletion",
@@ -95,6 +95,7 @@ class MyDataController(Controller):
         "/data-exports/{export_id:uuid}/download",
         status_code=302,
         operation_id="download_my_data",
+        guards=[requires_owner],
         summary="Download a copy of my data",
         responses=problem_responses(NotFound),
     )

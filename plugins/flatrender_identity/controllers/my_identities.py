@@ -10,7 +10,7 @@ from flatrender.errors import NotFound
 from flatrender.http.pages import Page, PageParams
 from flatrender.http.problems import problem_responses
 from flatrender.security.errors import RateLimited, StepUpRequired
-from flatrender.security.guards import requires_user
+from flatrender.security.guards import owner_changes, requires_user
 from flatrender.security.principal import Principal
 from flatrender_identity.controllers.me import own_id
 from flatrender_identity.errors import (
@@ -31,7 +31,7 @@ class MyIdentityController(Controller):
 
     path = "/v1/me/identities"
     tags = ("identity",)
-    guards = (requires_user,)
+    guards = (requires_user, owner_changes)
 
     @get("/", operation_id="list_my_identities", summary="My accounts elsewhere")
     async def read(

@@ -11,7 +11,7 @@ from flatrender.errors import NotFound
 from flatrender.http.pages import Page, PageParams
 from flatrender.http.problems import problem_responses
 from flatrender.security.errors import RateLimited, StepUpRequired
-from flatrender.security.guards import requires_step_up, requires_user
+from flatrender.security.guards import owner_changes, requires_step_up, requires_user
 from flatrender.security.principal import Principal
 from flatrender_identity.controllers.answers import SessionAnswers
 from flatrender_identity.controllers.me import own_id
@@ -32,7 +32,7 @@ class MyPasskeyController(Controller):
 
     path = "/v1/me/mfa/passkeys"
     tags = ("identity",)
-    guards = (requires_user,)
+    guards = (requires_user, owner_changes)
 
     @get("/", operation_id="list_my_passkeys", summary="My passkeys", opt={"mfa": "exempt"})
     async def read(

@@ -8,7 +8,7 @@ from litestar.params import JSONBody
 
 from flatrender.http.problems import problem_responses
 from flatrender.security.errors import RateLimited, StepUpRequired
-from flatrender.security.guards import requires_user
+from flatrender.security.guards import owner_changes, requires_user
 from flatrender.security.principal import Principal
 from flatrender_identity.controllers.answers import SessionAnswers
 from flatrender_identity.controllers.me import own_id
@@ -43,7 +43,7 @@ class MySecurityController(Controller):
 
     path = "/v1/me"
     tags = ("identity",)
-    guards = (requires_user,)
+    guards = (requires_user, owner_changes)
 
     @post(
         "/password",

@@ -9,7 +9,7 @@ from litestar.params import FromPath, JSONBody
 from flatrender.errors import NotFound
 from flatrender.http.pages import Page, PageParams
 from flatrender.http.problems import problem_responses
-from flatrender.security.guards import requires_user
+from flatrender.security.guards import owner_changes, requires_user
 from flatrender.security.principal import Principal
 from flatrender_identity.controllers.me import own_id
 from flatrender_identity.queries import SecurityLine, SessionLine
@@ -24,7 +24,7 @@ class MySessionController(Controller):
 
     path = "/v1/me"
     tags = ("identity",)
-    guards = (requires_user,)
+    guards = (requires_user, owner_changes)
 
     @get(
         "/sessions",

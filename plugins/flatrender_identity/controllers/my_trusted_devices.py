@@ -9,7 +9,7 @@ from litestar.params import FromPath
 from flatrender.errors import NotFound
 from flatrender.http.pages import Page, PageParams
 from flatrender.http.problems import problem_responses
-from flatrender.security.guards import requires_user
+from flatrender.security.guards import owner_changes, requires_user
 from flatrender.security.principal import Principal
 from flatrender_identity.controllers.me import own_id
 from flatrender_identity.services.trusted_devices import TrustedDeviceService, TrustedLine
@@ -20,7 +20,7 @@ class MyTrustedDeviceController(Controller):
 
     path = "/v1/me/mfa/trusted-devices"
     tags = ("identity",)
-    guards = (requires_user,)
+    guards = (requires_user, owner_changes)
 
     @get(
         "/",

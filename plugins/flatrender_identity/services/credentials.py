@@ -9,6 +9,7 @@ from msgspec import Struct
 from flatrender.db import UnitOfWork
 from flatrender.errors import NotFound
 from flatrender.plugin import PluginContext
+from flatrender.security.errors import OwnerRequired
 from flatrender.security.principal import Principal
 from flatrender_identity.errors import InvalidCode, InvalidLink, ProofRequired
 from flatrender_identity.services.factors import FactorService
@@ -155,8 +156,11 @@ class CredentialService:
         """Demand what a sensitive act needs: a fresh second factor of an account that has one,
         else the present password, else (an account without a password) a fresh sign-in.
 
-        Raises ``StepUpRequired``, :class:`ProofRequired`, ``RateLimited``, ``NotFound``.
+        Raises ``StepUpRequired``, :class:`ProofRequired`, ``RateLimited``, ``NotFound``;
+        ``OwnerRequired`` where support acts.
         """
+        if principal.impersonator_id is not None:
+            raise OwnerRequired()
         async with self._db.unit_of_work(principal.tenant_id) as work:
             found = await work.execute(
                 _ACCOUNT,

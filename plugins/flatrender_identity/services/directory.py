@@ -8,7 +8,10 @@ from flatrender.plugin import PluginContext
 
 _CONTACT = """
 SELECT u.id, u.display_name, u.locale, u.email, u.email_verified_at IS NOT NULL, u.mobile,
-       coalesce(u.timezone, t.timezone)
+       coalesce(u.timezone, t.timezone),
+       EXISTS (SELECT FROM identity.sessions s WHERE s.tenant_id = u.tenant_id AND s.user_id = u.id
+               AND s.impersonator_id IS NOT NULL AND s.revoked_at IS NULL
+               AND s.idle_expires_at > now() AND s.absolute_expires_at > now())
 FROM identity.users u JOIN identity.tenants t ON t.id = u.tenant_id
 WHERE u.tenant_id = $1 AND u.id = $2 AND u.deleted_at IS NULL
 """

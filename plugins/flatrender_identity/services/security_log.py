@@ -15,11 +15,14 @@ from flatrender.contracts.notification import MessageRequested, message_place
 from flatrender.db import UnitOfWork
 from flatrender.http.context import client_address
 from flatrender.plugin import PluginContext
+from flatrender.security.support import impersonator
 from flatrender_identity.addresses import Address
 
 _RECORD = """
-INSERT INTO identity.security_events (tenant_id, user_id, kind, session_id, ip, user_agent, detail)
-VALUES (:tenant, :user, :kind, :session, CAST(:ip AS inet), :agent, CAST(:detail AS jsonb))
+INSERT INTO identity.security_events (tenant_id, user_id, kind, session_id, ip, user_agent, detail,
+    impersonator_id)
+VALUES (:tenant, :user, :kind, :session, CAST(:ip AS inet), :agent, CAST(:detail AS jsonb),
+    :support)
 """
 _OWNER = """
 SELECT id, email, mobile, locale, CASE WHEN mobile_verified_at IS NOT NULL THEN mobile END AS proven
@@ -49,8 +52,10 @@ async def record(
     session_id: UUID | None = None,
     user_agent: str = "",
     detail: Mapping[str, object] | None = None,
+    support: UUID | None = None,
 ) -> None:
-    """Write one line of the account's log: ``kind`` is a stable word (``password_changed``)."""
+    """Write one line of the account's log: ``kind`` is a stable word (``password_changed``).
+    ``support`` is who of support did it, where the session does not say so."""
     await work.execute(
         _RECORD,
         tenant=work.tenant,
@@ -60,6 +65,7 @@ async def record(
         ip=inet(client_address()),
         agent=user_agent[:400],
         detail=msgspec.json.encode(detail or {}).decode(),
+        support=support or impersonator(),
     )
 
 

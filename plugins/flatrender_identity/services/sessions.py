@@ -15,6 +15,7 @@ from flatrender.security.secrets import derive_key, root_secrets
 from flatrender_identity.domain import RefreshToken, issue_refresh, judge_refresh, read_refresh
 from flatrender_identity.errors import InvalidRefreshToken
 from flatrender_identity.policy import read_policy
+from flatrender_identity.services.audit import audit
 from flatrender_identity.services.keys import KeyService
 from flatrender_identity.services.policies import PolicyService
 from flatrender_identity.services.security_log import inet, record, tell_owner
@@ -34,17 +35,23 @@ RETURNING login_count > 1 AND NOT EXISTS (
     SELECT FROM identity.sessions s WHERE s.tenant_id = :tenant AND s.user_id = :user
       AND s.id <> :session AND s.user_agent = :agent) AS from_a_new_device
 """
-_LOCK = """
+#: Support may act for as long as its own account may, in the role that it had.
+_SUPPORT = """(s.impersonator_id IS NULL OR EXISTS (
+    SELECT FROM identity.users a WHERE a.tenant_id = s.tenant_id AND a.id = s.impersonator_id
+      AND a.status = 'Active' AND a.deleted_at IS NULL
+      AND a.session_epoch = s.impersonator_epoch))"""
+_LOCK = f"""
 SELECT s.tenant_id, s.user_id, s.counter, s.rotated_at, s.revoked_at, s.mfa_at,
        s.idle_expires_at > now() AND s.absolute_expires_at > now() AS in_time,
        s.idle_expires_at - now() AS idle_left, s.absolute_expires_at - now() AS absolute_left,
        u.role, t.policy, u.status = 'Active' AND u.deleted_at IS NULL
-         AND u.session_epoch = s.user_epoch AND t.status = 'Active' AS active, now() AS now
+         AND u.session_epoch = s.user_epoch AND t.status = 'Active'
+         AND {_SUPPORT} AS active, s.impersonator_id, now() AS now
 FROM identity.sessions s
 JOIN identity.users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
 JOIN identity.tenants t ON t.id = s.tenant_id
 WHERE s.id = $1 FOR UPDATE OF s
-"""
+"""  # noqa: S608 - a constant
 _ROTATE = """
 UPDATE identity.sessions SET counter = counter + 1, rotated_at = now(), last_seen_at = now(),
     last_ip = $2::inet, idle_expires_at = least(now() + $3::interval, absolute_expires_at)
@@ -52,23 +59,30 @@ WHERE id = $1
 """
 _KILL = """
 UPDATE identity.sessions SET revoked_at = now(), revoked_reason = $2
-WHERE id = $1 AND revoked_at IS NULL
+WHERE (id = $1 OR impersonator_session_id = $1) AND revoked_at IS NULL RETURNING id
+"""
+#: What support opened from a session that has ended.
+_END_SUPPORT = """
+UPDATE identity.sessions SET revoked_at = now(), revoked_reason = 'support signed out'
+WHERE tenant_id = :tenant AND impersonator_session_id = :id AND revoked_at IS NULL RETURNING id
 """
 _END_ALL = """
 UPDATE identity.sessions SET revoked_at = now(), revoked_reason = :reason
-WHERE tenant_id = :tenant AND user_id = :user AND revoked_at IS NULL
-  AND id IS DISTINCT FROM CAST(:but AS uuid)
+WHERE tenant_id = :tenant AND (user_id = :user OR impersonator_id = :user)
+  AND revoked_at IS NULL AND id IS DISTINCT FROM CAST(:but AS uuid)
 RETURNING id
 """
-_LIVE = """
+_LIVE = f"""
 SELECT EXISTS (
     SELECT FROM identity.sessions s
     JOIN identity.users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
     JOIN identity.tenants t ON t.id = s.tenant_id
     WHERE s.id = $1 AND s.revoked_at IS NULL AND s.idle_expires_at > now()
       AND s.absolute_expires_at > now() AND u.status = 'Active' AND u.deleted_at IS NULL
-      AND u.session_epoch = s.user_epoch AND t.status = 'Active')
-"""
+      AND u.session_epoch = s.user_epoch AND t.status = 'Active' AND {_SUPPORT})
+"""  # noqa: S608 - a constant
+#: A session of support ends unused after this long.
+SUPPORT_IDLE = timedelta(minutes=15)
 
 
 class Tokens(Struct, frozen=True, kw_only=True):
@@ -157,7 +171,7 @@ class SessionService:
             )
         if dead:
             await self._context.infra.security.gate.revoke(*dead)
-        return await self._tokens(
+        return await self.tokens(
             tenant_id,
             user_id,
             session_id,
@@ -188,18 +202,19 @@ class SessionService:
             verdict = judge_refresh(
                 presented.counter, row["counter"], row["rotated_at"], row["now"]
             )
+            dead = []
             if verdict.action == "kill":
-                await work.execute(_KILL, presented.session_id, "refresh token used twice")
+                dead = await work.fetch(_KILL, presented.session_id, "refresh token used twice")
             policy = read_policy(row["policy"])
-            sliding = policy.idle(self._sliding)
+            sliding = policy.idle(self._sliding) if row["impersonator_id"] is None else SUPPORT_IDLE
             if verdict.action == "rotate":
                 await work.execute(_ROTATE, presented.session_id, inet(client_address()), sliding)
         if verdict.action == "kill":
-            await self._context.infra.security.gate.revoke(presented.session_id)
+            await self._context.infra.security.gate.revoke(*(one["id"] for one in dead))
             await self._tell_theft(row["tenant_id"], row["user_id"], presented.session_id)
             raise InvalidRefreshToken()
         counter = row["counter"] + (1 if verdict.action == "rotate" else 0)
-        return await self._tokens(
+        return await self.tokens(
             row["tenant_id"],
             row["user_id"],
             presented.session_id,
@@ -210,7 +225,8 @@ class SessionService:
                 sliding if verdict.action == "rotate" else row["idle_left"],
                 row["absolute_left"],
             ),
-            mfa_required=policy.require_mfa,
+            mfa_required=policy.require_mfa and row["impersonator_id"] is None,
+            impersonator_id=row["impersonator_id"],
         )
 
     async def log_out(self, principal: Principal) -> None:
@@ -225,18 +241,33 @@ class SessionService:
             ended = await work.execute(
                 "UPDATE identity.sessions SET revoked_at = coalesce(revoked_at, now()), "
                 "revoked_reason = coalesce(revoked_reason, :reason) "
-                "WHERE tenant_id = :tenant AND user_id = :user AND id = :id RETURNING id",
+                "WHERE tenant_id = :tenant AND user_id = :user AND id = :id "
+                "RETURNING impersonator_id",
                 reason=reason,
                 tenant=principal.tenant_id,
                 user=principal.user_id,
                 id=session_id,
             )
-            if ended.first() is None:
+            row = ended.first()
+            if row is None:
                 raise NotFound()
+            opened = await work.execute(_END_SUPPORT, tenant=principal.tenant_id, id=session_id)
+            dead = [session_id, *(one.id for one in opened)]
+            if row.impersonator_id is not None:
+                await audit(
+                    work,
+                    principal,
+                    action="impersonation.end",
+                    target_type="user",
+                    target_id=principal.user_id or "",
+                    before={"session_id": str(session_id)},
+                )
             if principal.user_id is not None:
                 kind = "signed_out" if reason == "logout" else "session_ended"
+                if row.impersonator_id is not None:
+                    kind = "support_ended"
                 await record(work, principal.user_id, kind, session_id=session_id)
-        await self._context.infra.security.gate.revoke(session_id)
+        await self._context.infra.security.gate.revoke(*dead)
 
     async def strengthen(self, principal: Principal, mfa_at: datetime, *, method: str) -> Tokens:
         """Note a second factor in the caller's session and return fresh tokens."""
@@ -256,7 +287,7 @@ class SessionService:
             row = changed.first()
         if row is None or principal.user_id is None or principal.session_id is None:
             raise NotFound()
-        return await self._tokens(
+        return await self.tokens(
             principal.tenant_id,
             principal.user_id,
             principal.session_id,
@@ -272,7 +303,7 @@ class SessionService:
             await record(work, user_id, "refresh_reused", session_id=session_id)
             await tell_owner(work, user_id, "session_stolen")
 
-    async def _tokens(
+    async def tokens(
         self,
         tenant_id: UUID,
         user_id: UUID,
@@ -283,7 +314,9 @@ class SessionService:
         mfa_at: datetime | None,
         left: timedelta,
         mfa_required: bool = False,
+        impersonator_id: UUID | None = None,
     ) -> Tokens:
+        """Return a session's tokens; the access token names who of support acts."""
         signer = await self._context.get(KeyService).signer()
         access, seconds = signer.access(
             user_id=user_id,
@@ -292,6 +325,7 @@ class SessionService:
             session_id=session_id,
             mfa_at=int(mfa_at.timestamp()) if mfa_at else 0,
             mfa_required=mfa_required,
+            impersonator_id=impersonator_id,
         )
         return Tokens(
             access_token=access,

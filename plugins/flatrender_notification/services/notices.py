@@ -10,8 +10,9 @@ from flatrender.contracts.identity import UserContact, UserDirectory
 from flatrender.contracts.notification import MessageRequested, NotificationCreated
 from flatrender.db import UnitOfWork
 from flatrender.plugin import PluginContext
+from flatrender.security.support import impersonator
 from flatrender_notification.domain import wanted
-from flatrender_notification.messages import MESSAGES, fill
+from flatrender_notification.messages import BY_SUPPORT, MESSAGES, fill
 from flatrender_notification.services.deliveries import DELIVER, Deliver
 from flatrender_notification.services.inbox import PING, Ping
 
@@ -95,6 +96,11 @@ class NoticeService:
         """Write the delivery that another context asked for: a mail or an SMS."""
         if asked.channel not in ("Email", "SMS") or asked.template not in MESSAGES:
             return
+        owner = asked.user_id
+        known = None
+        if owner is not None and asked.template != "support_began":  # which says so itself
+            known = await self._context.port(UserDirectory).contact(work.tenant, owner)
+        marked = _marked(known)
         made = await work.execute(
             _DELIVERY,
             id=uuid7(),
@@ -107,7 +113,7 @@ class NoticeService:
             recipient=asked.recipient,
             locale=asked.locale,
             template=asked.template,
-            params=msgspec.json.encode(asked.params).decode(),
+            params=msgspec.json.encode({**asked.params, **marked}).decode(),
             sealed=asked.sealed_params,
         )
         delivery_id = made.scalar_one_or_none()
@@ -125,7 +131,8 @@ class NoticeService:
         path: str | None,
         priority: str,
     ) -> None:
-        shown = {**params, **({"link": f"{self._base}{path}"} if path else {})}
+        link = {"link": f"{self._base}{path}"} if path else {}
+        shown = {**params, **link, **_marked(contact)}
         made = await work.execute(
             _DELIVERY,
             id=uuid7(),
@@ -144,3 +151,10 @@ class NoticeService:
         delivery_id = made.scalar_one_or_none()
         if delivery_id is not None:
             work.enqueue(DELIVER, Deliver(delivery_id=delivery_id, tenant_id=work.tenant))
+
+
+def _marked(contact: UserContact | None) -> dict[str, str]:
+    """Return what marks a message that support's acts may have caused: those that it asked for,
+    and all while it acts in the account."""
+    acts = impersonator() is not None or (contact is not None and contact.support_acts)
+    return {BY_SUPPORT: "1"} if acts else {}

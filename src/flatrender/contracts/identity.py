@@ -279,7 +279,8 @@ class TokenIssuer(Protocol):
 
 
 class UserContact(Struct, frozen=True, kw_only=True):
-    """How to reach a user. An address that is not verified is still given, and marked."""
+    """How to reach a user. An address that is not verified is still given, and marked.
+    ``support_acts``: support has a session in the account just now."""
 
     user_id: UUID
     display_name: str
@@ -288,6 +289,7 @@ class UserContact(Struct, frozen=True, kw_only=True):
     email_verified: bool
     mobile: str | None
     timezone: str
+    support_acts: bool = False
 
 
 class UserDirectory(Protocol):

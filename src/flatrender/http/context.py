@@ -6,6 +6,7 @@ Set once by the outermost middleware, read anywhere below it. It never holds the
 
 import re
 from contextvars import ContextVar
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -22,6 +23,7 @@ class RequestContext(Struct, frozen=True, kw_only=True):
     ``client`` is the caller's address as the trusted proxies tell it, ``user_agent`` what the
     program calls itself, cut to 400 characters. ``correlation_id`` ties the requests, events and
     tasks of one act together; it is the request id unless the caller named one.
+    ``impersonator_id`` is known here in tasks only, of what a request of support asked for.
     """
 
     request_id: str
@@ -30,6 +32,7 @@ class RequestContext(Struct, frozen=True, kw_only=True):
     client: str = "unknown"
     scheme: str = "http"
     user_agent: str = ""
+    impersonator_id: UUID | None = None
 
 
 current_request: ContextVar[RequestContext | None] = ContextVar("current_request", default=None)

@@ -15,6 +15,7 @@ from opentelemetry import trace
 from flatrender.http.context import current_request
 from flatrender.observability.redaction import MASK, is_secret_name, redact, redact_text
 from flatrender.security.principal import current_principal
+from flatrender.security.support import impersonator
 from flatrender.settings import ObservabilitySettings
 
 #: Libraries that write URLs, headers or SQL arguments at info or debug.
@@ -95,6 +96,9 @@ def add_context(
         event.setdefault("tenant_id", str(principal.tenant_id))
         if principal.user_id is not None:
             event.setdefault("user_id", str(principal.user_id))
+    acting = impersonator()
+    if acting is not None:
+        event.setdefault("impersonator_id", str(acting))
     span = trace.get_current_span().get_span_context()
     if span.is_valid:
         event.setdefault("trace_id", format(span.trace_id, "032x"))

@@ -7,6 +7,7 @@ templates and task names, never raw paths, queries, headers or bodies.
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from uuid import UUID
 
 import structlog
 from litestar.enums import ScopeType
@@ -23,9 +24,12 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from flatrender.http.context import RequestContext, current_request, new_request_id
 from flatrender.http.context import correlation_id as current_correlation
 from flatrender.observability.metrics import path_template
+from flatrender.security.support import impersonator
 
 #: The header, beside ``traceparent`` and ``tracestate``, that ties one act's work together.
 CORRELATION = "correlation_id"
+#: The header that says who of support acted.
+IMPERSONATOR = "impersonator_id"
 
 _propagator = TraceContextTextMapPropagator()
 
@@ -101,6 +105,9 @@ def inject() -> dict[str, str]:
     correlation = current_correlation()
     if correlation:
         headers[CORRELATION] = correlation
+    acting = impersonator()
+    if acting is not None:
+        headers[IMPERSONATOR] = str(acting)
     return headers
 
 
@@ -129,8 +136,13 @@ def task_span(name: str, headers: Mapping[str, str]) -> Iterator[trace.Span]:
     Sets the request context too, so that what the task logs and emits stays tied to the act.
     """
     correlation = headers.get(CORRELATION) or new_request_id()
+    acting = headers.get(IMPERSONATOR)
     token = current_request.set(
-        RequestContext(request_id=new_request_id(), correlation_id=correlation)
+        RequestContext(
+            request_id=new_request_id(),
+            correlation_id=correlation,
+            impersonator_id=UUID(acting) if acting else None,
+        )
     )
     try:
         with (

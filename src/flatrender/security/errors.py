@@ -128,6 +128,16 @@ class StepUpRequired(Forbidden):
         super().__init__(extra={"methods": methods, "max_age_seconds": max_age_seconds})
 
 
+class OwnerRequired(Forbidden):
+    """Support acts in this account, and this is for its owner alone."""
+
+    code = "owner_required"
+    title_fa = "این کار تنها با خود صاحب حساب است"
+    title_en = "Only the account's owner may do this"
+    detail_fa = "پشتیبانی در حساب مشتری گذرواژه، نشانی، عامل دوم، پرداخت و کلید را عوض نمی‌کند."
+    detail_en = "Support changes no password, address, factor, payment or key of a customer's."
+
+
 class ScopeRequired(Forbidden):
     """The API key lacks a scope."""
 

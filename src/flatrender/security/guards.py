@@ -16,6 +16,7 @@ from flatrender.errors import Forbidden
 from flatrender.security.errors import (
     CredentialRequired,
     MfaRequired,
+    OwnerRequired,
     PermissionRequired,
     ScopeRequired,
     StepUpRequired,
@@ -83,6 +84,18 @@ def requires_permission(permission: Permission) -> Guard:
     return guard
 
 
+def requires_owner(connection: Connection, _handler: BaseRouteHandler) -> None:
+    """Refuse support that acts in the account: 403 ``owner_required``."""
+    if principal_of(connection).impersonator_id is not None:
+        raise OwnerRequired()
+
+
+def owner_changes(connection: Connection, handler: BaseRouteHandler) -> None:
+    """Let support read and refuse it every change: for what belongs to the account itself."""
+    if connection.scope.get("method") not in ("GET", "HEAD"):
+        requires_owner(connection, handler)
+
+
 def requires_step_up(seconds: int | None = None, clock: Clock | None = None) -> AsyncGuard:
     """Return a guard for sensitive acts: the second factor is at most ``seconds`` old; without,
     as old as the deployment's ``step_up_seconds`` allows.
@@ -126,9 +139,12 @@ def _configured_step_up(connection: Connection) -> int:
 
 
 def check_step_up(principal: Principal, now: float, *, seconds: int = STEP_UP_SECONDS) -> None:
-    """Raise :class:`StepUpRequired` unless the second factor is fresh at ``now`` (Unix)."""
+    """Raise :class:`StepUpRequired` unless the second factor is fresh at ``now`` (Unix), and
+    :class:`OwnerRequired` where support acts."""
     if principal.kind != "user":
         raise WrongCredential()
+    if principal.impersonator_id is not None:  # support's own factor proves nothing of the owner
+        raise OwnerRequired()
     if not 0 <= now - principal.mfa_at + 60 <= seconds + 60:  # a minute of skew to the future
         raise StepUpRequired(STEP_UP_METHODS, seconds)
 

@@ -105,8 +105,15 @@ class SigningKey:
         return self._key
 
 
+class Actor(Struct, frozen=True):
+    """Who acts in another's name (RFC 8693 section 4.1)."""
+
+    sub: UUID
+
+
 class AccessClaims(Struct, frozen=True, kw_only=True):
-    """What an access token says. ``mfa_at`` is Unix time, 0 for none; see :class:`Principal`."""
+    """What an access token says. ``mfa_at`` is Unix time, 0 for none; ``act`` is who of support
+    acts in the account; see :class:`Principal`."""
 
     user_id: UUID
     tenant_id: UUID
@@ -115,6 +122,7 @@ class AccessClaims(Struct, frozen=True, kw_only=True):
     exp: int
     mfa_at: int = 0
     mfa_required: bool = False
+    act: Actor | None = None
 
     def principal(self) -> Principal:
         """Return the caller that this token names."""
@@ -126,6 +134,7 @@ class AccessClaims(Struct, frozen=True, kw_only=True):
             session_id=self.sid,
             mfa_at=self.mfa_at,
             mfa_required=self.mfa_required,
+            impersonator_id=self.act.sub if self.act else None,
         )
 
 
@@ -170,9 +179,10 @@ class TokenSigner:
         session_id: UUID,
         mfa_at: int = 0,
         mfa_required: bool = False,
+        impersonator_id: UUID | None = None,
     ) -> tuple[str, int]:
         """Return an access token and its life in seconds."""
-        claims = {
+        claims: dict[str, object] = {
             "user_id": str(user_id),
             "tenant_id": str(tenant_id),
             "role": role,
@@ -181,6 +191,8 @@ class TokenSigner:
             "mfa_at": mfa_at,
             "mfa_required": mfa_required,
         }
+        if impersonator_id is not None:
+            claims["act"] = {"sub": str(impersonator_id)}
         return self._sign(ACCESS, claims, self._access_seconds), self._access_seconds
 
     def watch(

@@ -141,6 +141,7 @@ async def test_the_context_knows_client_scheme_and_language() -> None:
         "X-Request-ID": "req-12345678",
         "X-Correlation-ID": "flow-12345678",
         "Accept-Language": "en",
+        "User-Agent": "Panel/2.1 " + "x" * 500,
     }
     believed = (await _get("/whoami", settings, headers=headers, peer=("10.1.1.1", 5))).json()
     assert believed == {
@@ -149,6 +150,8 @@ async def test_the_context_knows_client_scheme_and_language() -> None:
         "language": "en",
         "client": "198.51.100.7",
         "scheme": "https",
+        "user_agent": ("Panel/2.1 " + "x" * 500)[:400],
+        "impersonator_id": None,
     }
     stranger = (await _get("/whoami", settings, headers=headers, peer=("203.0.113.9", 5))).json()
     assert (stranger["client"], stranger["scheme"]) == ("203.0.113.9", "http")

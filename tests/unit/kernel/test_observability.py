@@ -167,6 +167,30 @@ def test_a_line_tells_whose_act_it_is(lines: io.StringIO) -> None:
         assert line["timestamp"].endswith("Z")
 
 
+def test_lines_of_support_and_of_what_it_asked_for_name_who_acts(lines: io.StringIO) -> None:
+    acting = Principal(
+        kind="user", tenant_id=UUID(int=1), user_id=UUID(int=2), impersonator_id=UUID(int=9)
+    )
+    log = structlog.get_logger("flatrender.test")
+    caller = current_principal.set(acting)
+    try:
+        log.info("asked")
+        headers = tracing.inject()
+    finally:
+        current_principal.reset(caller)
+    with tracing.task_span("later", headers):
+        log.info("done")
+        assert tracing.inject()["impersonator_id"] == str(UUID(int=9))
+    with tracing.task_span("another", {}):
+        log.info("somebody else's")
+    told = {line["event"]: line.get("impersonator_id") for line in read(lines)}
+    assert told == {
+        "asked": str(UUID(int=9)),
+        "done": str(UUID(int=9)),
+        "somebody else's": None,
+    }
+
+
 def test_no_secret_reaches_a_line(lines: io.StringIO) -> None:
     log = structlog.get_logger("flatrender.test")
     log.info("x", password="hunter2!", headers={"Authorization": f"Bearer {JWT}"})
