@@ -25,6 +25,14 @@ class PasskeyExists(Conflict):
     title_en = "This passkey is registered already"
 
 
+class NoSecondFactor(Conflict):
+    """There is nothing to reset: the account has no second factor."""
+
+    code = "no_second_factor"
+    title_fa = "این حساب عامل دومی ندارد"
+    title_en = "The account has no second factor"
+
+
 class TooManyPasskeys(Conflict):
     """The account has as many passkeys as it may."""
 

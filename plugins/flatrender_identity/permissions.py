@@ -29,6 +29,11 @@ PEOPLE_PASSWORD = define_permission(
     fa="فرستادن پیوند بازیابی و گذاشتن گذرواژهٔ موقت",
     en="Send a link to set a new password, or set a temporary one",
 )
+PEOPLE_MFA = define_permission(
+    "people.mfa",
+    fa="برداشتن عامل‌های دوم کسی که به آن‌ها دسترسی ندارد",
+    en="Reset the second factors of somebody who lost them",
+)
 MEMBERS_READ = define_permission(
     "members.read", fa="دیدن مدیران، ناظران و دعوت‌نامه‌ها", en="See staff and invitations"
 )
@@ -55,6 +60,12 @@ _RANK: dict[Role, int] = {"user": 0, "moderator": 1, "admin": 2}
 def outranks(actor: Role, target: Role) -> bool:
     """True when ``actor`` may act upon somebody with ``target``: a lower role, never a peer."""
     return _RANK[actor] > _RANK[target]
+
+
+def reaches(actor: Role, target: Role) -> bool:
+    """True when ``actor`` may act upon the account of somebody with ``target``: administrators
+    upon everybody, others upon lower roles."""
+    return actor == "admin" or outranks(actor, target)
 
 
 def may_change_role(actor: Role, before: Role, after: Role) -> bool:

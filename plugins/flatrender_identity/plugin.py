@@ -33,6 +33,7 @@ from flatrender_identity.controllers.pages import LinkPageController
 from flatrender_identity.controllers.passkey_sign_in import PasskeySignInController
 from flatrender_identity.controllers.sign_in_page import DevelopmentPages, SignInPageController
 from flatrender_identity.controllers.user_acts import UserActController
+from flatrender_identity.controllers.user_mfa import UserMfaController
 from flatrender_identity.controllers.user_support import UserSupportController
 from flatrender_identity.controllers.users import UserController
 from flatrender_identity.handlers import SUBSCRIPTIONS
@@ -46,6 +47,7 @@ from flatrender_identity.services.data_exports import DataExportService
 from flatrender_identity.services.deletion import DeletionService
 from flatrender_identity.services.directory import DirectoryService
 from flatrender_identity.services.entitlements import EntitlementService
+from flatrender_identity.services.factor_resets import FactorResetService
 from flatrender_identity.services.factors import FactorService
 from flatrender_identity.services.impersonation import ImpersonationService
 from flatrender_identity.services.invitations import InvitationService
@@ -99,6 +101,7 @@ _SERVICES: dict[str, type[Any]] = {
     "rotation": KeyRotation,
     "passkeys": PasskeyService,
     "trusted_devices": TrustedDeviceService,
+    "factor_resets": FactorResetService,
     "passkey_sign_ins": PasskeySignInService,
     "listing": ListingService,
     "directory": DirectoryService,
@@ -127,6 +130,7 @@ class IdentityPlugin(FlatRenderPlugin):
             MyIdentityController,
             MyPasskeyController,
             MyTrustedDeviceController,
+            UserMfaController,
             PasskeySignInController,
             PolicyController,
             AdminOauthController,

@@ -10,6 +10,7 @@ from flatrender.text import check_lines
 from flatrender_identity.passkeys import NewCredential, RequestOptions, UsedCredential
 from flatrender_identity.queries import Me
 from flatrender_identity.schemas import Code, Password, SessionMode
+from flatrender_identity.schemas_access import Reason
 from flatrender_identity.services.passkeys import PasskeyLine
 
 PasskeyName = Annotated[str, Meta(min_length=1, max_length=80, examples=["My phone"])]
@@ -93,6 +94,16 @@ class NamePasskeyBody(Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         """Refuse what would change the words beside it."""
         check_lines(self, ("name",))
+
+
+class ResetFactorsBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Why somebody's second factors go."""
+
+    reason: Reason
+
+    def __post_init__(self) -> None:
+        """Refuse what would change the log's other words."""
+        check_lines(self, ("reason",))
 
 
 class BeginPasskeyBody(Struct, frozen=True, forbid_unknown_fields=True):

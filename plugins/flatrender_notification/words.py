@@ -89,6 +89,14 @@ MESSAGES: dict[str, Words] = {
         body_en="Its name: {name}. Other devices were signed out. If this was not you, change your "
         "password now.",
     ),
+    "mfa_reset": Words(
+        title_fa="عامل‌های دوم حساب شما برداشته شد",
+        title_en="The second factors of your account were reset",
+        body_fa="یکی از مدیران این کار را کرد و از همه‌ی دستگاه‌ها خارج شدید. وارد شوید و ورود "
+        "دومرحله‌ای را دوباره فعال کنید. اگر شما نخواسته‌اید، همین حالا گذرواژه‌تان را عوض کنید.",
+        body_en="An administrator did it, and you were signed out everywhere. Sign in and set "
+        "two-factor sign-in up again. If you did not ask for it, change your password now.",
+    ),
     "device_trusted": Words(
         title_fa="یک دستگاه مورد اعتماد شما شد",
         title_en="You trust a device from now on",
