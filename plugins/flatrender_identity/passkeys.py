@@ -7,7 +7,6 @@ with an answer, the refusal is the same; why is for logs and tests.
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from typing import Annotated, Literal, TypeVar
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import webauthn
@@ -335,13 +334,3 @@ def _descriptors(known: Sequence[Known]) -> list[wire.PublicKeyCredentialDescrip
 
 def _is_port(text: str) -> bool:
     return text.isascii() and text.isdecimal() and 1 <= len(text) <= 5
-
-
-def within(host: str, rp_id: str) -> bool:
-    """True when a page of ``host`` may name ``rp_id`` as its relying party."""
-    return host == rp_id or host.endswith(f".{rp_id}")
-
-
-def host_of(origin: str) -> str:
-    """Return the host name of an origin, in lower case."""
-    return (urlsplit(origin).hostname or "").lower()

@@ -82,8 +82,9 @@ class NewPasskeyBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     name: PasskeyName
 
     def __post_init__(self) -> None:
-        """Refuse what would change the words beside the name."""
+        """Refuse what would change the words beside the name, and a name of nothing."""
         check_lines(self, ("name",))
+        _named(self.name)
 
 
 class NamePasskeyBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -92,8 +93,9 @@ class NamePasskeyBody(Struct, frozen=True, forbid_unknown_fields=True):
     name: PasskeyName
 
     def __post_init__(self) -> None:
-        """Refuse what would change the words beside it."""
+        """Refuse what would change the words beside it, and a name of nothing."""
         check_lines(self, ("name",))
+        _named(self.name)
 
 
 class ResetFactorsBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -160,3 +162,8 @@ def _one_factor(code: str | None, passkey: UsedCredential | None) -> None:
             en="Send code or passkey",
             at="code",
         )
+
+
+def _named(name: str) -> None:
+    if not name.strip():
+        raise FieldInvalid("required", fa="نام لازم است", en="Needs a name", at="name")

@@ -4,6 +4,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from flatrender.http.settings import check_origin
+from flatrender_identity.origins import host_of, is_host, within
+
 
 class IdentitySettings(Struct, frozen=True, kw_only=True):
     """``FLATRENDER_IDENTITY_*``. ``deletion_grace_days``: from asking to erasing an account;
@@ -22,3 +25,13 @@ class IdentitySettings(Struct, frozen=True, kw_only=True):
     passkey_rp_id: str = ""
     passkey_origins: list[str] = []
     trusted_device_days: Annotated[int, Meta(ge=0, le=365)] = 30
+
+    def __post_init__(self) -> None:
+        """Refuse what no browser would take: a host that is none, origins that are no origins or
+        lie elsewhere; raises ``ValueError``."""
+        if self.passkey_rp_id and not is_host(self.passkey_rp_id):
+            raise ValueError(f"passkey_rp_id: {self.passkey_rp_id!r} is no host name")
+        for origin in self.passkey_origins:
+            check_origin(origin)
+            if self.passkey_rp_id and not within(host_of(origin), self.passkey_rp_id):
+                raise ValueError(f"passkey_origins: {origin} is not on {self.passkey_rp_id}")

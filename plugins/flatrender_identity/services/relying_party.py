@@ -12,7 +12,8 @@ from flatrender.db import UnitOfWork
 from flatrender.errors import FieldError, Invalid
 from flatrender.plugin import PluginContext
 from flatrender.security.cookies import origin_of
-from flatrender_identity.passkeys import RelyingParty, host_of, within
+from flatrender_identity.origins import host_of, within
+from flatrender_identity.passkeys import RelyingParty
 from flatrender_identity.policy import TenantPolicy, read_policy
 from flatrender_identity.settings import IdentitySettings
 

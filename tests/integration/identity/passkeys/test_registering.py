@@ -229,7 +229,7 @@ async def test_naming_and_removing_are_the_owners(platform: Platform, keyed: Any
     )
     assert named.status_code == 200, named.text
     assert [one["name"] for one in await _passkeys(someone)] == ["کلید من"]
-    for wrong in ("", "a\nb", "x" * 81):
+    for wrong in ("", "  ", "a\nb", "a\0b", "x" * 81):
         answer = await platform.client.patch(
             path, json={"name": wrong}, headers=someone.person.headers
         )
