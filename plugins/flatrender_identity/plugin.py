@@ -33,9 +33,10 @@ from flatrender_identity.controllers.pages import LinkPageController
 from flatrender_identity.controllers.passkey_sign_in import PasskeySignInController
 from flatrender_identity.controllers.sign_in_page import DevelopmentPages, SignInPageController
 from flatrender_identity.controllers.user_acts import UserActController
+from flatrender_identity.controllers.user_crm import UserCrmController
 from flatrender_identity.controllers.user_mfa import UserMfaController
 from flatrender_identity.controllers.user_support import UserSupportController
-from flatrender_identity.controllers.users import UserController
+from flatrender_identity.controllers.users import UserController, UserPictureController
 from flatrender_identity.handlers import SUBSCRIPTIONS
 from flatrender_identity.models import Base
 from flatrender_identity.services.accounts import AccountService
@@ -43,6 +44,7 @@ from flatrender_identity.services.audit_views import AuditViews
 from flatrender_identity.services.bans import BanService
 from flatrender_identity.services.contacts import ContactService
 from flatrender_identity.services.credentials import CredentialService
+from flatrender_identity.services.crm import CrmService
 from flatrender_identity.services.data_exports import DataExportService
 from flatrender_identity.services.deletion import DeletionService
 from flatrender_identity.services.directory import DirectoryService
@@ -64,6 +66,7 @@ from flatrender_identity.services.one_time import OneTimeService
 from flatrender_identity.services.passkey_sign_in import PasskeySignInService
 from flatrender_identity.services.passkeys import PasskeyService
 from flatrender_identity.services.people import PeopleService
+from flatrender_identity.services.person_picture import PictureService
 from flatrender_identity.services.policies import PolicyService
 from flatrender_identity.services.recovery_codes import RecoveryCodeService
 from flatrender_identity.services.roles import RoleService
@@ -87,6 +90,8 @@ _SERVICES: dict[str, type[Any]] = {
     "roles": RoleService,
     "people": PeopleService,
     "bans": BanService,
+    "crm": CrmService,
+    "pictures": PictureService,
     "data_exports": DataExportService,
     "deletion": DeletionService,
     "policies": PolicyService,
@@ -140,6 +145,8 @@ class IdentityPlugin(FlatRenderPlugin):
             RoleController,
             UserController,
             UserActController,
+            UserPictureController,
+            UserCrmController,
             SigningKeyController,
             AuditController,
             UserSupportController,

@@ -6,6 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from flatrender.text import check_lines
+from flatrender_identity.queries_people import PipelineStatus
 from flatrender_identity.schemas_access import Reason
 
 
@@ -43,3 +44,18 @@ class ModeratorBody(ReasonBody, frozen=True, forbid_unknown_fields=True, kw_only
     """Whether the person is a moderator from now on, and why."""
 
     moderator: bool
+
+
+class CrmBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """All that is noted about a customer; ``note`` is HTML."""
+
+    tags: Annotated[
+        list[Annotated[str, Meta(min_length=1, max_length=60)]],
+        Meta(max_length=30, examples=[["vip", "مشتری ویژه"]]),
+    ]
+    note: Annotated[str, Meta(max_length=20_000, examples=["<p>Called on Monday.</p>"])]
+    pipeline_status: PipelineStatus
+
+    def __post_init__(self) -> None:
+        """Refuse what would change the words beside a tag."""
+        check_lines(self, ("tags",))

@@ -2,13 +2,14 @@
 
 from datetime import datetime
 from typing import Annotated
+from uuid import UUID
 
 from litestar import Controller, get
 from litestar.di import NamedDependency, Provide
-from litestar.params import QueryParameter
+from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
-from flatrender.errors import Invalid
+from flatrender.errors import Invalid, NotFound
 from flatrender.http.pages import CursorPage, CursorParams, SortText
 from flatrender.http.problems import problem_responses
 from flatrender.http.tables import MEDIA_TYPES
@@ -16,6 +17,7 @@ from flatrender.security.errors import PermissionRequired, RateLimited, StepUpRe
 from flatrender.security.guards import requires_permission, requires_step_up
 from flatrender.security.limits import define_limit
 from flatrender.security.principal import Principal, Role
+from flatrender_identity.errors import OutOfReach
 from flatrender_identity.permissions import PEOPLE_EXPORT, PEOPLE_READ
 from flatrender_identity.queries_people import (
     PeopleFilter,
@@ -25,6 +27,7 @@ from flatrender_identity.queries_people import (
     Verified,
 )
 from flatrender_identity.services.people import PeopleService
+from flatrender_identity.services.person_picture import PersonPicture, PictureService
 
 #: By address of the caller: a file may be long.
 _EXPORT = define_limit("people_export", 20, 600.0).name
@@ -131,3 +134,27 @@ class UserController(Controller):
                 "x-content-type-options": "nosniff",
             },
         )
+
+
+class UserPictureController(Controller):
+    """One person of the caller's tenant."""
+
+    path = "/v1/users/{user_id:uuid}"
+    tags = ("identity",)
+    guards = (requires_permission(PEOPLE_READ),)
+
+    @get(
+        "/",
+        operation_id="get_user",
+        summary="One person's whole picture",
+        responses=problem_responses(NotFound, OutOfReach, PermissionRequired),
+    )
+    async def one(
+        self,
+        user_id: FromPath[UUID],
+        principal: NamedDependency[Principal],
+        pictures: NamedDependency[PictureService],
+    ) -> PersonPicture:
+        """Return profile, addresses, how they sign in, live sessions, plan and balances, renders,
+        CRM entry, ban and the last security events. Moderators see customers and themselves."""
+        return await pictures.of(principal, user_id)
