@@ -26,7 +26,7 @@ LOCK_FLAGS := --universal --fork-strategy fewest --generate-hashes --no-emit-ind
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS ?= 1
 
-.PHONY: help setup demo up test lint types imports check-tests bench faults openapi clean lock
+.PHONY: help setup demo up test lint types imports check-tests bench faults fuzz openapi clean lock
 
 help: ## Show this list
 	@printf 'FlatRender\n\n'
@@ -65,6 +65,9 @@ bench: $(READY) ## Speed of hot reads, rendering and claims, against bare yardst
 
 faults: $(READY) ## Kill and damage things while they work, again and again, with real timers
 	@FLATRENDER_FAULTS=full FLATRENDER_HISTORIES=$(HISTORIES) $(BIN)/pytest -q tests/faults $(PYTEST_ARGS)
+
+fuzz: $(READY) ## What schemathesis makes up, against the API's own description, for half an hour
+	@FLATRENDER_FUZZ=full $(BIN)/pytest -q -s tests/contract/test_api_holds.py $(PYTEST_ARGS)
 
 openapi: $(READY) ## Write the OpenAPI and AsyncAPI documents
 	@$(BIN)/flatrender openapi $(ARGS)

@@ -76,6 +76,8 @@ def test_streams_and_schemas_have_their_own_types(document: dict[str, Any]) -> N
     assert len(streams) >= 3
     for name in streams:
         assert set(operations[name]["responses"]["200"]["content"]) == {"text/event-stream"}, name
+    table = operations["GET /v1/admin/audit/export"]["responses"]["200"]["content"]
+    assert set(table) == {"text/csv", "application/x-ndjson"}
     schemas = [name for name in operations if name.startswith("GET /schemas/")]
     assert len(schemas) >= 4
     for name in schemas:

@@ -33,6 +33,8 @@ from flatrender.http.openapi.config import (
 )
 from flatrender.http.problems import MEDIA_TYPE, Problem, example_of
 from flatrender.http.sse import EventStream
+from flatrender.http.tables import MEDIA_TYPES as TABLE_TYPES
+from flatrender.http.tables import TableAnswer
 from flatrender.security.errors import ForeignOrigin, RateLimited, WrongCredential
 
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options", "trace")
@@ -59,6 +61,11 @@ _CREDENTIALS: dict[str, tuple[str, ...]] = {
     "optional": ("", BEARER, "cookie"),
     "api_key": (API_KEY,),
     "node": (NODE_SIGNATURE,),
+}
+#: Answers that are text as they come, and of which types.
+_TEXTS: dict[Any, tuple[str, ...]] = {
+    EventStream: ("text/event-stream",),
+    TableAnswer: tuple(TABLE_TYPES.values()),
 }
 _IDEMPOTENCY_HEADER = {
     "name": "Idempotency-Key",
@@ -155,8 +162,9 @@ def _of_contexts(responses: dict[str, Any], handler: Any) -> None:
     if handler.opt.get("limit", "") is not None:
         _refer(responses, 429, "RateLimited")
     _refer(responses, 503, "Unavailable")
-    if handler.parsed_fn_signature.return_type.annotation is EventStream:
-        responses["200"]["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
+    kinds = _TEXTS.get(handler.parsed_fn_signature.return_type.annotation)
+    if kinds is not None:
+        responses["200"]["content"] = {kind: {"schema": {"type": "string"}} for kind in kinds}
 
 
 def _refer(responses: dict[str, Any], status: int, name: str) -> None:
