@@ -32,6 +32,7 @@ from flatrender_identity.controllers.oauth import OauthController
 from flatrender_identity.controllers.pages import LinkPageController
 from flatrender_identity.controllers.passkey_sign_in import PasskeySignInController
 from flatrender_identity.controllers.sign_in_page import DevelopmentPages, SignInPageController
+from flatrender_identity.controllers.telegram_page import TelegramPageController
 from flatrender_identity.controllers.user_acts import UserActController
 from flatrender_identity.controllers.user_crm import UserCrmController
 from flatrender_identity.controllers.user_mfa import UserMfaController
@@ -150,6 +151,7 @@ class IdentityPlugin(FlatRenderPlugin):
             SigningKeyController,
             AuditController,
             UserSupportController,
+            TelegramPageController,
             LinkPageController,
             SignInPageController,
             PlanController,

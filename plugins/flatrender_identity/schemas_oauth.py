@@ -60,7 +60,9 @@ class LinkCodeBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 class ProviderBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A provider as it shall be. ``client_secret``: absent, empty or its mask keeps it. ``google``
-    knows its issuer itself; ``discovery_url`` only where it is not below the issuer."""
+    knows its issuer itself; ``discovery_url`` only where it is not below the issuer. ``telegram``:
+    ``client_id`` is the bot's user name, the secret its token, ``discovery_url`` another address
+    of the Bot API where Telegram's own cannot be reached."""
 
     driver: Driver = "oidc"
     name_fa: Name = ""

@@ -1,6 +1,7 @@
 """Signing in with a provider: /v1/auth/{provider}/start and /callback, and one-time codes."""
 
 from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl
 
 from litestar import Controller, Request, Response, get, post
 from litestar.datastructures import Cookie
@@ -27,6 +28,7 @@ from flatrender_identity.services.directory import DirectoryService
 from flatrender_identity.services.oauth_flow import Answer, OauthFlowService
 from flatrender_identity.services.oauth_providers import ProviderService
 from flatrender_identity.services.oauth_states import STATE_SECONDS
+from flatrender_identity.telegram import FIELDS
 
 #: By address of the caller.
 _BEGIN = define_limit("oauth_start", 60, 600.0).name
@@ -42,6 +44,7 @@ _ANSWERED = (
     "session_state",
     "error_description",
     "error_uri",
+    *("hash", *FIELDS),  # Telegram's answer, which the service reads whole
 )
 _HEADERS = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
 
@@ -178,7 +181,7 @@ class OauthController(Controller):
         where = await oauth.come_back(
             provider,
             begun,
-            Answer(code=code, error=error, iss=iss),
+            Answer(code=code, error=error, iss=iss, told=_told(request)),
             cookie=request.cookies.get(cookie_name(oauth.cookie_secure)),
             user_agent=request.headers.get("user-agent", ""),
         )
@@ -210,6 +213,12 @@ class OauthController(Controller):
             trusted=answers.trusted(request, data.mode, data.trusted_device_token),
         )
         return await answers.signed_in(outcome, data.mode)
+
+
+def _told(request: Request[Any, Any, Any]) -> list[tuple[str, str]]:
+    """Return the query as it came but for its state: a name may be there twice."""
+    pairs = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    return [(name, value) for name, value in pairs if name != "state"]
 
 
 def cookie_name(secure: bool) -> str:

@@ -222,6 +222,8 @@ class OauthAccountService:
         ):
             raise AddressNotAllowed()
         mode = "Google" if "google" in (provider.provider, provider.driver) else "SSO"
+        if provider.driver == "telegram":
+            mode = "Telegram"
         made = await work.execute(
             _REGISTER,
             id=uuid7(),

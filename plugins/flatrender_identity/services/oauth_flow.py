@@ -8,6 +8,7 @@ Linking to an account that is there begins with its owner's proof and ends with 
 call: a page that somebody else opens for them links nothing.
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal
 from urllib.parse import urlencode
 from uuid import UUID
@@ -44,6 +45,8 @@ from flatrender_identity.services.oidc_client import OidcClient
 from flatrender_identity.services.one_time import OneTimeService
 from flatrender_identity.services.sessions import Tokens
 from flatrender_identity.services.sign_in import MfaPending, SignInService
+from flatrender_identity.services.telegram_client import TelegramClient
+from flatrender_identity.telegram import widget_url
 
 log = structlog.get_logger(__name__)
 
@@ -58,11 +61,12 @@ class Started(Struct, frozen=True):
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """What came back on a provider's redirect."""
+    """What came back on a provider's redirect; ``told`` is the whole query but its state."""
 
     code: str | None
     error: str | None
     iss: str | None
+    told: Sequence[tuple[str, str]] = ()
 
 
 class _Stepped(Struct, frozen=True):
@@ -97,10 +101,16 @@ class OauthFlowService:
         providers = self._context.get(ProviderService)
         provider = await providers.active(tenant_id, name)
         page = _page(provider, return_to)
-        document = await providers.document(provider)
+        telegram = provider.driver == "telegram"
+        document = None if telegram else await providers.document(provider)
         begun = await self._context.get(OauthStateService).begin(
             tenant_id, name, page=page, delivery=delivery, link_user=link_user, cookie=cookie
         )
+        if document is None:
+            page = widget_url(
+                self._public, provider=name, bot=provider.client_id, state=begun.state
+            )
+            return Started(page, begun.cookie)
         url = authorization_url(
             document,
             client_id=provider.client_id,
@@ -235,6 +245,10 @@ class OauthFlowService:
         """
         if not provider.enabled or not provider.issuer:
             raise OauthUnavailable("the provider is switched off")
+        if provider.driver == "telegram":
+            return await self._context.get(TelegramClient).person(
+                provider, taken.tenant_id, answer.told
+            )
         providers, client = self._context.get(ProviderService), self._context.get(OidcClient)
         document = await providers.document(provider)
         check_sender(document, answer.iss)

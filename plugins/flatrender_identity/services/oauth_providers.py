@@ -25,8 +25,9 @@ from flatrender_identity.oidc import GOOGLE_ISSUER, ProviderDocument, is_scope
 from flatrender_identity.services.audit import audit
 from flatrender_identity.services.oidc_client import Client, OidcClient
 from flatrender_identity.services.policies import is_page
+from flatrender_identity.telegram import BOT_NAME, BOT_TOKEN, TELEGRAM_ISSUER
 
-Driver = Literal["google", "oidc"]
+Driver = Literal["google", "oidc", "telegram"]
 
 #: Words that mean something else right behind ``/v1/auth/``.
 RESERVED = frozenset(
@@ -52,16 +53,16 @@ _COLUMNS = """id, provider, driver, name_fa, name_en, client_id, client_secret_e
     tested_at, test_result, updated_at"""
 _ONE = f"""
 SELECT {_COLUMNS} FROM identity.oauth_config
-WHERE tenant_id = $1 AND provider = $2 AND driver IN ('google', 'oidc')
+WHERE tenant_id = $1 AND provider = $2
 """  # noqa: S608 - a constant
 _PAGE = f"""
 SELECT {_COLUMNS} FROM identity.oauth_config
-WHERE tenant_id = $1 AND driver IN ('google', 'oidc') AND (enabled OR NOT $2)
+WHERE tenant_id = $1 AND (enabled OR NOT $2)
 ORDER BY position, provider LIMIT $3 OFFSET $4
 """  # noqa: S608 - a constant
 _COUNT = """
 SELECT count(*) FROM identity.oauth_config
-WHERE tenant_id = $1 AND driver IN ('google', 'oidc') AND (enabled OR NOT $2)
+WHERE tenant_id = $1 AND (enabled OR NOT $2)
 """
 _ENSURE = """
 INSERT INTO identity.oauth_config (id, tenant_id, provider) VALUES (:id, :tenant, :provider)
@@ -206,6 +207,8 @@ class ProviderService:
         """
         if wanted.driver == "google":
             wanted = msgspec.structs.replace(wanted, issuer=GOOGLE_ISSUER, discovery_url=None)
+        elif wanted.driver == "telegram":
+            wanted = msgspec.structs.replace(wanted, issuer=TELEGRAM_ISSUER, scopes=[])
         errors = [*_faults(name, wanted, loopback=self._loopback), *await self._unreachable(wanted)]
         if errors:
             raise Invalid(errors=errors)
@@ -262,6 +265,11 @@ class ProviderService:
         return result
 
     async def _try(self, provider: Provider) -> ConnectionTest:
+        if provider.driver == "telegram":
+            # It stands on this module, and is needed here for its test alone.
+            from flatrender_identity.services.telegram_client import TelegramClient
+
+            return await self._context.get(TelegramClient).test(provider)
         client = self._context.get(OidcClient)
         issuer = provider.issuer or ""
         try:
@@ -306,6 +314,17 @@ class ProviderService:
         moved = (before.issuer, before.discovery_url) != (wanted.issuer, wanted.discovery_url)
         if not keeps_stored(wanted.client_secret, plain):
             place = _place(before.id)
+            if wanted.driver == "telegram" and not BOT_TOKEN.fullmatch(wanted.client_secret):
+                raise Invalid(
+                    errors=[
+                        _fault(
+                            "client_secret",
+                            "token_invalid",
+                            "توکن ربات نیست",
+                            "Not a bot's token",
+                        )
+                    ]
+                )
             text = self._context.infra.encryptor.encrypt(wanted.client_secret, place)
             return text.encode(), "changed"
         if plain and moved:
@@ -359,6 +378,8 @@ def _faults(name: str, wanted: Wanted, *, loopback: bool) -> list[FieldError]:
             found.append(
                 _fault(f"scopes/{number}", "scope_invalid", "نام دسترسی نیست", "Not a scope")
             )
+    if wanted.driver == "telegram" and not BOT_NAME.fullmatch(wanted.client_id):
+        found.append(_fault("client_id", "bot_invalid", "نام ربات نیست", "Not a bot's user name"))
     if wanted.enabled:
         for field in ("client_id", "issuer", "return_urls"):
             if not getattr(wanted, field):

@@ -22,14 +22,20 @@ class Assets:
         self._read: dict[str, tuple[bytes, str]] = {}
 
     def serve(
-        self, request: Request[Any, Any, Any], name: str, kind: str, caching: str
+        self,
+        request: Request[Any, Any, Any],
+        name: str,
+        kind: str,
+        caching: str,
+        *,
+        policy: str = PAGE_POLICY,
     ) -> Response[bytes | None]:
         """Answer with a file; ``name`` is one the caller knows, never one that was asked for."""
         found = self._read.get(name)
         if found is None:
             content = (self._folder / name).read_bytes()
             found = self._read[name] = (content, tag_of(content))
-        return served(request, *found, kind, caching)
+        return served(request, *found, kind, caching, policy=policy)
 
 
 def tag_of(content: bytes) -> str:
@@ -38,13 +44,19 @@ def tag_of(content: bytes) -> str:
 
 
 def served(
-    request: Request[Any, Any, Any], content: bytes, tag: str, kind: str, caching: str
+    request: Request[Any, Any, Any],
+    content: bytes,
+    tag: str,
+    kind: str,
+    caching: str,
+    *,
+    policy: str = PAGE_POLICY,
 ) -> Response[bytes | None]:
     """Answer with ``content``, or 304 to whom has it already."""
     headers = {
         "etag": tag,
         "cache-control": caching,
-        "content-security-policy": PAGE_POLICY,
+        "content-security-policy": policy,
     }
     if tag in request.headers.get("if-none-match", ""):
         return Response(content=None, status_code=304, headers=headers)
