@@ -213,6 +213,22 @@ class NotBanned(Conflict):
     title_en = "This account is not banned"
 
 
+class AccountNotActive(Conflict):
+    """The account is banned or shut: nobody can sign in to it, whatever its password."""
+
+    code = "account_not_active"
+    title_fa = "این حساب فعال نیست"
+    title_en = "This account is not active"
+
+
+class NoAddress(Conflict):
+    """The account has no e-mail and no proven mobile to send a link to."""
+
+    code = "no_address"
+    title_fa = "این حساب نشانی‌ای برای فرستادن پیوند ندارد"
+    title_en = "This account has no address to send a link to"
+
+
 class RoleFixed(Conflict):
     """Administrators hold every permission and customers none: only moderators' can change."""
 

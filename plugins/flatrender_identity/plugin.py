@@ -67,6 +67,7 @@ from flatrender_identity.services.one_time import OneTimeService
 from flatrender_identity.services.passkey_sign_in import PasskeySignInService
 from flatrender_identity.services.passkeys import PasskeyService
 from flatrender_identity.services.people import PeopleService
+from flatrender_identity.services.person_password import PersonPasswordService
 from flatrender_identity.services.person_picture import PictureService
 from flatrender_identity.services.policies import PolicyService
 from flatrender_identity.services.recovery_codes import RecoveryCodeService
@@ -93,6 +94,7 @@ _SERVICES: dict[str, type[Any]] = {
     "bans": BanService,
     "crm": CrmService,
     "pictures": PictureService,
+    "person_passwords": PersonPasswordService,
     "data_exports": DataExportService,
     "deletion": DeletionService,
     "policies": PolicyService,

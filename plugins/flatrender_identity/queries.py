@@ -57,17 +57,20 @@ class Credential(Struct, frozen=True):
     status: str
     mfa_enabled: bool
     session_epoch: int
+    password_must_change: bool = False
 
 
 _CREDENTIAL = """
-SELECT id, password_hash, role, status, mfa_enabled, session_epoch FROM identity.users
+SELECT id, password_hash, role, status, mfa_enabled, session_epoch, password_must_change
+FROM identity.users
 WHERE tenant_id = $1 AND email_key = $2 AND deleted_at IS NULL
 """
 
 
 #: A mobile signs in once it is proven: until then anybody may have typed it.
 _CREDENTIAL_MOBILE = """
-SELECT id, password_hash, role, status, mfa_enabled, session_epoch FROM identity.users
+SELECT id, password_hash, role, status, mfa_enabled, session_epoch, password_must_change
+FROM identity.users
 WHERE tenant_id = $1 AND mobile = $2 AND mobile_verified_at IS NOT NULL AND deleted_at IS NULL
 """
 
@@ -79,7 +82,8 @@ async def credential_of(reads: ReadPool, tenant_id: UUID, address: Address) -> C
 
 
 _ACTIVE = """
-SELECT id, password_hash, role, status, mfa_enabled, session_epoch FROM identity.users
+SELECT id, password_hash, role, status, mfa_enabled, session_epoch, password_must_change
+FROM identity.users
 WHERE tenant_id = $1 AND id = $2 AND status = 'Active' AND deleted_at IS NULL
 """
 

@@ -135,6 +135,15 @@ class MfaAnswer(Struct, frozen=True, kw_only=True):
     mfa_required: Literal[True] = True
 
 
+class PasswordChangeAnswer(Struct, frozen=True, kw_only=True):
+    """The password was right, and support had set it: choose another one with ``token`` at
+    ``/v1/auth/recovery/complete`` within ``expires_in`` seconds, then sign in with that."""
+
+    token: str
+    expires_in: int
+    password_change_required: Literal[True] = True
+
+
 class RefreshBody(Struct, frozen=True, forbid_unknown_fields=True):
     """A refresh token; a browser whose cookies hold it sends ``{}``."""
 

@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 
 from flatrender.text import check_lines
 from flatrender_identity.queries_people import PipelineStatus
+from flatrender_identity.schemas import Password
 from flatrender_identity.schemas_access import Reason
 
 
@@ -44,6 +45,12 @@ class ModeratorBody(ReasonBody, frozen=True, forbid_unknown_fields=True, kw_only
     """Whether the person is a moderator from now on, and why."""
 
     moderator: bool
+
+
+class PersonPasswordBody(ReasonBody, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Why; and, only where the owner cannot use a link, a temporary password."""
+
+    password: Password | None = None
 
 
 class CrmBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

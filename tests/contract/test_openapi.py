@@ -41,7 +41,7 @@ def test_every_operation_names_the_credentials_it_takes(document: dict[str, Any]
     assert "content" not in paths["/v1/auth/logout"]["post"]["responses"]["204"]
     login = paths["/v1/auth/login"]["post"]["responses"]["200"]["content"]["application/json"]
     names = {option["$ref"].rpartition("/")[2] for option in login["schema"]["oneOf"]}
-    assert names == {"TokenAnswer", "BrowserAnswer", "MfaAnswer"}
+    assert names == {"TokenAnswer", "BrowserAnswer", "MfaAnswer", "PasswordChangeAnswer"}
 
 
 def _operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:

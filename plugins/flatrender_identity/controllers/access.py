@@ -139,8 +139,16 @@ class AccessController(Controller):
         credentials: NamedDependency[CredentialService],
     ) -> None:
         """Set the password; every session ends and the owner is told. A password that is refused
-        leaves the link good. A second factor stays as it is."""
-        proof = await proof_of(one_time, principal.tenant_id, data, "reset_password")
+        leaves the link good. A second factor stays as it is. Also takes the token that signing in
+        with a password of support's answers."""
+        proof = await proof_of(
+            one_time,
+            principal.tenant_id,
+            data,
+            "reset_password",
+            "change_password",
+            "reset_password",
+        )
         await credentials.recover(proof, data.password)
 
     @post(

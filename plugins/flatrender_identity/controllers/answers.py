@@ -15,6 +15,7 @@ from flatrender_identity.schemas import (
     ConfirmedAnswer,
     CsrfAnswer,
     MfaAnswer,
+    PasswordChangeAnswer,
     SessionMode,
     TokenAnswer,
 )
@@ -22,7 +23,7 @@ from flatrender_identity.schemas_mfa import BrowserPasskeyAnswer, PasskeyAnswer
 from flatrender_identity.services.accounts import AccountService
 from flatrender_identity.services.passkeys import ConfirmedPasskey
 from flatrender_identity.services.sessions import SessionService, Tokens
-from flatrender_identity.services.sign_in import MfaPending
+from flatrender_identity.services.sign_in import MfaPending, PasswordChangePending
 from flatrender_identity.services.trusted_devices import Trust
 
 Call = Request[Any, Any, Any]
@@ -44,6 +45,17 @@ class SessionAnswers:
         to an account of its own. Raises ``ForeignOrigin``."""
         if mode == "browser":
             self._browser.check_origin(request.scope)
+
+    async def logged_in(
+        self, outcome: Tokens | MfaPending | PasswordChangePending, mode: SessionMode
+    ) -> Response[TokenAnswer | BrowserAnswer | MfaAnswer | PasswordChangeAnswer]:
+        """Return what a password came to: as :meth:`signed_in`, or the question for another."""
+        if isinstance(outcome, PasswordChangePending):
+            return Response(
+                PasswordChangeAnswer(token=outcome.token, expires_in=outcome.expires_in)
+            )
+        answer: Response[Any] = await self.signed_in(outcome, mode)
+        return answer
 
     async def signed_in(
         self, outcome: Tokens | MfaPending, mode: SessionMode

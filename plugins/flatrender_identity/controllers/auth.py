@@ -26,6 +26,7 @@ from flatrender_identity.schemas import (
     CsrfAnswer,
     LoginBody,
     MfaAnswer,
+    PasswordChangeAnswer,
     RefreshBody,
     RegisterBody,
     TokenAnswer,
@@ -90,9 +91,10 @@ class AuthController(Controller):
         principal: NamedDependency[Principal],
         answers: NamedDependency[SessionAnswers],
         sign_ins: NamedDependency[SignInService],
-    ) -> Response[TokenAnswer | BrowserAnswer | MfaAnswer]:
-        """Open a session, or ask for the second factor where one is set up. With `mode`
-        `browser` the tokens are cookies and the answer holds a CSRF token."""
+    ) -> Response[TokenAnswer | BrowserAnswer | MfaAnswer | PasswordChangeAnswer]:
+        """Open a session, or ask for the second factor where one is set up, or for another
+        password where support has set this one. With `mode` `browser` the tokens are cookies and
+        the answer holds a CSRF token."""
         answers.check(request, data.mode)
         outcome = await sign_ins.log_in(
             principal.tenant_id,
@@ -103,7 +105,7 @@ class AuthController(Controller):
             device_token=data.device_token,
             trusted=answers.trusted(request, data.mode, data.trusted_device_token),
         )
-        return await answers.signed_in(outcome, data.mode)
+        return await answers.logged_in(outcome, data.mode)
 
     @post(
         "/mfa/verify",

@@ -1,4 +1,4 @@
-"""What staff do to people: /v1/users/{id}/ban, /unban, /moderator."""
+"""What staff do to people: /v1/users/{id}/ban, /unban, /password, /moderator."""
 
 from uuid import UUID
 
@@ -8,14 +8,26 @@ from litestar.params import FromPath, JSONBody
 
 from flatrender.errors import Invalid, NotFound
 from flatrender.http.problems import problem_responses
-from flatrender.security.errors import PermissionRequired, StepUpRequired
+from flatrender.security.errors import PermissionRequired, RateLimited, StepUpRequired
 from flatrender.security.guards import requires_permission, requires_step_up
 from flatrender.security.principal import Principal
-from flatrender_identity.errors import LastAdmin, NotBanned, NotOneself, OutOfReach
-from flatrender_identity.permissions import MEMBERS_MANAGE, PEOPLE_BAN
-from flatrender_identity.schemas_people import BanBody, ModeratorBody, ReasonBody
+from flatrender_identity.errors import (
+    AccountNotActive,
+    NoAddress,
+    NotBanned,
+    NotOneself,
+    OutOfReach,
+)
+from flatrender_identity.permissions import MEMBERS_MANAGE, PEOPLE_BAN, PEOPLE_PASSWORD
+from flatrender_identity.schemas_people import (
+    BanBody,
+    ModeratorBody,
+    PersonPasswordBody,
+    ReasonBody,
+)
 from flatrender_identity.services.bans import BanService
 from flatrender_identity.services.members import MemberService
+from flatrender_identity.services.person_password import PersonPasswordService
 
 
 class UserActController(Controller):
@@ -32,7 +44,7 @@ class UserActController(Controller):
         summary="Ban somebody",
         guards=[requires_permission(PEOPLE_BAN), requires_step_up()],
         responses=problem_responses(
-            NotFound, NotOneself, OutOfReach, LastAdmin, Invalid, PermissionRequired, StepUpRequired
+            NotFound, NotOneself, OutOfReach, Invalid, PermissionRequired, StepUpRequired
         ),
     )
     async def ban(
@@ -68,6 +80,39 @@ class UserActController(Controller):
     ) -> None:
         """Let somebody in again; they are told. Sessions and keys of before stay dead."""
         await bans.lift(principal, principal.tenant_id, user_id, reason=data.reason)
+
+    @post(
+        "/password",
+        status_code=204,
+        operation_id="give_user_password",
+        summary="Send somebody a link to set a password",
+        guards=[requires_permission(PEOPLE_PASSWORD), requires_step_up()],
+        responses=problem_responses(
+            NotFound,
+            NotOneself,
+            OutOfReach,
+            AccountNotActive,
+            NoAddress,
+            Invalid,
+            PermissionRequired,
+            StepUpRequired,
+            RateLimited,
+        ),
+    )
+    async def password(
+        self,
+        user_id: FromPath[UUID],
+        data: JSONBody[PersonPasswordBody],
+        principal: NamedDependency[Principal],
+        person_passwords: NamedDependency[PersonPasswordService],
+    ) -> None:
+        """Send the owner a link and code with which they set a new password. With `password` that
+        one is set: sessions end, the owner is told, and signing in with it leads to choosing
+        another one."""
+        if data.password is None:
+            await person_passwords.send_link(principal, user_id, reason=data.reason)
+        else:
+            await person_passwords.set(principal, user_id, data.password, reason=data.reason)
 
     @post(
         "/moderator",

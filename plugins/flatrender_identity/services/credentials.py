@@ -29,29 +29,32 @@ LEFT JOIN identity.sessions s ON s.tenant_id = u.tenant_id AND s.user_id = u.id
      AND s.id = CAST(:session AS uuid)
 WHERE u.tenant_id = :tenant AND u.id = :user AND u.deleted_at IS NULL
 """
-#: Proving the mailbox proves the address; the link was made for this very address.
+#: Proving the mailbox proves the address; the link was made for this very address. A token that
+#: was answered to a temporary password proves none.
 _RESET = """
 UPDATE identity.users SET password_hash = :hash, password_changed_at = now(),
-    session_epoch = session_epoch + 1,
-    email_verified_at = CASE WHEN email_key = :target THEN coalesce(email_verified_at, now())
-                             ELSE email_verified_at END,
-    mobile_verified_at = CASE WHEN mobile = :target THEN coalesce(mobile_verified_at, now())
-                              ELSE mobile_verified_at END
+    password_must_change = false, session_epoch = session_epoch + 1,
+    email_verified_at = CASE WHEN email_key = :target AND :proves
+                             THEN coalesce(email_verified_at, now()) ELSE email_verified_at END,
+    mobile_verified_at = CASE WHEN mobile = :target AND :proves
+                              THEN coalesce(mobile_verified_at, now()) ELSE mobile_verified_at END
 WHERE tenant_id = :tenant AND id = :user AND status = 'Active' AND deleted_at IS NULL
   AND (email_key = :target OR mobile = :target)
 RETURNING id
 """
 _CHANGE = """
 UPDATE identity.users SET password_hash = :hash, password_changed_at = now(),
-    session_epoch = session_epoch + 1
+    password_must_change = false, session_epoch = session_epoch + 1
 WHERE tenant_id = :tenant AND id = :user AND deleted_at IS NULL
   AND password_hash IS NOT DISTINCT FROM :seen
 RETURNING session_epoch
 """
-_VOID_LINKS = """
+#: What could still take an account over after its password changed.
+VOID_LINKS = """
 UPDATE identity.one_time_tokens SET consumed_at = now()
 WHERE tenant_id = :tenant AND user_id = :user AND consumed_at IS NULL
-  AND purpose IN ('reset_password', 'magic_link', 'change_email', 'change_mobile')
+  AND purpose IN ('reset_password', 'change_password', 'magic_link', 'change_email',
+    'change_mobile')
 """
 
 
@@ -97,7 +100,7 @@ class CredentialService:
                 proof.tenant_id, password, identifiers=account.names, has_mfa=account.mfa_enabled
             )
             dead = await end_all(work, account.id, reason="password reset")
-            await work.execute(_VOID_LINKS, tenant=proof.tenant_id, user=account.id)
+            await work.execute(VOID_LINKS, tenant=proof.tenant_id, user=account.id)
             await record(work, account.id, "password_reset")
             await tell_owner(work, account.id, "password_changed")
         await self._context.infra.security.gate.revoke(*dead)
@@ -131,7 +134,7 @@ class CredentialService:
             if epoch is None:  # another change was faster: what was shown is no longer true
                 raise ProofRequired()
             dead = await end_all(work, row.id, reason="password changed")
-            await work.execute(_VOID_LINKS, tenant=principal.tenant_id, user=row.id)
+            await work.execute(VOID_LINKS, tenant=principal.tenant_id, user=row.id)
             await record(
                 work,
                 row.id,
@@ -199,6 +202,7 @@ class CredentialService:
             _RESET,
             hash=hashed,
             target=burned.target,
+            proves=burned.purpose == "reset_password",
             tenant=proof.tenant_id,
             user=burned.user_id,
         )

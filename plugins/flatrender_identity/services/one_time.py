@@ -32,6 +32,7 @@ Purpose = Literal[
     "invitation",
     "delete_account",
     "oauth_code",
+    "change_password",
 ]
 
 #: How long a token of a purpose lives.
@@ -45,6 +46,7 @@ LIVES: dict[str, timedelta] = {
     "invitation": timedelta(days=7),
     "delete_account": timedelta(days=30),
     "oauth_code": timedelta(seconds=60),
+    "change_password": timedelta(minutes=15),
 }
 CODE_GUESS = define_limit("code_guess", 10, 3_600.0).name
 _PREFIX = "fo1"

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from flatrender.clock import uuid7
 from flatrender.http.context import client_address
 from flatrender.http.proxies import limit_key
 from flatrender.plugin import PluginContext
@@ -14,7 +15,7 @@ from flatrender_identity.queries import Credential, active_credential, credentia
 from flatrender_identity.services.challenges import ChallengeService
 from flatrender_identity.services.devices import KnownDevices
 from flatrender_identity.services.factors import FactorService
-from flatrender_identity.services.one_time import OneTimeService, Proof
+from flatrender_identity.services.one_time import LIVES, OneTimeService, Proof
 from flatrender_identity.services.sessions import SessionService, Tokens, role_named
 from flatrender_identity.services.trusted_devices import TrustedDeviceService
 
@@ -40,6 +41,14 @@ class MfaPending(Struct, frozen=True, kw_only=True):
     trust_days: int
 
 
+class PasswordChangePending(Struct, frozen=True, kw_only=True):
+    """The password was right, and good for choosing another one only: with ``token``, as a
+    forgotten one is replaced, within ``expires_in`` seconds."""
+
+    token: str
+    expires_in: int
+
+
 class SignInService:
     """Use cases of signing in."""
 
@@ -58,9 +67,10 @@ class SignInService:
         device: str | None,
         device_token: str | None = None,
         trusted: str | None = None,
-    ) -> Tokens | MfaPending:
+    ) -> Tokens | MfaPending | PasswordChangePending:
         """Check the password and open a session, or ask for the second factor; ``trusted`` is the
-        token of a device where it need not be shown.
+        token of a device where it need not be shown. A password that staff have set opens nothing:
+        another one is asked for.
 
         Unknown, banned and passwordless accounts cost the same work and answer the same. Tries
         are counted for the account, by whichever of its names, or for the device where it is a
@@ -81,6 +91,8 @@ class SignInService:
         if found is None or not check.matched:
             raise InvalidCredentials()
         await security.limiter.reset("login", parties[0])
+        if found.password_must_change:
+            return await self._other_password(tenant_id, found.id, name)
         return await self._proceed(
             tenant_id,
             found,
@@ -170,6 +182,22 @@ class SignInService:
             device=device,
             rehash=rehash,
         )
+
+    async def _other_password(
+        self, tenant_id: UUID, user_id: UUID, target: str
+    ) -> PasswordChangePending:
+        async with self._db.unit_of_work(tenant_id) as work:
+            issued = await self._context.get(OneTimeService).issue(
+                work,
+                token_id=uuid7(),
+                purpose="change_password",
+                user_id=user_id,
+                target=target,
+            )
+        if issued is None:
+            raise InvalidCredentials()
+        seconds = int(LIVES["change_password"].total_seconds())
+        return PasswordChangePending(token=issued.token, expires_in=seconds)
 
     async def _pend(self, tenant_id: UUID, account: Credential, amr: list[str]) -> MfaPending:
         return MfaPending(
