@@ -94,7 +94,8 @@ async def active_credential(reads: ReadPool, tenant_id: UUID, user_id: UUID) -> 
 
 
 class SessionLine(Struct, frozen=True, kw_only=True):
-    """One session of a user as listed to them. ``methods`` as in RFC 8176; ``current``: the
+    """One session of a user as listed to them. ``methods`` as in RFC 8176 where it has a word
+    (pwd, otp, sms, fed), else email, passkey, recovery_code, trusted_device; ``current``: the
     session that asks; ``by_support``: support acts in it."""
 
     id: UUID

@@ -67,6 +67,12 @@ MESSAGES: dict[str, Words] = {
         body_fa="از همه‌ی دستگاه‌ها خارج شدید. اگر کار شما نبود، همین حالا گذرواژه‌تان را عوض کنید.",
         body_en="You were signed out everywhere. If this was not you, change your password now.",
     ),
+    "totp_added": Words(
+        title_fa="برنامهٔ رمزساز به حساب شما افزوده شد",
+        title_en="An authenticator app was added to your account",
+        body_fa="اگر کار شما نبود، آن را بردارید و گذرواژه‌تان را عوض کنید.",
+        body_en="If this was not you, remove it and change your password now.",
+    ),
     "totp_removed": Words(
         title_fa="برنامهٔ رمزساز از حساب شما برداشته شد",
         title_en="The authenticator app was removed from your account",

@@ -132,7 +132,7 @@ class MfaService:
                 raise InvalidMfaCode()
             await work.execute(sql.CONFIRM, step=step, tenant=principal.tenant_id, id=factor_id)
             codes = await self._factors.added(work, principal.user_id)
-            await self._tell(work, principal.user_id, "mfa_enabled")
+            await self._tell(work, principal.user_id, "mfa_enabled" if codes else "totp_added")
         now = self._context.clock.now()
         tokens = await self._context.get(SessionService).strengthen(principal, now, method="otp")
         return codes, tokens

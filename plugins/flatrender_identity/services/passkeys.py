@@ -50,7 +50,7 @@ INSERT INTO identity.mfa_factors (id, tenant_id, user_id, kind, name, credential
     public_key, sign_count, transports, aaguid, backed_up, passwordless, confirmed_at)
 VALUES (:id, :tenant, :user, 'webauthn', :name, :credential, :rp, :key, :count,
     CAST(:transports AS text[]), :aaguid, :backed_up, true, now())
-ON CONFLICT DO NOTHING RETURNING id
+ON CONFLICT DO NOTHING RETURNING created_at
 """
 _KNOWN = """
 SELECT credential_id, transports FROM identity.mfa_factors
@@ -85,16 +85,12 @@ SELECT u.password_hash IS NOT NULL
                WHERE i.tenant_id = u.tenant_id AND i.user_id = u.id AND c.enabled)
 FROM identity.users u WHERE u.tenant_id = :tenant AND u.id = :user
 """
-_COLUMNS = "id, name, created_at, last_used_at, coalesce(backed_up, false), transports, rp_id"
-_LINES = f"""
-SELECT {_COLUMNS} FROM identity.mfa_factors
+_LINES = """
+SELECT id, name, created_at, last_used_at, coalesce(backed_up, false), transports, rp_id
+FROM identity.mfa_factors
 WHERE tenant_id = $1 AND user_id = $2 AND kind = 'webauthn' AND confirmed_at IS NOT NULL
 ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4
-"""  # noqa: S608 - columns are constants
-_LINE = f"""
-SELECT {_COLUMNS} FROM identity.mfa_factors
-WHERE tenant_id = $1 AND user_id = $2 AND id = $3 AND kind = 'webauthn'
-"""  # noqa: S608 - columns are constants
+"""
 _COUNT = """
 SELECT count(*) FROM identity.mfa_factors
 WHERE tenant_id = $1 AND user_id = $2 AND kind = 'webauthn' AND confirmed_at IS NOT NULL
@@ -203,18 +199,23 @@ class PasskeyService:
                 aaguid=made.aaguid,
                 backed_up=made.backed_up,
             )
-            if stored.first() is None:
+            row = stored.first()
+            if row is None:
                 raise PasskeyExists()
             codes = await self._factors.added(work, user_id)
             await self._tell(work, principal, user_id, "passkey_added", name)
         tokens = await self._context.get(SessionService).strengthen(
             principal, self._context.clock.now(), method="passkey"
         )
-        line = await self._db.reads.one(
-            PasskeyLine, tenant_id, _LINE, tenant_id, user_id, factor_id
+        line = PasskeyLine(
+            id=factor_id,
+            name=name,
+            created_at=row.created_at,
+            last_used_at=None,
+            backed_up=made.backed_up,
+            transports=made.transports,
+            rp_id=party.rp_id,
         )
-        if line is None:
-            raise NotFound()
         return ConfirmedPasskey(passkey=line, recovery_codes=codes, tokens=tokens)
 
     async def page(self, tenant_id: UUID, user_id: UUID, page: PageParams) -> Page[PasskeyLine]:

@@ -171,6 +171,9 @@ async def test_a_challenge_registers_once_for_its_session_and_owner(
     sign_in = await someone.ask()
     other = someone.device.create({**begun["public_key"], **sign_in["public_key"]})
     refused(await someone.send(sign_in["challenge_id"], other), 401, "invalid_passkey")
+    step_up = (await someone.post("/v1/me/mfa/step-up/options")).json()
+    other = someone.device.create({**begun["public_key"], **step_up["public_key"]})
+    refused(await someone.send(step_up["challenge_id"], other), 401, "invalid_passkey")
     late = (await someone.begin()).json()
     await platform.sql(
         "UPDATE identity.mfa_challenges SET expires_at = now() WHERE user_id = $1",
@@ -307,7 +310,9 @@ async def test_the_last_way_in_stays(platform: Platform, keyed: Any) -> None:
     assert answer.status_code == 204, answer.text
 
 
-async def test_an_app_beside_a_passkey_wants_it_fresh(platform: Platform, keyed: Any) -> None:
+async def test_an_app_beside_a_passkey_wants_it_fresh(
+    platform: Platform, keyed: Any, post: Any
+) -> None:
     import pyotp
 
     someone = await keyed()
@@ -337,6 +342,8 @@ async def test_an_app_beside_a_passkey_wants_it_fresh(platform: Platform, keyed:
     )
     assert removed.status_code == 204, removed.text
     assert (await someone.pending())["methods"] == ["passkey", "recovery_code"]
+    for kind in ("totp_added", "totp_removed"):
+        await post.last(someone.person.email, kind)
 
 
 async def test_in_a_browser_the_tokens_stay_in_cookies(platform: Platform, bare: Any) -> None:

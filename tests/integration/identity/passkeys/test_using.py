@@ -178,10 +178,15 @@ async def test_a_challenge_is_good_once_for_its_purpose_and_in_time(
     used = someone.device.get(alone["public_key"])
     body = {"challenge_id": alone["challenge_id"], "passkey": used}
     refused(await someone.post("/v1/me/mfa/step-up", body), 401, "invalid_passkey")
+    # a new passkey's challenge steps nobody up
+    enrol = (await someone.begin()).json()
+    asked = {"challenge": enrol["public_key"]["challenge"], "rpId": "testserver.local"}
+    body = {"challenge_id": enrol["challenge_id"], "passkey": someone.device.get(asked)}
+    refused(await someone.post("/v1/me/mfa/step-up", body), 401, "invalid_passkey")
     # of another session of the same person
+    other = (await someone.sign_in()).json()
     step_up = (await someone.post("/v1/me/mfa/step-up/options")).json()
     used = someone.device.get(step_up["public_key"])
-    other = (await someone.sign_in()).json()
     body = {"challenge_id": step_up["challenge_id"], "passkey": used}
     headers = {"Authorization": f"Bearer {other['access_token']}"}
     refused(await someone.post("/v1/me/mfa/step-up", body, headers), 401, "invalid_passkey")
@@ -332,3 +337,9 @@ async def test_stepping_up_names_what_the_person_has(
     )
     assert (await someone.post(path)).json()["methods"] == []
     assert (await someone.pending())["methods"] == []
+
+
+async def test_signing_in_alone_names_its_owner(keyed: Any) -> None:
+    someone = await keyed()
+    refused(await someone.sign_in(user_handle=None), 401, "invalid_passkey")
+    assert (await someone.sign_in()).status_code == 200
