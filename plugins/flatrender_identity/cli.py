@@ -3,6 +3,8 @@ with the keys that sign tokens."""
 
 import asyncio
 import sys
+from datetime import UTC, datetime
+from typing import Literal
 
 import click
 
@@ -15,7 +17,7 @@ from flatrender.settings import load_settings
 
 @click.group()
 def user() -> None:
-    """Make users and grant plans."""
+    """Make users, find them, grant plans, ban and let in again."""
 
 
 @user.command()
@@ -47,6 +49,71 @@ def create(  # noqa: PLR0917 - click passes options by name
             click.echo(f"{role} {email}: {made}")
 
     asyncio.run(run())
+
+
+@user.command(name="list")
+@click.option("--search", default=None, help="Beginnings of words in names and addresses.")
+@click.option("--role", type=click.Choice(["user", "moderator", "admin"]), default=None)
+@click.option("--status", type=click.Choice(["Active", "Banned", "Deactivated"]), default=None)
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+def list_command(
+    search: str | None,
+    role: str | None,
+    status: Literal["Active", "Banned", "Deactivated"] | None,
+    limit: int,
+) -> None:
+    """Show people of the default tenant, the newest first."""
+    from flatrender_identity.operator import list_users
+    from flatrender_identity.queries_people import PeopleFilter
+
+    async def run() -> None:
+        async with Runtime(load_settings()) as runtime:
+            context = runtime.plugins["identity"].context
+            wanted = PeopleFilter(q=search, role=role, status=status)
+            for line in await list_users(context, wanted, limit=limit):
+                address = line.email or line.mobile or "-"
+                until = (
+                    f" until {line.banned_until:%Y-%m-%d %H:%M} UTC" if line.banned_until else ""
+                )
+                click.echo(
+                    f"{line.id}  {line.role:9}  {line.status}{until}  {line.plan_code}  {address}"
+                )
+
+    asyncio.run(run())
+
+
+@user.command(name="ban")
+@click.argument("email")
+@click.option("--reason", required=True, help="The owner reads it; goes into the audit log.")
+@click.option("--until", type=click.DateTime(), default=None, help="UTC; without: for good.")
+def ban_command(email: str, reason: str, until: datetime | None) -> None:
+    """Shut somebody of the default tenant out at once."""
+    from flatrender_identity.operator import ban_user
+
+    async def run() -> None:
+        async with Runtime(load_settings()) as runtime:
+            context = runtime.plugins["identity"].context
+            end = until.replace(tzinfo=UTC) if until else None
+            await ban_user(context, email, reason=reason, until=end)
+
+    asyncio.run(run())
+    click.echo(f"{email} is banned")
+
+
+@user.command(name="unban")
+@click.argument("email")
+@click.option("--reason", required=True, help="Goes into the audit log.")
+def unban_command(email: str, reason: str) -> None:
+    """Let somebody of the default tenant in again."""
+    from flatrender_identity.operator import unban_user
+
+    async def run() -> None:
+        async with Runtime(load_settings()) as runtime:
+            context = runtime.plugins["identity"].context
+            await unban_user(context, email, reason=reason)
+
+    asyncio.run(run())
+    click.echo(f"{email} is no longer banned")
 
 
 @user.command(name="grant-plan")

@@ -82,3 +82,40 @@ async def test_a_plan_is_granted_and_written_down(platform: Platform, flatrender
         refused = await flatrender("grant-plan", *arguments)
         assert refused.exit_code != 0
         assert code in f"{refused.output} {refused.exception}"
+
+
+async def test_people_are_found_banned_and_let_in_again(
+    platform: Platform, flatrender: Any
+) -> None:
+    person = await platform.person()
+    found = await flatrender("list", "--search", person.email, "--role", "user")
+    assert found.exit_code == 0, found.output
+    (line,) = (line for line in found.output.splitlines() if person.email in line)
+    assert line.startswith(str(person.id))
+    assert "Active" in line
+    banned = await flatrender("ban", person.email, "--reason", "spam", "--until", "2035-01-01")
+    assert banned.exit_code == 0, banned.output
+    gone = await platform.client.get("/v1/me", headers=person.headers)
+    assert (gone.status_code, gone.json()["code"]) == (401, "session_ended")
+    listed = await flatrender("list", "--status", "Banned", "--search", person.email)
+    assert "until 2035-01-01 00:00 UTC" in listed.output
+    back = await flatrender("unban", person.email, "--reason", "it was not them")
+    assert back.exit_code == 0, back.output
+    await platform.login(person.email)
+    rows = await platform.sql(
+        "SELECT actor_kind, action, reason FROM identity.audit_log WHERE target_id = $1 "
+        "ORDER BY created_at",
+        str(person.id),
+    )
+    assert [tuple(row) for row in rows] == [
+        ("cli", "user.ban", "spam"),
+        ("cli", "user.unban", "it was not them"),
+    ]
+    for arguments, code in (
+        (("unban", person.email, "--reason", "again"), "not_banned"),
+        (("ban", "nobody@example.com", "--reason", "who"), "unknown_user"),
+        (("ban", person.email, "--reason", "late", "--until", "2001-01-01"), "validation_failed"),
+    ):
+        refused = await flatrender(*arguments)
+        assert refused.exit_code != 0
+        assert code in f"{refused.output} {refused.exception}"

@@ -8,6 +8,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from flatrender.testing.platform import PASSWORD, Person, Platform
+from flatrender_identity.errors import LastAdmin
+from flatrender_identity.operator import ban_user
 
 
 async def act(platform: Platform, who: Person, whom: Any, what: str = "ban", **body: Any) -> Any:
@@ -280,3 +282,18 @@ async def test_a_moderator_is_made_and_unmade(platform: Platform, post: Any) -> 
         str(person.id),
     )
     assert ["moderator" in line["after"] for line in lines] == [True, False]
+
+
+async def test_the_operator_reaches_staff_and_leaves_the_tenant_an_administrator(
+    platform: Platform,
+) -> None:
+    tenant_id, key = await platform.tenant()
+    first = await platform.admin(tenant_key=key)
+    second = await platform.admin(tenant_key=key)
+    context = platform.runtime.plugins["identity"].context
+    await ban_user(context, first.email, reason="left us", until=None, tenant_id=tenant_id)
+    dead = await platform.client.get("/v1/me", headers=first.headers)
+    assert dead.status_code == 401
+    with pytest.raises(LastAdmin):
+        await ban_user(context, second.email, reason="as well", until=None, tenant_id=tenant_id)
+    assert (await platform.client.get("/v1/me", headers=second.headers)).status_code == 200
