@@ -2,8 +2,8 @@
 
 The database's notification wakes it; a sweep finds what a notification missed and what only now
 became due. Several relays may run: rows are taken with SKIP LOCKED. When Valkey has lost its
-memory (restarted or emptied), what was handed to it recently is handed over again; handlers and
-tasks are idempotent.
+memory (restarted or emptied), what was handed to it recently is handed over again, the latest
+first and not all at once; handlers and tasks are idempotent.
 """
 
 import asyncio
@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 CHANNEL = "flatrender_outbox"
 BATCH = 200
 SWEEP_SECONDS = 5.0
+REPLAYED_PER_SECOND = 200
 #: How far back rows are handed over again after Valkey restarted, and after it was emptied.
 REPLAY_AFTER_RESTART = timedelta(minutes=5)
 REPLAY_AFTER_LOSS = timedelta(hours=24)
@@ -39,7 +40,16 @@ ORDER BY available_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
 _PUBLISHED = (
     "UPDATE {schema}.outbox SET published_at = now(), attempts = attempts + 1 WHERE id = ANY($1)"
 )
-_REPLAY = "UPDATE {schema}.outbox SET published_at = NULL WHERE published_at > now() - $1::interval"
+#: The latest first, for those are most likely what was lost, and in slices: what happens now must
+#: not wait behind a day of what was done long ago. Within a slice the order stays.
+_REPLAY = """
+UPDATE {schema}.outbox o
+SET published_at = NULL, available_at = now() + r.slice * interval '1 second'
+FROM (
+    SELECT id, (row_number() OVER (ORDER BY published_at DESC, id DESC) - 1) / $2::int AS slice
+    FROM {schema}.outbox WHERE published_at > now() - $1::interval
+) r WHERE o.id = r.id
+"""
 _NEXT = (
     "SELECT extract(epoch FROM min(available_at) - now())::float8 "
     "FROM {schema}.outbox WHERE published_at IS NULL"
@@ -185,7 +195,8 @@ class Relay:
         if since is not None:
             for context in self._contexts.values():
                 async with context.db.system("relay: Valkey forgot") as work:
-                    tag = await work.execute(_REPLAY.format(schema=context.db.schema), since)
+                    replay = _REPLAY.format(schema=context.db.schema)
+                    tag = await work.execute(replay, since, REPLAYED_PER_SECOND)
                     log.info("outbox_replayed", context=context.name, rows=tag)
             self._dirty = set(self._contexts)
             await redis.set(self._mark, run_id)

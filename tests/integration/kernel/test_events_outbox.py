@@ -238,3 +238,37 @@ async def test_a_restarted_valkey_gets_recent_rows_again(
         await until(_readings(inspect, tenant))
     rows = await inspect("SELECT text FROM lab_reader.readings WHERE tenant_id = $1", tenant)
     assert [row["text"] for row in rows] == ["recent"]
+
+
+async def test_what_happens_now_does_not_wait_behind_a_replayed_day(
+    lab: Lab, inspect: Inspect, tenant: UUID
+) -> None:
+    """Handed over again are the latest first, a slice a second."""
+    redis: Any = await lab.runtime.infra.queue.redis()
+    prefix = lab.runtime.settings.valkey.prefix
+    each = relay_module.REPLAYED_PER_SECOND
+    count = 2 * each + 1
+    async with lab.notes.db.unit_of_work(tenant) as work:
+        for number in range(count):
+            work.emit(NoteWritten(note_id=uuid4(), text=f"{number}"))
+    await inspect(
+        # Later than what other tests have told.
+        "UPDATE lab.outbox SET published_at = now() "
+        "+ (payload->'data'->>'text')::int * interval '1 second' WHERE tenant_id = $1",
+        tenant,
+    )
+    await redis.delete(f"{prefix}:relay:mark")
+
+    async def handed_over() -> Any:
+        rows = await inspect(
+            "SELECT (payload->'data'->>'text')::int AS number, "
+            "extract(epoch FROM available_at - min(available_at) OVER ())::int AS slice "
+            "FROM lab.outbox WHERE tenant_id = $1 ORDER BY 1",
+            tenant,
+        )
+        return rows if rows[0]["slice"] else None
+
+    async with lab.worker():
+        rows = await until(handed_over)
+    slices = [row["slice"] for row in rows]
+    assert slices == [2] + [1] * each + [0] * each
