@@ -128,7 +128,7 @@ class Customer:
         job: Json = answer.json()
         return job
 
-    async def ended(self, job_id: str, *, within: float = 60) -> Json:
+    async def ended(self, job_id: str, *, within: float = 180) -> Json:
         """Return the job once it has ended."""
 
         async def look() -> Json | None:
