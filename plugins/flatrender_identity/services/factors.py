@@ -158,7 +158,11 @@ class FactorService:
                     raise InvalidMfaToken()
 
     async def tries_back(self, work: UnitOfWork, user_id: UUID) -> None:
-        """Forget wrong tries: a right answer came."""
+        """Forget wrong tries, if the answer is right: a wrong one undoes it with ``work``.
+
+        It comes first: whoever changes factors or pays for a try takes the account's row before
+        those of factors and challenges, and so does this, or two would wait for each other.
+        """
         await work.execute(_TRIES_BACK, tenant=work.tenant, user=user_id)
 
     async def _locked(self, work: UnitOfWork, user_id: UUID) -> MfaLocked:

@@ -276,6 +276,7 @@ class MfaService:
             self._passkeys.warned(tenant_id, user_id),
             self._db.unit_of_work(tenant_id) as work,
         ):
+            await self._factors.tries_back(work, user_id)
             if shown.passkey is not None and asked is not None:
                 await self._passkeys.use(work, asked.party, user_id, shown.passkey, asked.challenge)
                 method = "passkey"
@@ -283,7 +284,6 @@ class MfaService:
                 method = await self._use_code(work, user_id, shown.code)
             if login is not None:
                 await self._challenges.finish(work, login)
-            await self._factors.tries_back(work, user_id)
         return method
 
     async def _use_code(self, work: UnitOfWork, user_id: UUID, code: str) -> str:

@@ -82,8 +82,8 @@ class PasskeySignInService:
             passkeys.warned(tenant_id, user_id),
             self._db.unit_of_work(tenant_id) as work,
         ):
-            await passkeys.use(work, party, user_id, given, challenge)
             await factors.tries_back(work, user_id)
+            await passkeys.use(work, party, user_id, given, challenge)
         return await self._context.get(SessionService).open(
             tenant_id,
             user_id,

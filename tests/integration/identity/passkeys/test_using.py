@@ -196,6 +196,12 @@ async def test_a_challenge_is_good_once_for_its_purpose_and_in_time(
     await someone.ask_second(pending["mfa_token"])
     used = someone.device.get(first["public_key"])
     refused(await someone.verify(pending["mfa_token"], passkey=used), 401, "invalid_passkey")
+    # and a wrong answer uses it up as well
+    asked = (await someone.ask_second(pending["mfa_token"])).json()
+    wrong = someone.device.get(asked["public_key"], origin="https://evil.example")
+    refused(await someone.verify(pending["mfa_token"], passkey=wrong), 401, "invalid_passkey")
+    right = someone.device.get(asked["public_key"])
+    refused(await someone.verify(pending["mfa_token"], passkey=right), 401, "invalid_passkey")
     late = await someone.ask()
     await platform.sql(
         "UPDATE identity.mfa_challenges SET expires_at = now() WHERE id = $1::text::uuid",
@@ -343,3 +349,17 @@ async def test_signing_in_alone_names_its_owner(keyed: Any) -> None:
     someone = await keyed()
     refused(await someone.sign_in(user_handle=None), 401, "invalid_passkey")
     assert (await someone.sign_in()).status_code == 200
+
+
+async def test_one_login_finishes_once_whatever_is_shown(keyed: Any) -> None:
+    someone = await keyed()
+    token = (await someone.pending())["mfa_token"]
+    asked = (await someone.ask_second(token)).json()
+    before = await someone.sessions()
+    answers = await asyncio.gather(
+        someone.verify(token, passkey=someone.device.get(asked["public_key"])),
+        *(someone.verify(token, code=code) for code in someone.codes[:4]),
+    )
+    codes = sorted(answer.status_code for answer in answers)
+    assert codes == [200] + [401] * 4, [answer.text for answer in answers]
+    assert await someone.sessions() == before + 1
