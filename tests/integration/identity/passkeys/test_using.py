@@ -127,13 +127,16 @@ async def test_anothers_passkey_opens_and_proves_nothing(platform: Platform, key
     used = other.device.get(asked["public_key"], user_handle=someone.held.user_handle)
     refused(await other.show(asked, used), 401, "invalid_passkey")
     pending = await someone.pending()
-    asked = (await someone.ask_second(pending["mfa_token"])).json()
-    used = other.device.get(asked["public_key"], use=other.held)
-    refused(await someone.verify(pending["mfa_token"], passkey=used), 401, "invalid_passkey")
-    asked = (await someone.post("/v1/me/mfa/step-up/options")).json()
-    used = other.device.get(asked["public_key"], use=other.held)
-    body = {"challenge_id": asked["challenge_id"], "passkey": used}
-    refused(await someone.post("/v1/me/mfa/step-up", body), 401, "invalid_passkey")
+    for handle in (other.held.user_handle, someone.held.user_handle, None):
+        says = {"use": other.held, "user_handle": handle}
+        asked = (await someone.ask_second(pending["mfa_token"])).json()
+        used = other.device.get(asked["public_key"], **says)
+        answer = await someone.verify(pending["mfa_token"], passkey=used)
+        refused(answer, 401, "invalid_passkey")
+        asked = (await someone.post("/v1/me/mfa/step-up/options")).json()
+        used = other.device.get(asked["public_key"], **says)
+        body = {"challenge_id": asked["challenge_id"], "passkey": used}
+        refused(await someone.post("/v1/me/mfa/step-up", body), 401, "invalid_passkey")
     # this person's own, at another's challenge
     asked = (await someone.post("/v1/me/mfa/step-up/options")).json()
     used = other.device.get({**asked["public_key"], "allowCredentials": []})
