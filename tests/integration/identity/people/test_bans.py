@@ -114,6 +114,27 @@ async def test_a_half_finished_sign_in_is_void(platform: Platform, arm: Any) -> 
     assert rows[0]["live"] == 0
 
 
+async def test_what_was_begun_before_a_ban_stays_void_after_it(
+    platform: Platform, post: Any, arm: Any
+) -> None:
+    admin, armed = await platform.admin(), await arm()
+    person: Person = armed.person
+    asked = await platform.client.post("/v1/auth/recovery", json={"identifier": person.email})
+    assert asked.status_code == 202
+    link = await post.token(person.email, "reset_password")
+    pending = await armed.pending()
+    assert (await act(platform, admin, person.id)).status_code == 204
+    assert (await act(platform, admin, person.id, "unban")).status_code == 204
+    late = await platform.client.post(
+        "/v1/auth/recovery/complete", json={"token": link, "password": f"{PASSWORD}-new"}
+    )
+    assert (late.status_code, late.json()["code"]) == (401, "invalid_link")
+    finished = await armed.verify(pending, armed.next_code())
+    assert finished.status_code == 401
+    old = await platform.client.get("/v1/me", headers=person.headers)
+    assert old.status_code == 401
+
+
 async def test_who_reaches_whom(platform: Platform) -> None:
     _tenant, key = await platform.tenant()
     admin = await platform.admin(tenant_key=key)
@@ -238,10 +259,12 @@ async def test_a_session_that_opens_while_its_owner_is_banned_is_dead(platform: 
         await platform.waiters(1, of="INSERT INTO identity.sessions")
     opened = await opening
     assert (await banning).status_code == 204
-    if opened.status_code == 200:
-        headers = {"Authorization": f"Bearer {opened.json()['access_token']}"}
-        refused = await platform.client.get("/v1/me", headers=headers)
-        assert (refused.status_code, refused.json()["code"]) == (401, "session_ended")
+    assert opened.status_code == 200  # its password was looked at before
+    # Whoever got in between stays out, also once the ban is lifted.
+    assert (await act(platform, admin, person.id, "unban")).status_code == 204
+    headers = {"Authorization": f"Bearer {opened.json()['access_token']}"}
+    refused = await platform.client.get("/v1/me", headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (401, "session_ended")
 
 
 async def test_a_moderator_is_made_and_unmade(platform: Platform, post: Any) -> None:
