@@ -127,6 +127,27 @@ async def test_a_code_opens_a_session_in_cookies_too(deployment: Any, browser: A
     assert me.json()["email"] == deployment.google.person["email"]
 
 
+async def test_a_trusted_device_is_not_asked_for_the_second_factor(
+    deployment: Any, browser: Any, with_totp: Any
+) -> None:
+    deployment.google.person = someone()
+    totp = await with_totp(bearer(await browser.sign_in()))
+
+    async def redeem(**more: str) -> dict[str, Any]:
+        code = (await browser.sign_in(delivery="code"))["code"]
+        answer = await browser.client.post("/v1/auth/oauth/token", json={"code": code, **more})
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+    now = deployment.platform.runtime.infra.clock.now()
+    proof = {"mfa_token": (await redeem())["mfa_token"], "code": totp.at(now, counter_offset=1)}
+    opened = await browser.client.post("/v1/auth/mfa/verify", json={**proof, "trust_device": True})
+    token = opened.json()["trusted_device_token"]
+    assert (await redeem(trusted_device_token=token))["mfa_required"] is False
+    assert (await redeem())["mfa_required"] is True
+
+
 def _row_of(token: str) -> UUID:
     return UUID(hex=token.split(".")[1])
 
