@@ -9,7 +9,13 @@ from litestar.di import Provide
 from flatrender.contracts import identity as contract
 from flatrender.contracts.notification import MessageRequested
 from flatrender.plugin import FlatRenderPlugin, Manifest
-from flatrender.security.ports import FactorLedger, RoleLedger, SessionLedger, TenantResolver
+from flatrender.security.ports import (
+    FactorLedger,
+    RoleLedger,
+    SessionLedger,
+    SupportLedger,
+    TenantResolver,
+)
 from flatrender.security.tokens import KeySource
 from flatrender_identity.cli import signing_keys, user
 from flatrender_identity.controllers.access import AccessController
@@ -165,6 +171,7 @@ class IdentityPlugin(FlatRenderPlugin):
             KeySource,
             SessionLedger,
             RoleLedger,
+            SupportLedger,
             FactorLedger,
             TenantResolver,
             contract.RenderEntitlements,
@@ -206,6 +213,7 @@ class IdentityPlugin(FlatRenderPlugin):
             SessionLedger: self.context.get(SessionService),
             FactorLedger: self.context.get(FactorService),
             RoleLedger: self.context.get(RoleService),
+            SupportLedger: self.context.get(ImpersonationService),
             TenantResolver: directory,
             contract.RenderEntitlements: self.context.get(EntitlementService),
             contract.UploadEntitlements: self.context.get(EntitlementService),

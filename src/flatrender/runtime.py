@@ -29,7 +29,13 @@ from flatrender.plugin import (
 )
 from flatrender.realtime import Hub
 from flatrender.security.outbound import OutboundDoor
-from flatrender.security.ports import FactorLedger, RoleLedger, SessionLedger, TenantResolver
+from flatrender.security.ports import (
+    FactorLedger,
+    RoleLedger,
+    SessionLedger,
+    SupportLedger,
+    TenantResolver,
+)
 from flatrender.security.secrets import Encryptor
 from flatrender.security.setup import SecurityServices
 from flatrender.security.tokens import KeySource
@@ -45,6 +51,7 @@ KERNEL_NEEDS: tuple[type[Any], ...] = (
     SessionLedger,
     RoleLedger,
     FactorLedger,
+    SupportLedger,
     TenantResolver,
 )
 

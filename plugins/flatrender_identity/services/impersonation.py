@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from flatrender.clock import uuid7
 from flatrender.errors import NotFound
-from flatrender.http.context import client_address, user_agent
+from flatrender.http.context import client_address, request_id, user_agent
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import Principal
 from flatrender_identity.errors import NotOneself
@@ -168,6 +168,19 @@ class ImpersonationService:
         if dead:
             await self._context.infra.security.gate.revoke(*dead)
         return len(dead)
+
+    async def asked(self, principal: Principal, method: str, path: str) -> None:
+        """Implements :class:`flatrender.security.ports.SupportLedger`: a row for every change that
+        support asks for; what it changed is where the context of the path keeps it."""
+        async with self._db.unit_of_work(principal.tenant_id) as work:
+            await audit(
+                work,
+                principal,
+                action="impersonation.act",
+                target_type="request",
+                target_id=request_id(),
+                after={"method": method, "path": path[:500]},
+            )
 
     async def here(self, principal: Principal) -> SupportHere | None:
         """Return who of support acts in the caller's session, None where its owner does."""

@@ -25,6 +25,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import structlog
 from litestar import Request
 from litestar.enums import ScopeType
 from litestar.exceptions import WebSocketException
@@ -50,7 +51,12 @@ from flatrender.security.errors import (
 from flatrender.security.gate import Gate
 from flatrender.security.limits import ANONYMOUS, USER, limit_named, refuse
 from flatrender.security.permissions import PermissionBook
-from flatrender.security.ports import Authenticator, RoleLedger, TenantResolver
+from flatrender.security.ports import (
+    Authenticator,
+    RoleLedger,
+    SupportLedger,
+    TenantResolver,
+)
 from flatrender.security.principal import (
     DEFAULT_TENANT_ID,
     Principal,
@@ -60,12 +66,15 @@ from flatrender.security.principal import (
 from flatrender.security.sessions import SessionCache
 from flatrender.security.tokens import AccessClaims, TokenVerifier
 
+log = structlog.get_logger(__name__)
+
 TENANT_KEY_HEADER = "x-tenant-key"
 AUTH_MODES = frozenset({"user", "any", "api_key", "node", "optional", "public"})
 _COOKIE_MODES = frozenset({"user", "any", "optional"})
 _OPTIONS = frozenset({"auth", "limit", "critical", "mfa"})
 _TENANT_SECONDS = 60.0
 _TENANTS_CACHED = 2_048
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Authentication:
@@ -86,6 +95,7 @@ class Authentication:
         authenticators: Sequence[Authenticator] = (),
         browser: BrowserSessions | None = None,
         roles: RoleLedger | None = None,
+        support: SupportLedger | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._verifier = verifier
@@ -94,6 +104,7 @@ class Authentication:
         self._tenants = _TenantCache(tenants, clock or SystemClock())
         self._permissions = PermissionBook(roles, clock or SystemClock())
         self._browser = browser
+        self._support = support
         self._authenticators = {a.header.encode("latin-1"): a for a in authenticators}
 
     async def authenticate(
@@ -137,7 +148,19 @@ class Authentication:
             raise
         if principal.lacks_mfa and opt.get("mfa") != "exempt":
             raise MfaRequired()
+        if principal.impersonator_id is not None and scope.get("method") not in _READING:
+            await self._write_down(principal, scope)
         return principal, claims
+
+    async def _write_down(self, principal: Principal, scope: Scope) -> None:
+        """Write down what support asks for. What cannot be written down is not done."""
+        if self._support is None:
+            raise Unavailable()
+        try:
+            await self._support.asked(principal, str(scope.get("method", "")), scope["path"])
+        except Exception as error:  # whatever keeps the ledger from writing
+            log.error("support_ledger_failed", error=repr(error))
+            raise Unavailable(headers={"Retry-After": "5"}) from error
 
     async def _by_cookie(self, scope: Scope, mode: str) -> AccessClaims | None:
         """Return the claims of the access token in the cookies, None where there is none.

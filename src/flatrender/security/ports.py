@@ -38,6 +38,15 @@ class FactorLedger(Protocol):
         ...
 
 
+class SupportLedger(Protocol):
+    """What support does in customers' accounts, in PostgreSQL."""
+
+    async def asked(self, principal: Principal, method: str, path: str) -> None:
+        """Write down a change that support asks for in the account of ``principal``, before it is
+        made."""
+        ...
+
+
 class TenantResolver(Protocol):
     """Which tenant an anonymous call belongs to. Answers are cached for a minute."""
 

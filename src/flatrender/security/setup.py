@@ -29,6 +29,7 @@ from flatrender.security.ports import (
     ReplayLedger,
     RoleLedger,
     SessionLedger,
+    SupportLedger,
     TenantResolver,
 )
 from flatrender.security.principal import Principal, anonymous
@@ -115,6 +116,7 @@ class SecurityLayer:
             authenticators=[found for found in extra if found is not None],
             browser=services.browser,
             roles=runtime.port(RoleLedger),
+            support=runtime.port(SupportLedger),
             clock=services.clock,
         )
 

@@ -199,6 +199,34 @@ async def test_what_belongs_to_the_account_is_the_owners_alone(
     assert projects.status_code == 200, projects.text
 
 
+async def test_what_support_asks_for_is_written_down_before_it_is_done(
+    platform: Platform, desk: Desk
+) -> None:
+    support = await desk.act()
+    request = f"req-{uuid4().hex}"
+    path = f"/v1/saved-projects/{uuid4()}"
+    assert (await platform.client.get(path, headers=support)).status_code == 404
+    gone = await platform.client.delete(path, headers={**support, "X-Request-ID": request})
+    assert gone.status_code == 404, gone.text
+    listed = await platform.client.get(
+        "/v1/admin/audit",
+        params={"action": "impersonation.act", "actor": str(desk.admin.id)},
+        headers=desk.admin.headers,
+    )
+    (line,) = listed.json()["data"]
+    assert (
+        line.items()
+        >= {
+            "actor_id": str(desk.owner.id),
+            "impersonator_id": str(desk.admin.id),
+            "target_id": request,
+            "request_id": request,
+            "session_id": desk.tokens["session_id"],
+            "after": {"method": "DELETE", "path": path},
+        }.items()
+    )
+
+
 async def test_every_change_below_me_is_the_owners_alone(platform: Platform) -> None:
     """A new one cannot be forgotten."""
     from flatrender.security.guards import owner_changes
