@@ -2,6 +2,7 @@
 import { call, forget } from "./api.js";
 import { actor, ask, button, form, h, say, sentence, show } from "./dom.js";
 import { addPasskey, stepUpWithPasskey } from "./passkeys.js";
+import { remember } from "./signed_out.js";
 import { kind, lang, moment, number, t } from "./words.js";
 
 const LISTED = "?page_size=100";
@@ -15,6 +16,7 @@ export function leave(words) {
 
 export async function showAccount() {
   const me = await call("GET", "/v1/me");
+  remember(me.email || me.mobile);
   const title = me.display_name ? t("hello", me.display_name) : t("account");
   const parts = [protection(), passkeys(), sessions(), linked(), log()];
   show(
@@ -33,7 +35,9 @@ export async function showAccount() {
 }
 
 const mark = (good) =>
-  h("span", { class: good ? "mark-good" : "mark-none" }, t(good ? "verified_mark" : "unverified_mark"));
+  good
+    ? h("span", { class: "mark-good" }, t("verified_mark"))
+    : h("a", { class: "mark-none", href: "#/verify" }, t("unverified_mark"));
 
 /** A factor came or went, and other sections may tell of it; with the last one this session went. */
 async function changed(words = t("removed")) {
@@ -175,7 +179,7 @@ export function showCodes(codes) {
     h("p", {}, t("codes_lead")),
     h("ul", { class: "codes", id: "codes", dir: "ltr" }, codes.map((one) => h("li", {}, h("code", {}, one)))),
     button(t("kept"), () => end(true)),
-  ]);
+  ], { cancel: false });
 }
 
 function passkeys() {

@@ -136,7 +136,7 @@ function refuse(problem, rows, told) {
 }
 
 /** Ask something in a dialog; resolves to what `build(done)` hands to `done`, or null. */
-export function ask(title, build) {
+export function ask(title, build, { cancel = true } = {}) {
   const dialog = document.getElementById("dialog");
   return new Promise((resolve) => {
     let outcome = null;
@@ -147,7 +147,7 @@ export function ask(title, build) {
     dialog.replaceChildren(
       h("h2", { id: "dialog-title" }, title),
       ...build(done),
-      button(t("cancel"), () => done(null), "quiet"),
+      ...(cancel ? [button(t("cancel"), () => done(null), "quiet")] : []),
     );
     dialog.addEventListener("close", () => resolve(outcome), { once: true });
     dialog.showModal();

@@ -7,6 +7,10 @@ import { lang, t } from "./words.js";
 const MODE = { mode: "browser" };
 const known = { address: "" }; // typed once, carried from view to view
 
+export function remember(address) {
+  known.address = address || "";
+}
+
 const address = (name, label, more = {}) => ({
   name, label, type: "text", inputmode: "email", autocomplete: "username", ltr: true,
   value: known.address, autocapitalize: "none", spellcheck: "false", ...more,

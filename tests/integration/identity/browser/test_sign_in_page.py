@@ -380,6 +380,34 @@ async def test_a_link_of_a_mail_acts_when_its_button_is_pressed(
     _clean(tab)
 
 
+async def test_an_access_token_that_is_over_is_renewed_once_for_all_calls(
+    site: Any, tab: Any
+) -> None:
+    await _english(tab, site)
+    address = (await site.platform.person()).email
+    await _log_in(tab, address)
+    await tab.find("heading", "Hello, Test Person")
+    await tab.until("document.querySelectorAll('#log li').length > 0")
+    held = {c["name"]: c for c in (await tab.send("Network.getCookies"))["cookies"]}
+    assert all(cookie["httpOnly"] for cookie in held.values())
+    (access,) = [name for name in held if name.endswith("fr_access")]
+    (refresh,) = [name for name in held if name.endswith("fr_refresh")]
+    await tab.send("Network.deleteCookies", name=access, url=site.url)
+    await tab.press("button", "تغییر زبان به فارسی")
+    await tab.find("heading", "سلام، Test Person")
+    await tab.until("document.querySelectorAll('#log li').length > 0")
+    after = {c["name"]: c for c in (await tab.send("Network.getCookies"))["cookies"]}
+    assert access in after
+    assert after[refresh]["value"] != held[refresh]["value"]
+    counter = await site.platform.sql(
+        "SELECT max(s.counter) AS n FROM identity.sessions s JOIN identity.users u "
+        "ON u.id = s.user_id WHERE u.email_key = $1",
+        address,
+    )
+    assert counter[0]["n"] == 1
+    _clean(tab)
+
+
 async def test_both_languages_have_every_word(site: Any, tab: Any) -> None:
     await tab.open(site.page)
     await tab.find("heading", "ورود")
