@@ -66,7 +66,7 @@ bench: $(READY) ## Speed of hot reads, rendering and claims, against bare yardst
 faults: $(READY) ## Kill and damage things while they work, again and again, with real timers
 	@FLATRENDER_FAULTS=full FLATRENDER_HISTORIES=$(HISTORIES) $(BIN)/pytest -q tests/faults $(PYTEST_ARGS)
 
-fuzz: $(READY) ## What schemathesis makes up, against the API's own description, for half an hour
+fuzz: $(READY) ## What schemathesis makes up, against the API's own description
 	@FLATRENDER_FUZZ=full $(BIN)/pytest -q -s tests/contract/test_api_holds.py $(PYTEST_ARGS)
 
 openapi: $(READY) ## Write the OpenAPI and AsyncAPI documents

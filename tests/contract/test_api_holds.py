@@ -85,7 +85,7 @@ class Api:
             for one in people
         ]
         form = (
-            ("--phases", "examples,coverage,fuzzing,stateful", "-n", "20", "--max-time", "900")
+            ("--phases", "examples,coverage,fuzzing,stateful", "-n", "20", "--max-time", "780")
             if FULL
             else ("--phases", "fuzzing", "-n", "2", "--max-time", "25")
         )
@@ -141,6 +141,7 @@ async def api(
         **server_environment,
         "FLATRENDER_DATABASE_NAME": clone_database().name,
         "FLATRENDER_VALKEY_PREFIX": f"{server_environment['FLATRENDER_VALKEY_PREFIX']}-fuzz",
+        "FLATRENDER_SECURITY_STEP_UP_SECONDS": "3600",  # the long form ends before tokens do
     }
     url = f"http://127.0.0.1:{port}"
     async with (

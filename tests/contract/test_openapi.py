@@ -70,6 +70,14 @@ def test_what_stands_before_every_handler_of_a_context_is_documented(
             assert "403" in operation["responses"], name
 
 
+def test_scans_of_a_template_of_another_engine_are_refused_as_documented(
+    document: dict[str, Any],
+) -> None:
+    listed = _operations(document)["GET /v1/admin/templates/{template_id}/scans"]
+    examples = listed["responses"]["409"]["content"]["application/problem+json"]["examples"]
+    assert "engine_mismatch" in examples
+
+
 def test_streams_and_schemas_have_their_own_types(document: dict[str, Any]) -> None:
     operations = _operations(document)
     streams = [name for name in operations if name.endswith("/stream")]

@@ -116,7 +116,7 @@ class AdminScanController(Controller):
         "/{template_id:uuid}/scans",
         operation_id="list_template_scans",
         summary="Scans of a template",
-        responses=problem_responses(NotFound),
+        responses=problem_responses(NotFound, EngineMismatch),
     )
     async def scans(
         self,

@@ -155,7 +155,7 @@ class TemplateScanService:
     # Looking
 
     async def scans(self, tenant_id: UUID, template_id: UUID, page: PageParams) -> Page[ScanView]:
-        """Return a template's scans, newest first. Raises ``NotFound``."""
+        """Return a template's scans, newest first. Raises ``NotFound``, :class:`EngineMismatch`."""
         await self._require_template(tenant_id, template_id)
         found, total = await self._jobs.of_container(
             tenant_id, template_id, limit=page.limit, offset=page.offset

@@ -253,8 +253,11 @@ async def test_a_template_of_another_engine_takes_no_project(
 ) -> None:
     imported = await install(f"{fresh_slug}-lottie")
     other = Admin(template.platform, template.person, str(imported.container_id))
-    answer = await other.call("POST", "/scans", content=project())
-    assert (answer.status_code, answer.json()["code"]) == (409, "engine_mismatch")
+    for answer in (
+        await other.call("POST", "/scans", content=project()),
+        await other.call("GET", "/scans"),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (409, "engine_mismatch")
 
 
 async def test_the_same_again_changes_nothing(template: Admin) -> None:
