@@ -5,12 +5,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec import structs
 
 from flatrender.errors import DomainError
 from flatrender.security.guards import (
     AsyncGuard,
     Guard,
     requires_node,
+    requires_owner,
     requires_role,
     requires_scope,
     requires_step_up,
@@ -33,6 +35,11 @@ def person(role: Any = "user", mfa_at: int = 0) -> Principal:
         session_id=UUID(int=2),
         mfa_at=mfa_at,
     )
+
+
+def support() -> Principal:
+    """Return support that acts in somebody's account, its own factor fresh."""
+    return structs.replace(person(mfa_at=NOW), impersonator_id=UUID(int=3))
 
 
 def other(kind: Any, *scopes: str) -> Principal:
@@ -75,6 +82,10 @@ STEP_UP = requires_step_up(clock=CLOCK)
         (STEP_UP, person(mfa_at=NOW + 59), "passes"),
         (STEP_UP, person(mfa_at=NOW + 61), "step_up_required"),
         (STEP_UP, other("api_key"), "wrong_credential"),
+        (STEP_UP, support(), "owner_required"),
+        (requires_owner, support(), "owner_required"),
+        (requires_owner, person(), "passes"),
+        (requires_user, support(), "passes"),
         (requires_scope("renders:write"), other("api_key", "renders:read"), "scope_required"),
         (requires_scope("renders:write"), other("api_key", "renders:write"), "passes"),
         (requires_scope("renders:write"), person(), "passes"),
