@@ -89,6 +89,7 @@ class PendingLogin(Struct, frozen=True, kw_only=True):
 class _Named(Struct, frozen=True):
     tenant_id: UUID
     challenge_id: UUID
+    epoch: int
 
 
 class ChallengeService:
@@ -150,8 +151,9 @@ class ChallengeService:
             raise InvalidPasskey("no such challenge")
         return bytes(challenge)
 
-    async def pend(self, tenant_id: UUID, user_id: UUID, amr: list[str]) -> str:
-        """Write down a sign-in that waits for its second factor; returns its token."""
+    async def pend(self, tenant_id: UUID, user_id: UUID, amr: list[str], *, epoch: int) -> str:
+        """Write down a sign-in that waits for its second factor; returns its token, which dies as
+        the sessions of that ``epoch`` do: the first factor may be good no longer."""
         challenge_id = uuid7()
         async with self._db.unit_of_work(tenant_id) as work:
             await work.execute(
@@ -167,7 +169,11 @@ class ChallengeService:
                 seconds=LIFE_SECONDS,
             )
         signer = await self._context.get(KeyService).signer()
-        claims = {"tenant_id": str(tenant_id), "challenge_id": str(challenge_id)}
+        claims = {
+            "tenant_id": str(tenant_id),
+            "challenge_id": str(challenge_id),
+            "epoch": epoch,
+        }
         return signer.issue(MFA_TOKEN, claims, LIFE_SECONDS)
 
     async def pending(self, token: str) -> PendingLogin:
@@ -186,6 +192,8 @@ class ChallengeService:
             )
             row = found.first()
         if row is None or row.status != "Active" or row.deleted_at is not None:
+            raise InvalidMfaToken()
+        if row.session_epoch != named.epoch:  # another password, or all sessions were ended
             raise InvalidMfaToken()
         return PendingLogin(
             tenant_id=named.tenant_id,

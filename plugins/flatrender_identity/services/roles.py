@@ -16,6 +16,7 @@ from flatrender.plugin import PluginContext
 from flatrender.security.permissions import all_permissions, held_by_moderators
 from flatrender.security.principal import Principal, Role
 from flatrender_identity.errors import RoleFixed
+from flatrender_identity.permissions import SUPPORT_ACT
 from flatrender_identity.services.audit import audit
 
 _CHANGES = """
@@ -35,6 +36,14 @@ _STORE = """
 INSERT INTO identity.role_permissions (tenant_id, role, permission, allowed, updated_by)
 SELECT :tenant, :role, permission, permission = ANY (CAST(:held AS text[])), :actor
 FROM unnest(CAST(:differ AS text[])) AS permission
+"""
+#: Moderators' sessions in customers' accounts; those of administrators stay.
+_END_SUPPORT = """
+UPDATE identity.sessions s SET revoked_at = now(), revoked_reason = 'support may act no longer'
+FROM identity.users a
+WHERE s.tenant_id = :tenant AND a.tenant_id = s.tenant_id AND a.id = s.impersonator_id
+  AND a.role = :role AND s.revoked_at IS NULL
+RETURNING s.id
 """
 ROLES: tuple[Role, ...] = ("user", "moderator", "admin")
 
@@ -86,7 +95,8 @@ class RoleService:
     async def change(
         self, principal: Principal, role: str, held: Sequence[str], *, reason: str
     ) -> RoleView:
-        """Give a role exactly the permissions ``held``; in force from everybody's next call.
+        """Give a role exactly the permissions ``held``; in force from everybody's next call. Who
+        may no longer act as support is out of customers' accounts.
 
         Raises ``NotFound``, :class:`RoleFixed`, ``Invalid`` for a permission that is none.
         """
@@ -109,6 +119,9 @@ class RoleService:
             await work.execute(
                 _STORE, held=list(chosen), differ=differ, actor=principal.user_id, **scope
             )
+            dead: list[UUID] = []
+            if SUPPORT_ACT.name not in chosen:
+                dead = [row.id for row in await work.execute(_END_SUPPORT, **scope)]
             await audit(
                 work,
                 principal,
@@ -120,6 +133,8 @@ class RoleService:
                 reason=reason,
             )
         await self._gate.roles_changed(principal.tenant_id)
+        if dead:
+            await self._gate.revoke(*dead)
         return _view("moderator", chosen)
 
 

@@ -35,9 +35,13 @@ RETURNING login_count > 1 AND NOT EXISTS (
     SELECT FROM identity.sessions s WHERE s.tenant_id = :tenant AND s.user_id = :user
       AND s.id <> :session AND s.user_agent = :agent) AS from_a_new_device
 """
-#: Support may act for as long as its own account may, in the role that it had.
+#: Support may act for as long as its own account may, in the role that it had, and as the session
+#: is not ended from which it began: one that ended in that very moment has ended nothing here.
 _SUPPORT = """(s.impersonator_id IS NULL OR EXISTS (
-    SELECT FROM identity.users a WHERE a.tenant_id = s.tenant_id AND a.id = s.impersonator_id
+    SELECT FROM identity.users a
+    JOIN identity.sessions o ON o.tenant_id = a.tenant_id AND o.user_id = a.id
+      AND o.id = s.impersonator_session_id AND o.revoked_at IS NULL
+    WHERE a.tenant_id = s.tenant_id AND a.id = s.impersonator_id
       AND a.status = 'Active' AND a.deleted_at IS NULL
       AND a.session_epoch = s.impersonator_epoch))"""
 _LOCK = f"""
@@ -316,7 +320,8 @@ class SessionService:
         mfa_required: bool = False,
         impersonator_id: UUID | None = None,
     ) -> Tokens:
-        """Return a session's tokens; the access token names who of support acts."""
+        """Return a session's tokens, ``left`` before it ends at the latest; the access token names
+        who of support acts."""
         signer = await self._context.get(KeyService).signer()
         access, seconds = signer.access(
             user_id=user_id,
@@ -326,6 +331,7 @@ class SessionService:
             mfa_at=int(mfa_at.timestamp()) if mfa_at else 0,
             mfa_required=mfa_required,
             impersonator_id=impersonator_id,
+            most=int(left.total_seconds()),
         )
         return Tokens(
             access_token=access,

@@ -200,8 +200,11 @@ class SignInService:
         return PasswordChangePending(token=issued.token, expires_in=seconds)
 
     async def _pend(self, tenant_id: UUID, account: Credential, amr: list[str]) -> MfaPending:
+        challenges = self._context.get(ChallengeService)
         return MfaPending(
-            mfa_token=await self._context.get(ChallengeService).pend(tenant_id, account.id, amr),
+            mfa_token=await challenges.pend(
+                tenant_id, account.id, amr, epoch=account.session_epoch
+            ),
             methods=await self._context.get(FactorService).methods(tenant_id, account.id),
             trust_days=await self._context.get(TrustedDeviceService).days(tenant_id, account.role),
         )

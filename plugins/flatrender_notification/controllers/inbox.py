@@ -14,7 +14,7 @@ from flatrender.http.drain import Drain
 from flatrender.http.pages import CursorPage, CursorParams
 from flatrender.http.problems import problem_responses
 from flatrender.http.sse import Event, EventStream
-from flatrender.security.guards import requires_user
+from flatrender.security.guards import owner_changes, requires_user
 from flatrender.security.principal import Principal
 from flatrender_notification.schemas import (
     Notification,
@@ -140,7 +140,7 @@ class PreferenceController(Controller):
 
     path = "/v1/notification-preferences"
     tags = ("notification",)
-    guards = (requires_user,)
+    guards = (requires_user, owner_changes)
 
     @get("/", operation_id="get_notification_preferences", summary="My choices")
     async def read(

@@ -180,8 +180,10 @@ class TokenSigner:
         mfa_at: int = 0,
         mfa_required: bool = False,
         impersonator_id: UUID | None = None,
+        most: int | None = None,
     ) -> tuple[str, int]:
-        """Return an access token and its life in seconds."""
+        """Return an access token and its life in seconds: ``most`` where its session ends before
+        the token would."""
         claims: dict[str, object] = {
             "user_id": str(user_id),
             "tenant_id": str(tenant_id),
@@ -193,7 +195,8 @@ class TokenSigner:
         }
         if impersonator_id is not None:
             claims["act"] = {"sub": str(impersonator_id)}
-        return self._sign(ACCESS, claims, self._access_seconds), self._access_seconds
+        seconds = self._access_seconds if most is None else min(self._access_seconds, max(1, most))
+        return self._sign(ACCESS, claims, seconds), seconds
 
     def watch(
         self,

@@ -1,0 +1,126 @@
+"""What was begun with powers that are gone leads nowhere: sign-ins under way, support, tokens."""
+
+from typing import Any
+from uuid import UUID
+
+import jwt
+import pytest
+
+from flatrender.security.ports import SessionLedger
+from flatrender.testing.platform import PASSWORD, Person, Platform
+
+WHY = {"reason": "a ticket"}
+ROLE = "/v1/admin/roles/moderator"
+
+
+@pytest.mark.parametrize("way", ["recovery", "sessions"])
+async def test_a_sign_in_under_way_ends_with_what_began_it(
+    platform: Platform, arm: Any, post: Any, way: str
+) -> None:
+    armed = await arm()
+    token, passed = await armed.pending(), await armed.pending()
+    assert (await armed.verify(passed, armed.codes[0])).status_code == 200
+    if way == "recovery":
+        asked = {"identifier": armed.person.email}
+        await platform.client.post("/v1/auth/recovery", json=asked)
+        link = await post.token(armed.person.email, "reset_password")
+        done = await platform.client.post(
+            "/v1/auth/recovery/complete", json={"token": link, "password": f"{PASSWORD}-new"}
+        )
+    else:
+        done = await platform.client.delete("/v1/me/sessions", headers=armed.person.headers)
+    assert done.status_code == 204, done.text
+    options = await platform.client.post("/v1/auth/mfa/passkey/options", json={"mfa_token": token})
+    assert (options.status_code, options.json()["code"]) == (401, "invalid_mfa_token")
+    refused = await armed.verify(token, armed.codes[1])
+    assert (refused.status_code, refused.json()["code"]) == (401, "invalid_mfa_token")
+
+
+async def _support(platform: Platform, by: Person, owner: Person) -> Any:
+    begun = await platform.client.post(
+        f"/v1/users/{owner.id}/impersonation", json=WHY, headers=by.headers
+    )
+    assert begun.status_code == 201, begun.text
+    return begun.json()
+
+
+async def _status(platform: Platform, tokens: Any) -> int:
+    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+    return (await platform.client.get("/v1/me", headers=headers)).status_code
+
+
+async def test_support_is_out_when_it_may_act_no_longer(platform: Platform) -> None:
+    _tenant, key = await platform.tenant()
+    admin = await platform.admin(tenant_key=key)
+    moderator = await platform.staff("moderator", tenant_key=key)
+    owner = await platform.person(tenant_key=key)
+
+    async def allow(*held: str) -> None:
+        body = {"permissions": ["people.read", *held], "reason": "another desk"}
+        answer = await platform.client.put(ROLE, json=body, headers=admin.headers)
+        assert answer.status_code == 200, answer.text
+
+    await allow("support.act")
+    theirs, admins = [await _support(platform, by, owner) for by in (moderator, admin)]
+    assert [await _status(platform, one) for one in (theirs, admins)] == [200, 200]
+    await allow("support.act", "people.crm")
+    assert await _status(platform, theirs) == 200
+    await allow()
+    assert [await _status(platform, one) for one in (theirs, admins)] == [401, 200]
+    renewed = await platform.client.post(
+        "/v1/auth/refresh", json={"refresh_token": theirs["refresh_token"]}
+    )
+    assert renewed.status_code == 401
+
+
+async def test_support_does_not_outlive_a_session_that_ended_while_it_began(
+    platform: Platform,
+) -> None:
+    admin, owner = await platform.admin(), await platform.person()
+    tokens = await _support(platform, admin, owner)
+    session = UUID(tokens["session_id"])
+    ledger = platform.runtime.port(SessionLedger)
+    assert await ledger.session_live(session) is True
+    # As a sign-out leaves it that had looked for support's sessions a moment before.
+    await platform.sql(
+        "UPDATE identity.sessions SET revoked_at = now() WHERE id = "
+        "(SELECT impersonator_session_id FROM identity.sessions WHERE id = $1)",
+        session,
+    )
+    assert await ledger.session_live(session) is False
+    renewed = await platform.client.post(
+        "/v1/auth/refresh", json={"refresh_token": tokens["refresh_token"]}
+    )
+    assert renewed.status_code == 401
+
+
+async def test_no_access_token_outlives_its_session(platform: Platform) -> None:
+    admin, owner = await platform.admin(), await platform.person()
+    tokens = await _support(platform, admin, owner)
+    await platform.sql(
+        "UPDATE identity.sessions SET absolute_expires_at = now() + interval '100 seconds' "
+        "WHERE id = $1",
+        UUID(tokens["session_id"]),
+    )
+    renewed = await platform.client.post(
+        "/v1/auth/refresh", json={"refresh_token": tokens["refresh_token"]}
+    )
+    assert renewed.status_code == 200, renewed.text
+    told = renewed.json()
+    claims = jwt.decode(told["access_token"], options={"verify_signature": False})
+    assert claims["exp"] - claims["iat"] == told["expires_in"] <= 100
+
+
+async def test_support_chooses_no_channels_for_the_owner(platform: Platform) -> None:
+    admin, owner = await platform.admin(), await platform.person()
+    tokens = await _support(platform, admin, owner)
+    support = {"Authorization": f"Bearer {tokens['access_token']}"}
+    path = "/v1/notification-preferences"
+    body = {
+        "preferences": [{"type": "RenderCompleted", "channel": "Email", "enabled": False}],
+    }
+    refused = await platform.client.put(path, json=body, headers=support)
+    assert (refused.status_code, refused.json()["code"]) == (403, "owner_required")
+    assert (await platform.client.get(path, headers=support)).status_code == 200
+    own = await platform.client.put(path, json=body, headers=owner.headers)
+    assert own.status_code == 200, own.text
