@@ -53,7 +53,8 @@ ORDER BY {order}
 
 
 class PeopleFilter(Struct, frozen=True, kw_only=True):
-    """Which people are wanted; None: any. ``created_to`` is the first moment that is too late."""
+    """Which people are wanted; None: any. ``created_to`` is the first moment that is too late.
+    ``customers_and``: customers only, and this one."""
 
     q: str | None = None
     role: str | None = None
@@ -64,6 +65,7 @@ class PeopleFilter(Struct, frozen=True, kw_only=True):
     plan: str | None = None
     tag: str | None = None
     pipeline_status: PipelineStatus | None = None
+    customers_and: UUID | None = None
 
 
 class PersonLine(Struct, frozen=True, kw_only=True):
@@ -118,6 +120,8 @@ def conditions(wanted: PeopleFilter, *, first: int) -> tuple[str, list[Any]]:
         add("u.id IN (SELECT identity.users_tagged({n}))", wanted.tag)
     if wanted.role is not None:
         add("u.role = {n}", wanted.role)
+    if wanted.customers_and is not None:
+        add("(u.role = 'user' OR u.id = {n})", wanted.customers_and)
     if wanted.status is not None:
         add("u.status = {n}", wanted.status)
         if wanted.status != "Active":

@@ -126,7 +126,7 @@ class InvitationController(Controller):
         operation_id="resend_invitation",
         summary="Send an invitation again",
         guards=[requires_permission(MEMBERS_MANAGE)],
-        responses=problem_responses(NotFound, PermissionRequired, RateLimited),
+        responses=problem_responses(NotFound, OutOfReach, PermissionRequired, RateLimited),
     )
     async def resend(
         self,
@@ -142,7 +142,7 @@ class InvitationController(Controller):
         operation_id="revoke_invitation",
         summary="Take an invitation back",
         guards=[requires_permission(MEMBERS_MANAGE)],
-        responses=problem_responses(NotFound, PermissionRequired),
+        responses=problem_responses(NotFound, OutOfReach, PermissionRequired),
     )
     async def revoke(
         self,

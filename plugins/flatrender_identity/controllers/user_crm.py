@@ -15,6 +15,7 @@ from flatrender.http.problems import problem_responses
 from flatrender.security.errors import PermissionRequired
 from flatrender.security.guards import requires_permission
 from flatrender.security.principal import Principal
+from flatrender_identity.errors import OutOfReach
 from flatrender_identity.permissions import PEOPLE_CRM
 from flatrender_identity.schemas_people import CrmBody
 from flatrender_identity.services.crm import CrmEntry, CrmService, TagCount
@@ -49,7 +50,7 @@ class UserCrmController(Controller):
         "/{user_id:uuid}/crm",
         operation_id="get_user_crm",
         summary="What staff noted about somebody",
-        responses=problem_responses(NotFound, PermissionRequired),
+        responses=problem_responses(NotFound, OutOfReach, PermissionRequired),
     )
     async def read(
         self,
@@ -58,8 +59,9 @@ class UserCrmController(Controller):
         crm: NamedDependency[CrmService],
         if_none_match: Annotated[str | None, HeaderParameter(name="If-None-Match")] = None,
     ) -> Response[CrmEntry]:
-        """Return tags, note and pipeline status, with an ETag; version 0 before anybody wrote."""
-        entry = await crm.read(principal.tenant_id, user_id)
+        """Return tags, note and pipeline status, with an ETag; version 0 before anybody wrote.
+        Moderators reach customers."""
+        entry = await crm.read(principal, user_id)
         answer: Response[Any] = tagged(entry, entry.version, if_none_match=if_none_match)
         return answer
 
@@ -68,7 +70,12 @@ class UserCrmController(Controller):
         operation_id="write_user_crm",
         summary="Note something about somebody",
         responses=problem_responses(
-            NotFound, Invalid, PreconditionFailed, PreconditionRequired, PermissionRequired
+            NotFound,
+            OutOfReach,
+            Invalid,
+            PreconditionFailed,
+            PreconditionRequired,
+            PermissionRequired,
         ),
     )
     async def write(

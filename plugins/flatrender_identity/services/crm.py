@@ -20,8 +20,11 @@ from flatrender.http.etag import require_match
 from flatrender.http.pages import Page, PageParams
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import Principal
+from flatrender_identity.errors import OutOfReach
+from flatrender_identity.permissions import reaches
 from flatrender_identity.queries_people import PipelineStatus
 from flatrender_identity.services.audit import audit
+from flatrender_identity.services.sessions import role_named
 
 MAX_NOTE = 20_000
 _INLINE = {"a", "br", "code", "em", "i", "b", "s", "strong", "u"}
@@ -34,9 +37,12 @@ FROM identity.users u
 LEFT JOIN identity.user_crm c ON c.tenant_id = u.tenant_id AND c.user_id = u.id
 WHERE u.tenant_id = $1 AND u.id = $2 AND u.deleted_at IS NULL
 """
+_ROLE = """
+SELECT role FROM identity.users WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL
+"""
 #: Two who write at once take turns, on the person's row: the entry may not be there yet.
 _LOCK = """
-SELECT id FROM identity.users
+SELECT role FROM identity.users
 WHERE tenant_id = :tenant AND id = :user AND deleted_at IS NULL FOR NO KEY UPDATE
 """
 _BEFORE = """
@@ -104,8 +110,11 @@ class CrmService:
     def __init__(self, context: PluginContext) -> None:
         self._db = context.db
 
-    async def read(self, tenant_id: UUID, user_id: UUID) -> CrmEntry:
-        """Return the entry of somebody. Raises ``NotFound``."""
+    async def read(self, principal: Principal, user_id: UUID) -> CrmEntry:
+        """Return the entry of somebody. Raises ``NotFound``, :class:`OutOfReach`: colleagues' are
+        for administrators."""
+        tenant_id = principal.tenant_id
+        _check_reach(principal, await self._db.reads.value(tenant_id, _ROLE, tenant_id, user_id))
         found = await self._db.reads.one(CrmEntry, tenant_id, _ENTRY, tenant_id, user_id)
         if found is None:
             raise NotFound()
@@ -123,13 +132,14 @@ class CrmService:
     ) -> CrmEntry:
         """Replace the entry of the version that ``if_match`` names.
 
-        Raises ``NotFound``, ``PreconditionRequired``, ``PreconditionFailed``, ``Invalid``.
+        Raises ``NotFound``, :class:`OutOfReach`, ``PreconditionRequired``,
+        ``PreconditionFailed``, ``Invalid``.
         """
         clean = clean_note(note)
         scope: dict[str, Any] = {"tenant": principal.tenant_id, "user": user_id}
         async with self._db.unit_of_work(principal.tenant_id) as work:
-            if (await work.execute(_LOCK, **scope)).first() is None:
-                raise NotFound()
+            found = await work.execute(_LOCK, **scope)
+            _check_reach(principal, found.scalar_one_or_none())
             row = (await work.execute(_BEFORE, **scope)).first()
             require_match(if_match, row.version if row else 0)
             before = _told(row.tags, row.note, row.pipeline_status) if row else _told([], "", "New")
@@ -222,6 +232,13 @@ async def _distinct(work: UnitOfWork, tags: Sequence[str]) -> list[str]:
     for key, tag in zip(keys, named, strict=True):
         first.setdefault(key, tag)
     return list(first.values())
+
+
+def _check_reach(principal: Principal, role: str | None) -> None:
+    if role is None:
+        raise NotFound()
+    if not reaches(principal.role, role_named(role)):
+        raise OutOfReach()
 
 
 def _told(tags: Sequence[str], note: str, status: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from flatrender_identity.errors import (
     InvalidLink,
     OutOfReach,
 )
-from flatrender_identity.permissions import may_change_role
+from flatrender_identity.permissions import may_change_role, outranks
 from flatrender_identity.queries_members import InvitationLine, invitation_of, invitations_of
 from flatrender_identity.services.audit import audit
 from flatrender_identity.services.links import LinkService
@@ -28,6 +28,7 @@ from flatrender_identity.services.members import MemberService
 from flatrender_identity.services.one_time import LIVES, Burned, OneTimeService, Proof
 from flatrender_identity.services.policies import PolicyService
 from flatrender_identity.services.security_log import record
+from flatrender_identity.services.sessions import role_named
 
 _ACCOUNT = """
 SELECT id, role FROM identity.users
@@ -43,7 +44,7 @@ WHERE tenant_id = :tenant AND lower(email) = :email AND accepted_at IS NULL
   AND revoked_at IS NULL AND expires_at <= now()
 """
 _AGAIN = """
-UPDATE identity.invitations SET expires_at = now() + CAST(:life AS interval)
+UPDATE identity.invitations SET expires_at = now() + CAST(:life AS interval), invited_by = :by
 WHERE tenant_id = :tenant AND id = :id AND accepted_at IS NULL AND revoked_at IS NULL
 RETURNING email, message, expires_at
 """
@@ -59,11 +60,14 @@ LEFT JOIN identity.users u ON u.tenant_id = t.id AND u.id = :by
 WHERE t.id = :tenant
 """
 #: Of the open invitations to an address only the one whose link was sent last can be accepted:
-#: a newer link voids the older ones.
+#: a newer link voids the older ones. ``host_role``: what whoever sent it may give today.
 _OPEN = """
-SELECT id, role, invited_by FROM identity.invitations
-WHERE tenant_id = :tenant AND lower(email) = :email AND accepted_at IS NULL
-  AND revoked_at IS NULL AND expires_at > now() FOR UPDATE
+SELECT i.id, i.role, (
+    SELECT u.role FROM identity.users u WHERE u.tenant_id = i.tenant_id AND u.id = i.invited_by
+      AND u.status = 'Active' AND u.deleted_at IS NULL) AS host_role
+FROM identity.invitations i
+WHERE i.tenant_id = :tenant AND lower(i.email) = :email AND i.accepted_at IS NULL
+  AND i.revoked_at IS NULL AND i.expires_at > now() FOR UPDATE OF i
 """
 _ACCEPT = """
 UPDATE identity.invitations SET accepted_at = now(), accepted_by = :user
@@ -89,8 +93,7 @@ class InvitationService:
     ) -> InvitationLine:
         """Invite an address. Raises :class:`OutOfReach` for a role above the caller's,
         :class:`AddressNotAllowed`, :class:`AlreadyMember`, ``RateLimited`` by recipient."""
-        if not may_change_role(principal.role, "user", role):
-            raise OutOfReach()
+        _within_reach(principal, role)
         if not (await self._context.get(PolicyService).of(principal.tenant_id)).takes(address):
             raise AddressNotAllowed()
         await self._limit(principal, address.value)
@@ -101,7 +104,8 @@ class InvitationService:
                     _ACCOUNT, tenant=principal.tenant_id, email=address.value
                 )
                 account = found.first()
-                if account is not None and role in ("user", account.role):
+                # An invitation raises somebody; it is no way to have a colleague step down.
+                if account is not None and not outranks(role, role_named(account.role)):
                     raise AlreadyMember()
                 await work.execute(_LAPSE, tenant=principal.tenant_id, email=address.value)
                 await work.execute(
@@ -128,12 +132,18 @@ class InvitationService:
         return await self._view(principal, invitation_id)
 
     async def send_again(self, principal: Principal, invitation_id: UUID) -> InvitationLine:
-        """Send a new link, which voids the old one. Raises ``NotFound``, ``RateLimited``."""
+        """Send a new link, which voids the old one. Raises ``NotFound``, ``RateLimited``,
+        :class:`OutOfReach` for a role above the caller's."""
         line = await self._view(principal, invitation_id)
+        _within_reach(principal, line.role)
         await self._limit(principal, line.email)
         async with self._db.unit_of_work(principal.tenant_id) as work:
             renewed = await work.execute(
-                _AGAIN, tenant=principal.tenant_id, id=invitation_id, life=LIVES["invitation"]
+                _AGAIN,
+                tenant=principal.tenant_id,
+                id=invitation_id,
+                life=LIVES["invitation"],
+                by=principal.user_id,
             )
             row = renewed.first()
             if row is None:
@@ -151,12 +161,14 @@ class InvitationService:
         return await self._view(principal, invitation_id)
 
     async def revoke(self, principal: Principal, invitation_id: UUID) -> None:
-        """Take an open invitation back; its link is void. Raises ``NotFound``."""
+        """Take an open invitation back; its link is void. Raises ``NotFound``,
+        :class:`OutOfReach` for a role above the caller's."""
         async with self._db.unit_of_work(principal.tenant_id) as work:
             done = await work.execute(_REVOKE, tenant=principal.tenant_id, id=invitation_id)
             row = done.first()
             if row is None:
                 raise NotFound()
+            _within_reach(principal, row.role)
             await audit(
                 work,
                 principal,
@@ -225,7 +237,7 @@ class InvitationService:
     async def _open(self, work: UnitOfWork, burned: Burned) -> Any:
         found = await work.execute(_OPEN, tenant=work.tenant, email=burned.target)
         row = found.first()
-        if row is None:
+        if row is None or not _gives(row.host_role, row.role):
             raise InvalidLink()
         return row
 
@@ -269,3 +281,17 @@ class InvitationService:
         if found is None:
             raise NotFound()
         return found
+
+
+def _within_reach(principal: Principal, role: str) -> None:
+    """Refuse what would give, or take, a role that the caller could not give."""
+    if not _gives(principal.role, role):
+        raise OutOfReach()
+
+
+def _gives(host: str | None, role: str) -> bool:
+    """True when somebody of the role ``host`` (None: no longer of the house) may invite as
+    ``role``."""
+    if host is None or host == "user":
+        return False
+    return may_change_role(role_named(host), "user", role_named(role))

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from flatrender.errors import FieldError, Invalid
 from flatrender.http.pages import CursorPage, CursorParams
@@ -11,6 +12,7 @@ from flatrender.http.sorting import KeysetQuery, keyset
 from flatrender.http.tables import stream_table
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import Principal
+from flatrender_identity.permissions import MEMBERS_READ
 from flatrender_identity.queries_people import (
     ORDER,
     PeopleFilter,
@@ -38,6 +40,7 @@ class PeopleService:
     ) -> CursorPage[PersonLine]:
         """Return a page of the tenant's people, the newest first. Raises ``Invalid``."""
         _check(wanted)
+        wanted = _seen(principal, wanted)
         told = conditions(wanted, first=_FIRST)
         keys = self._keys(principal, params, wanted, told[1])
         rows = await people_of(self._db.reads, principal.tenant_id, told, keys)
@@ -63,7 +66,7 @@ class PeopleService:
                 target_id=principal.tenant_id,
                 after={"filter": asked},
             )
-        pages = self._batches(principal, sort, wanted)
+        pages = self._batches(principal, sort, _seen(principal, wanted))
         return stream_table(PersonLine.__struct_fields__, pages, "csv")
 
     async def _batches(
@@ -91,6 +94,13 @@ class PeopleService:
         filters = {"tenant": str(principal.tenant_id), **msgspec.to_builtins(wanted)}
         first = _FIRST + len(values)
         return keyset(params, ORDER, signer, route="list_users", filters=filters, first=first)
+
+
+def _seen(principal: Principal, wanted: PeopleFilter) -> PeopleFilter:
+    """Return the filter without the colleagues whom the caller may not see."""
+    if principal.may(MEMBERS_READ.name):
+        return wanted
+    return replace(wanted, customers_and=principal.user_id)
 
 
 def _cells(line: PersonLine) -> list[object]:

@@ -13,7 +13,7 @@ from flatrender.errors import NotFound
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import Principal
 from flatrender_identity.errors import OutOfReach
-from flatrender_identity.permissions import PEOPLE_CRM, outranks
+from flatrender_identity.permissions import PEOPLE_CRM, reaches
 from flatrender_identity.services.crm import CrmEntry
 from flatrender_identity.services.entitlements import EntitlementService
 from flatrender_identity.services.roles import RoleService
@@ -216,8 +216,8 @@ class PersonEvent(Struct, frozen=True, kw_only=True):
 
 class PersonPicture(Struct, frozen=True, kw_only=True):
     """All there is about somebody: at most 50 sessions and the last 20 security events. ``crm`` is
-    None for who may not see it, ``plan`` where the free one holds, ``limits`` where the account is
-    not active."""
+    None for who may not see it (moderators their own), ``plan`` where the free one holds,
+    ``limits`` where the account is not active."""
 
     profile: PersonProfile
     addresses: list[PersonAddress]
@@ -253,8 +253,9 @@ class PictureService:
         found = msgspec.json.decode(text, type=PersonPicture)
         role = role_named(found.profile.role)
         own = user_id == principal.user_id
-        if not own and principal.role != "admin" and not outranks(principal.role, role):
+        if not own and not reaches(principal.role, role):
             raise OutOfReach()
+        noted = reaches(principal.role, role) and principal.may(PEOPLE_CRM.name)
         roles = self._context.get(RoleService)
         held = (await roles.of(principal.tenant_id, role)).permissions if role != "user" else []
         limits = None
@@ -264,7 +265,7 @@ class PictureService:
         return replace(
             found,
             addresses=[address for address in found.addresses if address.value is not None],
-            crm=found.crm if principal.may(PEOPLE_CRM.name) else None,
+            crm=found.crm if noted else None,
             permissions=[one.name for one in held if one.allowed],
             limits=limits,
         )
