@@ -78,6 +78,12 @@ def test_scans_of_a_template_of_another_engine_are_refused_as_documented(
     assert "engine_mismatch" in examples
 
 
+def test_a_snapshot_that_is_being_drawn_is_documented(document: dict[str, Any]) -> None:
+    answers = _operations(document)["POST /v1/snapshots"]["responses"]
+    at_once, later = (answers[status]["content"]["application/json"] for status in ("200", "202"))
+    assert at_once["schema"] == later["schema"]
+
+
 def test_streams_and_schemas_have_their_own_types(document: dict[str, Any]) -> None:
     operations = _operations(document)
     streams = [name for name in operations if name.endswith("/stream")]

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody
 from litestar.response import Redirect
 
@@ -28,7 +29,10 @@ class SnapshotController(Controller):
         status_code=200,
         operation_id="create_snapshot",
         summary="Draw one frame of a scene",
-        responses=problem_responses(NotFound, SnapshotFailed),
+        responses={
+            202: ResponseSpec(Snapshot, generate_examples=False, description="It is being drawn"),
+            **problem_responses(NotFound, SnapshotFailed),
+        },
     )
     async def create(
         self,
