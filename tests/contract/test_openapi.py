@@ -78,6 +78,15 @@ def test_scans_of_a_template_of_another_engine_are_refused_as_documented(
     assert "engine_mismatch" in examples
 
 
+@pytest.mark.parametrize("asked", ["claims", "claims/batch", "renditions", "scans"])
+def test_a_node_that_asks_for_work_may_be_told_that_there_is_none(
+    document: dict[str, Any], asked: str
+) -> None:
+    answers = _operations(document)[f"POST /v1/node/{asked}"]["responses"]
+    assert "content" in answers["200"]
+    assert "content" not in answers["204"]
+
+
 def test_a_snapshot_that_is_being_drawn_is_documented(document: dict[str, Any]) -> None:
     answers = _operations(document)["POST /v1/snapshots"]["responses"]
     at_once, later = (answers[status]["content"]["application/json"] for status in ("200", "202"))

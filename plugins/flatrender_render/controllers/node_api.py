@@ -11,6 +11,7 @@ from uuid import UUID
 
 from litestar import Controller, Request, Response, post
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody
 
 from flatrender.errors import NotFound
@@ -24,6 +25,8 @@ from flatrender_render.farm.claims import Claim
 from flatrender_render.services.node_gateway import NodeGateway
 
 SIGNED = (InvalidSignature, SignatureExpired, SignatureReplayed)
+#: What asking for work may come to as well.
+NOTHING = {204: ResponseSpec(None, generate_examples=False, description="There is nothing to do")}
 
 
 def node_of(principal: Principal) -> UUID:
@@ -126,7 +129,7 @@ class NodeController(Controller):
         status_code=200,
         operation_id="node_claim",
         summary="Ask for work",
-        responses=problem_responses(*SIGNED),
+        responses={**NOTHING, **problem_responses(*SIGNED)},
     )
     async def claim(
         self,
@@ -145,7 +148,7 @@ class NodeController(Controller):
         status_code=200,
         operation_id="node_claim_many",
         summary="Ask for work for several slots",
-        responses=problem_responses(*SIGNED),
+        responses={**NOTHING, **problem_responses(*SIGNED)},
     )
     async def claim_many(
         self,

@@ -12,7 +12,7 @@ from flatrender.errors import Invalid, NotFound
 from flatrender.http.problems import problem_responses
 from flatrender.security.guards import requires_node
 from flatrender.security.principal import Principal
-from flatrender_render.controllers.node_api import SIGNED, caller_watched, node_of
+from flatrender_render.controllers.node_api import NOTHING, SIGNED, caller_watched, node_of
 from flatrender_render.errors import ClaimOver, NotYourObject
 from flatrender_render.farm import wire
 from flatrender_render.farm.scan_wire import (
@@ -50,7 +50,7 @@ class NodeScanController(Controller):
         status_code=200,
         operation_id="node_claim_scan",
         summary="Ask for a project to read",
-        responses=problem_responses(*SIGNED),
+        responses={**NOTHING, **problem_responses(*SIGNED)},
     )
     async def claim(
         self,
