@@ -13,11 +13,16 @@ from flatrender.contracts.identity import RenderLimits
 from flatrender.errors import NotFound
 from flatrender.http.pages import Page, PageParams
 from flatrender.http.problems import problem_responses
-from flatrender.security.errors import StepUpRequired
+from flatrender.security.errors import RateLimited, StepUpRequired
 from flatrender.security.guards import owner_changes, requires_step_up, requires_user
 from flatrender.security.principal import Principal
 from flatrender_identity.controllers.answers import SessionAnswers
-from flatrender_identity.errors import FactorExists, InvalidMfaCode, MfaLocked
+from flatrender_identity.errors import (
+    FactorExists,
+    InvalidMfaCode,
+    MfaLocked,
+    ProofRequired,
+)
 from flatrender_identity.errors_mfa import InvalidPasskey
 from flatrender_identity.queries import Me, PlanOffer
 from flatrender_identity.schemas import (
@@ -30,6 +35,7 @@ from flatrender_identity.schemas import (
     RecoveryCodes,
     TokenAnswer,
 )
+from flatrender_identity.schemas_access import ProvenBody
 from flatrender_identity.schemas_mfa import MyFactors, StepUpBody
 from flatrender_identity.services.accounts import AccountService
 from flatrender_identity.services.entitlements import EntitlementService
@@ -111,19 +117,22 @@ class MeController(Controller):
         "/mfa/totp",
         operation_id="enrol_totp",
         summary="Set up an authenticator app",
-        opt={"mfa": "exempt"},
-        responses=problem_responses(FactorExists, StepUpRequired),
+        opt={"mfa": "exempt", "critical": True},
+        responses=problem_responses(FactorExists, ProofRequired, StepUpRequired, RateLimited),
     )
     async def enrol(
         self,
         principal: NamedDependency[Principal],
         accounts: NamedDependency[AccountService],
         mfa: NamedDependency[MfaService],
+        data: JSONBody[ProvenBody | None] = None,
     ) -> EnrolmentAnswer:
-        """Begin a TOTP factor. It counts once it is confirmed with a code. Beside another factor
-        it wants that one fresh."""
+        """Begin a TOTP factor. It counts once it is confirmed with a code. Wants a sign-in of the
+        last 15 minutes or the present password; beside another factor, that one fresh."""
         me = await accounts.me(principal.tenant_id, own_id(principal))
-        made = await mfa.enrol_totp(principal, me.email or str(me.id))
+        made = await mfa.enrol_totp(
+            principal, me.email or str(me.id), password=data.current_password if data else None
+        )
         return EnrolmentAnswer(
             factor_id=made.factor_id,
             secret=made.secret,

@@ -155,9 +155,12 @@ class CredentialService:
             mfa_at=row.mfa_at,
         )
 
-    async def prove(self, principal: Principal, password: str | None) -> ProvenAccount:
+    async def prove(
+        self, principal: Principal, password: str | None, *, or_signed_in: bool = False
+    ) -> ProvenAccount:
         """Demand what a sensitive act needs: a fresh second factor of an account that has one,
-        else the present password, else (an account without a password) a fresh sign-in.
+        else the present password, else (an account without a password, or ``or_signed_in`` where
+        none is given) a fresh sign-in.
 
         Raises ``StepUpRequired``, :class:`ProofRequired`, ``RateLimited``, ``NotFound``;
         ``OwnerRequired`` where support acts.
@@ -175,15 +178,16 @@ class CredentialService:
         if row is None:
             raise NotFound()
         security = self._context.infra.security
+        fresh = row.signed_in_at is not None and row.now - row.signed_in_at <= FRESH_SIGN_IN
         if row.mfa_enabled:
             await self._context.get(FactorService).demand_fresh(principal, row.id)
-        elif row.password_hash is not None:
+        elif row.password_hash is not None and not (or_signed_in and password is None and fresh):
             party = f"proof:{principal.tenant_id}:{row.id}"
             await security.limiter.check("login", party, critical=True)
             if not (await security.passwords.verify(row.password_hash, password or "")).matched:
                 raise ProofRequired()
             await security.limiter.reset("login", party)
-        elif row.signed_in_at is None or row.now - row.signed_in_at > FRESH_SIGN_IN:
+        elif not fresh:
             raise ProofRequired()
         return ProvenAccount(
             id=row.id,

@@ -28,6 +28,7 @@ from flatrender_identity.passkeys import (
 from flatrender_identity.services import mfa_sql as sql
 from flatrender_identity.services.challenges import ChallengeService, PendingLogin
 from flatrender_identity.services.codes import ascii_digits
+from flatrender_identity.services.credentials import CredentialService
 from flatrender_identity.services.factors import FactorService
 from flatrender_identity.services.passkey_sign_in import BegunSignIn
 from flatrender_identity.services.passkeys import PasskeyService
@@ -74,14 +75,21 @@ class MfaService:
         self._challenges = context.get(ChallengeService)
         self._passkeys = context.get(PasskeyService)
 
-    async def enrol_totp(self, principal: Principal, account: str) -> Enrolment:
+    async def enrol_totp(
+        self, principal: Principal, account: str, *, password: str | None
+    ) -> Enrolment:
         """Begin a TOTP factor; an earlier unconfirmed one is replaced.
 
-        Raises :class:`FactorExists` when one is confirmed already, ``StepUpRequired`` where
-        another factor is and was not shown of late.
+        A first factor stands for the password from then on, so who begins one has just signed in
+        or knows it. Raises :class:`FactorExists` when one is confirmed already, ``StepUpRequired``
+        where another factor is and was not shown of late, else what
+        :meth:`CredentialService.prove` raises.
         """
         if principal.user_id is None:
             raise NotFound()
+        async with self._db.unit_of_work(principal.tenant_id) as work:
+            await self._may_add(work, principal, principal.user_id)
+        await self._context.get(CredentialService).prove(principal, password, or_signed_in=True)
         factor_id, secret = uuid7(), pyotp.random_base32()
         sealed = self._context.infra.encryptor.encrypt(secret, _place(factor_id))
         async with self._db.unit_of_work(principal.tenant_id) as work:

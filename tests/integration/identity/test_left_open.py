@@ -124,3 +124,26 @@ async def test_support_chooses_no_channels_for_the_owner(platform: Platform) -> 
     assert (await platform.client.get(path, headers=support)).status_code == 200
     own = await platform.client.put(path, json=body, headers=owner.headers)
     assert own.status_code == 200, own.text
+
+
+async def test_a_first_factor_wants_the_password_or_a_sign_in_of_just_now(
+    platform: Platform,
+) -> None:
+    """A first factor stands for the password: whoever found a session must not make one."""
+    person = await platform.person()
+    path = "/v1/me/mfa/totp"
+    fresh = await platform.client.post(path, headers=person.headers)
+    assert fresh.status_code == 201, fresh.text
+    await platform.sql(
+        "UPDATE identity.sessions SET created_at = now() - interval '16 minutes' "
+        "WHERE user_id = $1",
+        person.id,
+    )
+    for body in (None, {}, {"current_password": f"{PASSWORD}-not"}):
+        refused = await platform.client.post(path, json=body, headers=person.headers)
+        assert (refused.status_code, refused.json()["code"]) == (403, "proof_required"), body
+    known = {"current_password": PASSWORD}
+    begun = await platform.client.post(path, json=known, headers=person.headers)
+    assert begun.status_code == 201, begun.text
+    odd = await platform.client.post(path, json={**known, "x": 1}, headers=person.headers)
+    assert odd.status_code == 422

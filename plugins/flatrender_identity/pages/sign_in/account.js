@@ -133,8 +133,8 @@ function protection() {
       ? actor(t("turn_off"), async () => {
         if (await sensitive(() => call("DELETE", "/v1/me/mfa/totp"))) await changed();
       }, "quiet danger")
-      : actor(t("set_up"), () => sensitive(async () => {
-        const codes = await enrol(await call("POST", "/v1/me/mfa/totp"));
+      : actor(t("set_up"), () => sensitive(async (proof) => {
+        const codes = await enrol(await call("POST", "/v1/me/mfa/totp", proof));
         if (!codes) return;
         if (codes.length) await showCodes(codes);
         await again();
