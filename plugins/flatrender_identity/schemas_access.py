@@ -15,7 +15,16 @@ from flatrender_identity.schemas import Code, Email, Locale, Mobile, Password, S
 Identifier = Annotated[
     str, Meta(min_length=3, max_length=254, examples=["sara@example.ir", "+989121234567"])
 ]
-Reason = Annotated[str, Meta(min_length=3, max_length=500, examples=["asked for by its owner"])]
+#: Three signs at least: blanks are no reason.
+Reason = Annotated[
+    str,
+    Meta(
+        min_length=3,
+        max_length=500,
+        pattern=r"\S\s*\S\s*\S",
+        examples=["asked for by its owner"],
+    ),
+]
 LinkToken = Annotated[str, Meta(min_length=1, max_length=200)]
 
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 from flatrender.errors import FieldError, Invalid, NotFound
 from flatrender.http.pages import CursorPage, CursorParams
 from flatrender.http.sorting import KeysetQuery, keyset
+from flatrender.http.stretches import check_stretch
 from flatrender.http.tables import TableFormat, stream_table
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import Principal
@@ -109,17 +110,20 @@ def _cells(line: AuditLine) -> list[object]:
 def _check(wanted: AuditFilter) -> None:
     """Refuse an address that is none and a time that ends before it begins."""
     if wanted.address is not None:
+        _host, _, mask = wanted.address.partition("/")
         try:
             ip_network(wanted.address, strict=False)
         except ValueError:
-            raise _refused(
-                "address", "address_invalid", "نشانی یا شبکهٔ IP نیست", "No IP address or network"
-            ) from None
-    if wanted.since and wanted.until and wanted.until <= wanted.since:
-        raise _refused(
-            "until", "range_invalid", "پایان پیش از آغاز است", "The end is before the beginning"
-        )
+            raise Invalid(errors=[_NO_ADDRESS]) from None
+        # Python takes more than PostgreSQL: the zone of a link-local address, a written-out mask.
+        if "%" in wanted.address or not (mask.isdecimal() or "/" not in wanted.address):
+            raise Invalid(errors=[_NO_ADDRESS])
+    check_stretch(since=wanted.since, until=wanted.until)
 
 
-def _refused(name: str, code: str, fa: str, en: str) -> Invalid:
-    return Invalid(errors=[FieldError(pointer=f"?{name}", code=code, message_fa=fa, message_en=en)])
+_NO_ADDRESS = FieldError(
+    pointer="?address",
+    code="address_invalid",
+    message_fa="نشانی یا شبکهٔ IP نیست",
+    message_en="No IP address or network",
+)

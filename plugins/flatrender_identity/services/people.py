@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from flatrender.errors import FieldError, Invalid
 from flatrender.http.pages import CursorPage, CursorParams
 from flatrender.http.sorting import KeysetQuery, keyset
+from flatrender.http.stretches import check_stretch
 from flatrender.http.tables import stream_table
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import Principal
@@ -112,19 +112,5 @@ def _cells(line: PersonLine) -> list[object]:
 
 
 def _check(wanted: PeopleFilter) -> None:
-    """Refuse a range that ends before it begins, and times without a zone."""
-    for name in ("created_from", "created_to"):
-        moment = getattr(wanted, name)
-        if moment is not None and moment.tzinfo is None:
-            raise _refused(name, "zone_missing", "منطقهٔ زمانی لازم است", "Needs a time zone")
-    if wanted.created_from and wanted.created_to and wanted.created_to <= wanted.created_from:
-        raise _refused(
-            "created_to",
-            "range_invalid",
-            "پایان پیش از آغاز است",
-            "The end is before the beginning",
-        )
-
-
-def _refused(name: str, code: str, fa: str, en: str) -> Invalid:
-    return Invalid(errors=[FieldError(pointer=f"?{name}", code=code, message_fa=fa, message_en=en)])
+    """Refuse a stretch of time that is none."""
+    check_stretch(created_from=wanted.created_from, created_to=wanted.created_to)
