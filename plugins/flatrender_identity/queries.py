@@ -93,10 +93,9 @@ async def active_credential(reads: ReadPool, tenant_id: UUID, user_id: UUID) -> 
     return await reads.one(Credential, tenant_id, _ACTIVE, tenant_id, user_id)
 
 
-class SessionLine(Struct, frozen=True, kw_only=True):
-    """One session of a user as listed to them. ``methods`` as in RFC 8176 where it has a word
-    (pwd, otp, sms, fed), else email, passkey, recovery_code, trusted_device; ``current``: the
-    session that asks; ``by_support``: support acts in it."""
+class LiveSession(Struct, frozen=True, kw_only=True):
+    """A session that is not over. ``methods`` as in RFC 8176 where it has a word (pwd, otp, sms,
+    fed), else email, passkey, recovery_code, trusted_device; ``by_support``: staff act in it."""
 
     id: UUID
     device_name: str | None
@@ -107,14 +106,19 @@ class SessionLine(Struct, frozen=True, kw_only=True):
     created_at: datetime
     last_seen_at: datetime
     expires_at: datetime
-    current: bool
     by_support: bool
+
+
+class SessionLine(LiveSession, frozen=True, kw_only=True):
+    """A session as listed to its owner. ``current``: the one that asks."""
+
+    current: bool
 
 
 _SESSIONS = """
 SELECT id, device_name, user_agent, host(last_ip), host(ip), amr, created_at, last_seen_at,
-       least(idle_expires_at, absolute_expires_at), id IS NOT DISTINCT FROM $5::uuid,
-       impersonator_id IS NOT NULL
+       least(idle_expires_at, absolute_expires_at), impersonator_id IS NOT NULL,
+       id IS NOT DISTINCT FROM $5::uuid
 FROM identity.sessions
 WHERE tenant_id = $1 AND user_id = $2 AND revoked_at IS NULL AND idle_expires_at > now()
   AND absolute_expires_at > now()

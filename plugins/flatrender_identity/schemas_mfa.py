@@ -1,6 +1,6 @@
 """Requests and answers around second factors and passkeys."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from msgspec import Meta, Struct
@@ -8,8 +8,13 @@ from msgspec import Meta, Struct
 from flatrender.errors import FieldInvalid
 from flatrender.text import check_lines
 from flatrender_identity.passkeys import NewCredential, RequestOptions, UsedCredential
-from flatrender_identity.queries import Me
-from flatrender_identity.schemas import Code, Password, SessionMode
+from flatrender_identity.schemas import (
+    BrowserConfirmedAnswer,
+    Code,
+    ConfirmedAnswer,
+    Password,
+    SessionMode,
+)
 from flatrender_identity.schemas_access import Reason
 from flatrender_identity.services.passkeys import PasskeyLine
 
@@ -127,31 +132,18 @@ class PasskeySignInBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only
         check_lines(self, ("device",))
 
 
-class PasskeyAnswer(Struct, frozen=True, kw_only=True):
+class PasskeyAnswer(ConfirmedAnswer, frozen=True, kw_only=True):
     """The passkey counts now, and these are the tokens that have it in. ``recovery_codes`` come
     with the first factor and are shown this once."""
 
     passkey: PasskeyLine
-    recovery_codes: list[str]
-    access_token: str
-    refresh_token: str
-    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the scheme's name
-    expires_in: int
-    refresh_expires_in: int
-    user: Me
 
 
-class BrowserPasskeyAnswer(Struct, frozen=True, kw_only=True):
+class BrowserPasskeyAnswer(BrowserConfirmedAnswer, frozen=True, kw_only=True):
     """The passkey counts now, and the cookies are new. ``recovery_codes`` come with the first
     factor and are shown this once."""
 
     passkey: PasskeyLine
-    recovery_codes: list[str]
-    mode: Literal["browser"] = "browser"
-    csrf_token: str
-    expires_in: int
-    refresh_expires_in: int
-    user: Me
 
 
 def _one_factor(code: str | None, passkey: UsedCredential | None) -> None:

@@ -20,6 +20,7 @@ from tests.bench.stack import verdict as say
 
 from flatrender.security.principal import DEFAULT_TENANT_ID
 from flatrender.testing.rounds import medians, ratio, turns
+from flatrender.testing.workers import free_port
 
 GOAL = 0.95
 _PEOPLE = 64  # callers in turns, so that nobody reaches the limit of 1,200 a minute
@@ -143,7 +144,7 @@ async def _make_tenants(environment: dict[str, str]) -> list[UUID]:
 def _processes(environment: dict[str, str]) -> Iterator[tuple[dict[str, int], dict[str, int]]]:
     """Run every server; yield their ports and process ids."""
     kinds = {server for server, _ in _RUNS.values()}
-    ports = {kind: _free_port() for kind in kinds}
+    ports = {kind: free_port() for kind in kinds}
     started = {
         kind: subprocess.Popen(
             [sys.executable, "-m", "tests.bench.contestants", kind, str(ports[kind])],
@@ -244,10 +245,3 @@ def _person(base: str, number: int) -> str:
         ).raise_for_status()
     token: str = answer.json()["access_token"]
     return token
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

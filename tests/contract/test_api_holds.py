@@ -11,21 +11,18 @@ import json
 import os
 import re
 import secrets
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from flatrender.runtime import Runtime
 from flatrender.settings import load_settings
-from flatrender.testing.platform import FAST, Person, Platform, from_anywhere
+from flatrender.testing.platform import FAST, Person, Platform
 from flatrender.testing.plugin import TestDatabase
-from flatrender.testing.waiting import until
-from flatrender.testing.workers import process
+from flatrender.testing.workers import api_process, free_port, process
 
 FULL = os.environ.get("FLATRENDER_FUZZ") == "full"
 SEED = os.environ.get("FLATRENDER_FUZZ_SEED", "20261121")
@@ -123,19 +120,11 @@ class Api:
         print(text)
 
 
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
-
-
 @pytest.fixture(scope="module")
 async def api(
     server_environment: dict[str, str], clone_database: Callable[[], TestDatabase]
 ) -> AsyncIterator[Api]:
     """A server process of its own."""
-    port = _free_port()
     environment = {
         **FAST,
         **server_environment,
@@ -143,22 +132,11 @@ async def api(
         "FLATRENDER_VALKEY_PREFIX": f"{server_environment['FLATRENDER_VALKEY_PREFIX']}-fuzz",
         "FLATRENDER_SECURITY_STEP_UP_SECONDS": "3600",  # the long form ends before tokens do
     }
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://127.0.0.1:{free_port()}"
     async with (
-        process(environment, "serve", "--port", str(port)),
+        api_process(environment, url) as client,
         Runtime(load_settings(environment)) as runtime,
-        httpx.AsyncClient(
-            base_url=url, timeout=60, event_hooks={"request": [from_anywhere]}
-        ) as client,
     ):
-
-        async def ready() -> bool:
-            try:
-                return (await client.get("/health/ready")).status_code == 200
-            except httpx.TransportError:
-                return False
-
-        await until(ready)
         if FULL:
             async with process(environment, "catalogue", "install") as installing:
                 assert await installing.wait() == 0

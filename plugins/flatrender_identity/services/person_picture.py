@@ -14,6 +14,7 @@ from flatrender.plugin import PluginContext
 from flatrender.security.principal import Principal
 from flatrender_identity.errors import OutOfReach
 from flatrender_identity.permissions import PEOPLE_CRM, reaches
+from flatrender_identity.queries import LiveSession
 from flatrender_identity.services.crm import CrmEntry
 from flatrender_identity.services.entitlements import EntitlementService
 from flatrender_identity.services.roles import RoleService
@@ -151,21 +152,6 @@ class PersonSignIn(Struct, frozen=True, kw_only=True):
     identities: list[PersonIdentity]
 
 
-class PersonSession(Struct, frozen=True, kw_only=True):
-    """A live session; ``by_support``: staff act in it."""
-
-    id: UUID
-    device_name: str | None
-    user_agent: str
-    ip: str | None
-    first_ip: str | None
-    methods: list[str]
-    created_at: datetime
-    last_seen_at: datetime
-    expires_at: datetime
-    by_support: bool
-
-
 class PersonPlan(Struct, frozen=True, kw_only=True):
     """The plan in force."""
 
@@ -222,7 +208,7 @@ class PersonPicture(Struct, frozen=True, kw_only=True):
     profile: PersonProfile
     addresses: list[PersonAddress]
     sign_in: PersonSignIn
-    sessions: list[PersonSession]
+    sessions: list[LiveSession]
     plan: PersonPlan | None
     balances: PersonBalances
     renders: PersonRenders

@@ -5,16 +5,20 @@ import contextlib
 import gc
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from flatrender.runtime import Runtime
 from flatrender.settings import load_settings
 from flatrender.tasks.service import WorkerService
-from flatrender.testing.platform import FAST
+from flatrender.testing.platform import FAST, from_anywhere
+from flatrender.testing.waiting import until
 
 
 class Worker:
@@ -81,6 +85,35 @@ async def process(
             running.send_signal(signal.SIGCONT)
             running.kill()
         await running.wait()
+
+
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that nobody has now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.asynccontextmanager
+async def api_process(environment: Mapping[str, str], url: str) -> AsyncIterator[httpx.AsyncClient]:
+    """``flatrender serve`` as a process of its own, ready at ``url`` (a free port of this machine);
+    yields a client of it."""
+    async with (
+        process(environment, "serve", "--port", str(httpx.URL(url).port)),
+        httpx.AsyncClient(
+            base_url=url, timeout=60, event_hooks={"request": [from_anywhere]}
+        ) as client,
+    ):
+
+        async def ready() -> bool:
+            try:
+                return (await client.get("/health/ready")).status_code == 200
+            except httpx.TransportError:
+                return False
+
+        await until(ready)
+        yield client
 
 
 def children_of(pid: int) -> list[int]:

@@ -1,13 +1,11 @@
 """A server process, a browser, a mail server and a provider: nothing between them is ours."""
 
 import re
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, cast
 
-import httpx
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "emulators"))
@@ -16,11 +14,11 @@ from chromium import Chromium, Page, chromium, find_browser  # the path is above
 from mail_server import MailServer, mail_server_on_loopback
 from openid_provider import SECRET, OpenIdProvider
 
-from flatrender.testing.platform import FAST, Person, Platform, from_anywhere
+from flatrender.testing.platform import Person, Platform
 from flatrender.testing.plugin import TestDatabase
 from flatrender.testing.serving import serve_app
 from flatrender.testing.waiting import until
-from flatrender.testing.workers import process, worker
+from flatrender.testing.workers import api_process, free_port, worker
 
 _CODE = re.compile(r"(?<![\d۰-۹])\d{6}(?!\d)")
 _LINK = re.compile(r"http://localhost:\d+/\S+#\S+")
@@ -83,13 +81,6 @@ class Site:
         return self.mails.to(address)
 
 
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
-
-
 @pytest.fixture(scope="session")
 async def site(
     server_environment: dict[str, str], clone_database: Callable[[], TestDatabase]
@@ -97,8 +88,8 @@ async def site(
     """A server process on localhost with its worker, its mail and its provider."""
     if find_browser() is None:
         pytest.skip("no Chromium on PATH, and FLATRENDER_TEST_BROWSER names none")
-    port, provider = _free_port(), OpenIdProvider()
-    url = f"http://localhost:{port}"
+    provider = OpenIdProvider()
+    url = f"http://localhost:{free_port()}"
     async with mail_server_on_loopback() as mails, serve_app(provider) as provider_at:
         provider.issuer = f"http://{provider_at}"
         provider.clients["client-of-google"] = (SECRET, {f"{url}/v1/auth/google/callback"})
@@ -112,20 +103,9 @@ async def site(
             "FLATRENDER_HTTP_DEVELOPMENT_PAGES": "true",
         }
         async with (
-            process({**FAST, **environment}, "serve", "--port", str(port)),
+            api_process(environment, url) as client,
             worker(environment) as working,
-            httpx.AsyncClient(
-                base_url=url, timeout=60, event_hooks={"request": [from_anywhere]}
-            ) as client,
         ):
-
-            async def ready() -> bool:
-                try:
-                    return (await client.get("/health/ready")).status_code == 200
-                except httpx.TransportError:
-                    return False
-
-            await until(ready)
             yield Site(url, Platform(working.runtime, client, None), mails, provider)
 
 
