@@ -1,12 +1,16 @@
 """The same sign-in against npm ``oidc-provider``, which nobody here has written.
 
-``FLATRENDER_TEST_PEERS`` names a folder in which ``npm install oidc-provider@9`` was run.
+Where node and npm are, it is installed once into the environment's own folder;
+``FLATRENDER_TEST_PEERS`` names another folder that has it.
 """
 
 import asyncio
+import fcntl
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,16 +18,42 @@ from typing import Any
 import pytest
 from openid_provider import HOME, SECRET, query_of
 
+_PEER = "oidc-provider@9.13.3"
+_INSTALL = (
+    "install",
+    "--no-save",
+    "--ignore-scripts",
+    "--no-audit",
+    "--no-fund",
+    "--loglevel=error",
+)
 _SCRIPT = Path(__file__).resolve().parents[3] / "emulators" / "openid_peer.mjs"
+
+
+def _installed() -> Path:
+    """Return the folder of modules with the provider in it; skips where it cannot be had."""
+    folder = Path(os.environ.get("FLATRENDER_TEST_PEERS") or Path(sys.prefix) / "test-peers")
+    modules, npm = folder / "node_modules", shutil.which("npm")
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:  # the tests run in several processes
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (modules / "oidc-provider" / "package.json").is_file():
+            if npm is None:
+                pytest.skip(f"no npm on PATH to install {_PEER} with")
+            command = [npm, *_INSTALL, "--prefix", str(folder), _PEER]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+            if done.returncode:
+                pytest.skip(f"npm cannot install {_PEER}: {done.stderr.strip()[-300:]}")
+    return modules
 
 
 @pytest.fixture(scope="module")
 async def peer() -> AsyncIterator[dict[str, str]]:
     """The provider, running: its ``issuer`` and its person's ``accountId``."""
-    folder, node = os.environ.get("FLATRENDER_TEST_PEERS"), shutil.which("node")
-    modules = Path(folder or ".") / "node_modules"
-    if not folder or node is None or not (modules / "oidc-provider").is_dir():
-        pytest.skip("needs node, and FLATRENDER_TEST_PEERS with npm oidc-provider in it")
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("no node on PATH")
+    modules = await asyncio.to_thread(_installed)
     process = await asyncio.create_subprocess_exec(
         node,
         str(_SCRIPT),
