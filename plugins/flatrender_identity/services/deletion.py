@@ -16,22 +16,18 @@ from flatrender.plugin import PluginContext
 from flatrender.security.principal import Principal
 from flatrender.tasks.task import Nothing, Task
 from flatrender_identity.addresses import Address
-from flatrender_identity.errors import InvalidLink, LastAdmin
+from flatrender_identity.errors import InvalidLink
 from flatrender_identity.services.audit import audit_across
 from flatrender_identity.services.credentials import CredentialService
 from flatrender_identity.services.data_exports import REMOVE, RemoveObjects
 from flatrender_identity.services.links import LinkService
 from flatrender_identity.services.one_time import OneTimeService, Proof
+from flatrender_identity.services.reach import keep_an_admin
 from flatrender_identity.services.security_log import record, tell_owner
 from flatrender_identity.settings import IdentitySettings
 
 BATCH = 50
 
-_ADMINS = """
-SELECT id FROM identity.users
-WHERE tenant_id = :tenant AND role = 'admin' AND status = 'Active' AND deleted_at IS NULL
-ORDER BY id FOR UPDATE
-"""
 _ASK = """
 UPDATE identity.users SET deletion_requested_at = now(),
     deletion_due_at = now() + CAST(:grace AS interval)
@@ -107,9 +103,7 @@ class DeletionService:
         """
         account = await self._context.get(CredentialService).prove(principal, password)
         async with self._db.unit_of_work(principal.tenant_id) as work:
-            admins = [row.id for row in await work.execute(_ADMINS, tenant=principal.tenant_id)]
-            if admins == [account.id]:
-                raise LastAdmin()
+            await keep_an_admin(work, account.id)
             asked = await work.execute(
                 _ASK, grace=self._grace, tenant=principal.tenant_id, user=account.id
             )

@@ -14,15 +14,10 @@ from flatrender_identity.errors import LastAdmin, NotOneself, OutOfReach
 from flatrender_identity.permissions import may_change_role
 from flatrender_identity.queries_members import MemberLine, members_of
 from flatrender_identity.services.audit import audit
+from flatrender_identity.services.reach import is_last_admin
 from flatrender_identity.services.security_log import record, tell_owner
 from flatrender_identity.services.sessions import end_all, role_named
 
-#: All of a tenant's admins, locked in one order: two admins who demote each other take turns.
-_ADMINS = """
-SELECT id FROM identity.users
-WHERE tenant_id = :tenant AND role = 'admin' AND status = 'Active' AND deleted_at IS NULL
-ORDER BY id FOR UPDATE
-"""
 _LOCK = """
 SELECT role FROM identity.users
 WHERE tenant_id = :tenant AND id = :user AND deleted_at IS NULL FOR UPDATE
@@ -93,7 +88,7 @@ class MemberService:
         """Change a role inside ``work``; returns the sessions that died of it, none when the role
         was this one already. Audited as the act of ``principal``; ``reach`` is the role whose
         powers are used, for who accepts an invitation their host's."""
-        admins = [row.id for row in await work.execute(_ADMINS, tenant=work.tenant)]
+        last = await is_last_admin(work, user_id)
         found = await work.execute(_LOCK, tenant=work.tenant, user=user_id)
         before: str | None = found.scalar_one_or_none()
         if before is None:
@@ -102,7 +97,7 @@ class MemberService:
             raise OutOfReach()
         if before == role:
             return []
-        if admins == [user_id]:
+        if last:
             raise LastAdmin()
         await work.execute(_GIVE, role=role, tenant=work.tenant, user=user_id)
         dead = await end_all(work, user_id, reason="role changed")

@@ -1,4 +1,5 @@
-"""Whom an act of staff may touch: their own tenant's people of a lower role, never themselves."""
+"""Whom an act of staff may touch: their own tenant's people of a lower role, never themselves; and
+that a tenant keeps an administrator."""
 
 from typing import Any, Literal
 from uuid import UUID
@@ -13,9 +14,10 @@ from flatrender_identity.services.sessions import role_named
 #: The operator's command line, which reaches everybody.
 Cli = Literal["cli"]
 
-#: All of a tenant's admins, locked in one order, before any other row of people.
+#: All of a tenant's admins, locked in one order, before any other row of people: two who take each
+#: other's role take turns.
 _ADMINS = """
-SELECT id FROM identity.users
+SELECT id, deletion_due_at FROM identity.users
 WHERE tenant_id = :tenant AND role = 'admin' AND status = 'Active' AND deleted_at IS NULL
 ORDER BY id FOR UPDATE
 """
@@ -41,8 +43,15 @@ async def reach(work: UnitOfWork, by: Principal | Cli, user_id: UUID) -> Any:
     return row
 
 
+async def is_last_admin(work: UnitOfWork, user_id: UUID) -> bool:
+    """Lock the tenant's administrators, before anybody else is locked, and return whether without
+    ``user_id`` none would be left. One whose account is about to end is none already."""
+    admins = list(await work.execute(_ADMINS, tenant=work.tenant))
+    left = [row.id for row in admins if row.id != user_id and row.deletion_due_at is None]
+    return not left and user_id in {row.id for row in admins}
+
+
 async def keep_an_admin(work: UnitOfWork, user_id: UUID) -> None:
-    """Raise :class:`LastAdmin` where the tenant would be left without an administrator; before
-    anybody is locked by :func:`reach`."""
-    if [row.id for row in await work.execute(_ADMINS, tenant=work.tenant)] == [user_id]:
+    """Raise :class:`LastAdmin` where :func:`is_last_admin`."""
+    if await is_last_admin(work, user_id):
         raise LastAdmin()
