@@ -28,6 +28,7 @@ _SHAPES = (
     re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{2,}(?:\.[A-Za-z0-9_-]*)?"),
     re.compile(r"(?i)\b(?:bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"),
     re.compile(r"\bfrk_[A-Za-z0-9]+\.[A-Za-z0-9]+"),  # our API keys
+    re.compile(r"\bf[dort]1\.[A-Za-z0-9_-]{16,}(?:\.[A-Za-z0-9_-]+)*"),  # our opaque tokens
     re.compile(r"\bwhsec_[A-Za-z0-9+/=_-]{8,}"),  # Standard Webhooks secrets
     re.compile(r"\bbot\d{5,}:[A-Za-z0-9_-]{20,}"),  # Telegram, in a path
     re.compile(r"(?<=://)[^/\s@:]*:[^/\s@]+(?=@)"),  # user:password@ of any URL
@@ -35,9 +36,11 @@ _SHAPES = (
         r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.S
     ),
 )
+#: A name ends where the next one may begin: whatever text comes, it is gone through once.
 _QUERY_SECRET = re.compile(
-    r"(?i)([?&;](?:[^=&#\s]*(?:token|key|secret|password|signature|credential|code|state|otp|sig)"
-    r"[^=&#\s]*)=)[^&#\s\"']*"
+    r"(?i)([?&;](?=[^=?&;#\s]*"
+    r"(?:token|key|secret|password|signature|credential|code|state|otp|sig))"
+    r"[^=?&;#\s]*=)[^&#\s\"']*"
 )
 _LONG_SEGMENT = re.compile(r"(?=[^/]*[0-9])[A-Za-z0-9_\-=%:.]{24,}")
 _UUID = re.compile(r"(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")

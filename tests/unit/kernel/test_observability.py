@@ -82,6 +82,9 @@ def test_innocent_fields_are_not(name: str) -> None:
         "Basic dXNlcjpwYXNzd29yZA==",
         "frk_0123456789abcdef0123456789abcdef.SomeSecretText0123456789",
         "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "fr1.0123456789abcdef0123456789abcdef.7.89abcdef0123456789abcdef01234567",
+        "fo1.0123456789abcdef0123456789abcdef.dQw4w9WgXcQ_APA91bHun4MxP5egoKMwt2KZFBaFUH",
+        "ft1.dQw4w9WgXcQ-APA91bHun4MxP5egoKMwt2KZFBaFUH",
         "bot123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw",
         "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMG\n-----END PRIVATE KEY-----",
     ],
@@ -91,6 +94,21 @@ def test_secrets_are_masked_by_their_shape(secret: str) -> None:
         masked = redact_text(text)
         assert MASK in masked
         assert secret.rsplit(maxsplit=1)[-1] not in masked
+
+
+def test_values_of_secret_names_are_masked_and_others_stay() -> None:
+    asked = "/a?page=2&token=hunter2!&odd?my_code=123&x=1;state=s"
+    assert redact_text(asked) == f"/a?page=2&token={MASK}&odd?my_code={MASK}&x=1;state={MASK}"
+    link = "https://a.example/link#reset_password=fo1.0123456789abcdef0123456789abcdef.abc&lang=fa"
+    assert redact_text(link) == f"https://a.example/link#reset_password={MASK}&lang=fa"
+
+
+def test_no_text_is_gone_through_again_and_again() -> None:
+    """What could begin a secret's name at every place and never ends it: hours, if each beginning
+    was followed to the end."""
+    for beginning in ("?token", "&state;code", "?" * 7):
+        text = (beginning * 8_192)[:8_000]
+        assert redact_text(text) == text
 
 
 def test_urls_keep_their_place_and_lose_their_secrets() -> None:
