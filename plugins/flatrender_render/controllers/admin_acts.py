@@ -10,6 +10,7 @@ from litestar.params import FromQuery, QueryParameter
 
 from flatrender.http.pages import Page, PageParams
 from flatrender.http.problems import problem_responses
+from flatrender.http.stretches import check_stretch
 from flatrender_render.controllers.jobs import aware
 from flatrender_render.farm.audit import ActorKind
 from flatrender_render.guards import runs_the_farm
@@ -49,13 +50,15 @@ class AdminActController(Controller):
 
         ``target`` is the id of a node, a font or a tenant, the code of a rule, or a name.
         """
+        since, until = aware(since), aware(until)
+        check_stretch(since=since, until=until)
         wanted = ActFilter(
             act=act,
             target_type=target_type,
             target=target,
             actor_kind=actor_kind,
             actor_id=actor_id,
-            since=aware(since),
-            until=aware(until),
+            since=since,
+            until=until,
         )
         return await farm_acts.acts(page_params, wanted)

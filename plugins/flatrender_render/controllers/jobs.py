@@ -11,6 +11,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from flatrender.errors import NotFound
 from flatrender.http.pages import CursorPage, CursorParams
 from flatrender.http.problems import problem_responses
+from flatrender.http.stretches import check_stretch
 from flatrender.security.guards import requires_user
 from flatrender.security.principal import Principal
 from flatrender_render.domain import Step
@@ -74,12 +75,14 @@ class JobController(Controller):
         before: Annotated[datetime | None, QueryParameter(description="Submitted before.")] = None,
     ) -> CursorPage[Job]:
         """Return the caller's renders, newest first, each with the code of why it waits."""
+        since, before = aware(since), aware(before)
+        check_stretch(since=since, before=before)
         shown = JobFilter(
             step=str(step) if step else None,
             saved_project_id=saved_project_id,
             batch_id=batch_id,
-            since=aware(since),
-            before=aware(before),
+            since=since,
+            before=before,
         )
         return await views.jobs(principal, cursor_params, shown)
 
