@@ -12,8 +12,8 @@ from flatrender.errors import NotFound
 from flatrender.http.pages import CursorPage, CursorParams
 from flatrender.http.problems import problem_responses
 from flatrender.http.tables import TableAnswer, TableFormat
-from flatrender.security.errors import PermissionRequired, RateLimited
-from flatrender.security.guards import requires_permission
+from flatrender.security.errors import PermissionRequired, RateLimited, StepUpRequired
+from flatrender.security.guards import requires_permission, requires_step_up
 from flatrender.security.limits import define_limit
 from flatrender.security.principal import Principal
 from flatrender_identity.permissions import AUDIT_EXPORT, AUDIT_READ
@@ -108,8 +108,8 @@ class AuditController(Controller):
         operation_id="export_audit",
         summary="The audit log as a file",
         opt={"limit": _EXPORT},
-        guards=[requires_permission(AUDIT_EXPORT)],
-        responses=problem_responses(PermissionRequired, RateLimited),
+        guards=[requires_permission(AUDIT_EXPORT), requires_step_up()],
+        responses=problem_responses(PermissionRequired, StepUpRequired, RateLimited),
         media_type="application/octet-stream",
     )
     async def export(
@@ -122,8 +122,8 @@ class AuditController(Controller):
             QueryParameter(name="format", description="`csv`, or `jsonl`: one object a line."),
         ] = "csv",
     ) -> TableAnswer:
-        """Send all lines that the filters choose, the latest first, as they are read. Taking them
-        is itself in the log."""
+        """Send all lines that the filters choose, the latest first, as they are read. Wants a
+        second factor of the last 15 minutes; taking them is itself in the log."""
         return TableAnswer(await audit_views.export(principal, wanted, file), file, name="audit")
 
     @get(

@@ -184,9 +184,11 @@ class SessionAnswers:
 
     async def _held(self, tokens: Tokens, mode: SessionMode) -> TokenAnswer | BrowserAnswer:
         user = await self._accounts.me(tokens.tenant_id, tokens.user_id)
-        device_token = self._accounts.devices.token(
-            tokens.tenant_id, user.email or user.mobile or "", tokens.session_id
-        )
+        device_token = ""
+        if not tokens.by_support:  # support's device is none of its owner's
+            device_token = self._accounts.devices.token(
+                tokens.tenant_id, user.email or user.mobile or "", tokens.session_id
+            )
         if mode == "browser":
             return BrowserAnswer(
                 csrf_token=self._browser.csrf_token(tokens.session_id),

@@ -8,9 +8,12 @@ from flatrender.http.assets import PAGE_POLICY, Assets
 from flatrender_identity.controllers.pages import PAGES
 
 _ASSETS = Assets(PAGES)
-#: The button is a script and a frame of Telegram's; on this page only.
+#: The button is a script and a frame of Telegram's; on this page only, and from here nothing calls
+#: us: a script of others must not speak with the cookies of whoever is signed in.
 _POLICY = (
-    PAGE_POLICY.replace("script-src 'self'", "script-src 'self' https://telegram.org")
+    PAGE_POLICY.replace("script-src 'self'", "script-src 'self' https://telegram.org").replace(
+        "connect-src 'self'", "connect-src 'none'"
+    )
     + "; frame-src https://oauth.telegram.org"
 )
 

@@ -90,7 +90,7 @@ SUPPORT_IDLE = timedelta(minutes=15)
 
 
 class Tokens(Struct, frozen=True, kw_only=True):
-    """What a client holds of a session. Lives in seconds."""
+    """What a client holds of a session. Lives in seconds. ``by_support``: it is support's."""
 
     access_token: str
     refresh_token: str
@@ -99,6 +99,7 @@ class Tokens(Struct, frozen=True, kw_only=True):
     tenant_id: UUID
     user_id: UUID
     session_id: UUID
+    by_support: bool = False
 
 
 class SessionService:
@@ -341,6 +342,7 @@ class SessionService:
             tenant_id=tenant_id,
             user_id=user_id,
             session_id=session_id,
+            by_support=impersonator_id is not None,
         )
 
 

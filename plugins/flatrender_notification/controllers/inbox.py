@@ -14,7 +14,7 @@ from flatrender.http.drain import Drain
 from flatrender.http.pages import CursorPage, CursorParams
 from flatrender.http.problems import problem_responses
 from flatrender.http.sse import Event, EventStream
-from flatrender.security.guards import owner_changes, requires_user
+from flatrender.security.guards import owner_changes, requires_owner, requires_user
 from flatrender.security.principal import Principal
 from flatrender_notification.schemas import (
     Notification,
@@ -63,6 +63,7 @@ class InboxController(Controller):
         status_code=204,
         operation_id="mark_read",
         summary="Mark one as read",
+        guards=[requires_owner],
         responses=problem_responses(NotFound),
     )
     async def mark_read(
@@ -71,10 +72,17 @@ class InboxController(Controller):
         principal: NamedDependency[Principal],
         inbox: NamedDependency[InboxService],
     ) -> None:
-        """Mark a notification as read; again is fine."""
+        """Mark a notification as read; again is fine. What its owner has not seen is not for
+        support to mark."""
         await inbox.mark_read(principal, notification_id)
 
-    @post("/read-all", status_code=204, operation_id="mark_all_read", summary="Mark all as read")
+    @post(
+        "/read-all",
+        status_code=204,
+        operation_id="mark_all_read",
+        summary="Mark all as read",
+        guards=[requires_owner],
+    )
     async def mark_all(
         self, principal: NamedDependency[Principal], inbox: NamedDependency[InboxService]
     ) -> None:

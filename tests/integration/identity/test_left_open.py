@@ -107,11 +107,12 @@ async def test_no_access_token_outlives_its_session(platform: Platform) -> None:
     )
     assert renewed.status_code == 200, renewed.text
     told = renewed.json()
+    assert told["device_token"] == ""  # support's device is none of the owner's
     claims = jwt.decode(told["access_token"], options={"verify_signature": False})
     assert claims["exp"] - claims["iat"] == told["expires_in"] <= 100
 
 
-async def test_support_chooses_no_channels_for_the_owner(platform: Platform) -> None:
+async def test_support_keeps_no_message_from_the_owner(platform: Platform) -> None:
     admin, owner = await platform.admin(), await platform.person()
     tokens = await _support(platform, admin, owner)
     support = {"Authorization": f"Bearer {tokens['access_token']}"}
@@ -121,6 +122,9 @@ async def test_support_chooses_no_channels_for_the_owner(platform: Platform) -> 
     }
     refused = await platform.client.put(path, json=body, headers=support)
     assert (refused.status_code, refused.json()["code"]) == (403, "owner_required")
+    for seen in (f"/v1/notifications/{owner.id}/read", "/v1/notifications/read-all"):
+        refused = await platform.client.post(seen, headers=support)
+        assert (refused.status_code, refused.json()["code"]) == (403, "owner_required")
     assert (await platform.client.get(path, headers=support)).status_code == 200
     own = await platform.client.put(path, json=body, headers=owner.headers)
     assert own.status_code == 200, own.text
@@ -147,3 +151,28 @@ async def test_a_first_factor_wants_the_password_or_a_sign_in_of_just_now(
     assert begun.status_code == 201, begun.text
     odd = await platform.client.post(path, json={**known, "x": 1}, headers=person.headers)
     assert odd.status_code == 422
+
+
+async def test_administrators_do_not_leave_a_tenant_one_after_the_other(
+    platform: Platform,
+) -> None:
+    _tenant, key = await platform.tenant()
+    first, second = [await platform.admin(tenant_key=key) for _ in range(2)]
+    path = "/v1/me/deletion"
+
+    async def leave(who: Person) -> Any:
+        return await platform.client.post(path, json={}, headers=who.headers)
+
+    assert (await leave(first)).status_code == 202
+    refused = await leave(second)
+    assert (refused.status_code, refused.json()["code"]) == (409, "last_admin")
+    for role in ("moderator", "user"):  # whose own account ends leaves nobody behind
+        demoted = await platform.client.put(
+            f"/v1/admin/members/{second.id}/role",
+            json={"role": role, "reason": "as agreed"},
+            headers=first.headers,
+        )
+        assert (demoted.status_code, demoted.json()["code"]) == (409, "last_admin")
+    back = await platform.client.delete(path, headers=first.headers)
+    assert back.status_code == 204, back.text
+    assert (await leave(second)).status_code == 202

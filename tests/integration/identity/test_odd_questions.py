@@ -47,3 +47,32 @@ async def test_blanks_are_no_reason(platform: Platform, reason: str) -> None:
         )
         assert refused.status_code == 422, act
         assert refused.json()["errors"][0]["pointer"] == "/reason"
+
+
+async def test_lists_of_renders_refuse_them_as_well(platform: Platform) -> None:
+    admin = await platform.admin()
+    for path, names in (("/v1/renders", ("since", "before")), ("/v1/admin/farm/acts", ("since",))):
+        for query in [{name: far} for name in names for far in FAR]:
+            refused = await platform.client.get(path, params=query, headers=admin.headers)
+            assert (refused.status_code, refused.json()["code"]) == (422, "validation_failed")
+        naive = {"since": "2026-01-01T00:00:00"}  # taken as UTC there
+        found = await platform.client.get(path, params=naive, headers=admin.headers)
+        assert found.status_code == 200, found.text
+
+
+@pytest.mark.parametrize("path", ["/v1/admin/audit/export", "/v1/users/export"])
+async def test_whole_files_want_a_fresh_factor(platform: Platform, path: str) -> None:
+    _tenant, key = await platform.tenant()
+    admin = await platform.admin(tenant_key=key)
+    taken = await platform.client.get(path, headers=admin.headers)
+    assert taken.status_code == 200, taken.text
+    await platform.sql(
+        "UPDATE identity.sessions SET mfa_at = now() - interval '1 hour' WHERE user_id = $1",
+        admin.id,
+    )
+    renewed = await platform.client.post(
+        "/v1/auth/refresh", json={"refresh_token": admin.refresh_token}
+    )
+    stale = {"Authorization": f"Bearer {renewed.json()['access_token']}"}
+    refused = await platform.client.get(path, headers=stale)
+    assert (refused.status_code, refused.json()["code"]) == (403, "step_up_required")

@@ -107,6 +107,7 @@ async def test_the_page_has_the_button_and_nothing_of_ours(browser: Any) -> None
     policy = page.headers["content-security-policy"]
     assert "script-src 'self' https://telegram.org;" in policy
     assert "frame-src https://oauth.telegram.org" in policy
+    assert "connect-src 'none'" in policy  # a script of others does not call us
     assert "default-src 'none'" in policy
     script = await browser.get("/v1/auth/telegram-widget/telegram.js")
     assert "telegram-widget.js" in script.text
