@@ -25,10 +25,12 @@ from flatrender_identity.services.sessions import SUPPORT_IDLE, SessionService, 
 
 LONGEST = timedelta(hours=1)
 
-#: Both are locked in one order, so that a ban or another role comes before or after, never between.
+#: Both are locked, so that a ban or another role comes before or after, never between; staff first,
+#: as whoever changes a role does, or two would wait for each other.
 _LOCK = """
 SELECT id, role, status, session_epoch FROM identity.users
-WHERE tenant_id = :tenant AND id IN (:user, :by) AND deleted_at IS NULL ORDER BY id FOR SHARE
+WHERE tenant_id = :tenant AND id IN (:user, :by) AND deleted_at IS NULL
+ORDER BY id = :by DESC FOR SHARE
 """
 _INSERT = """
 INSERT INTO identity.sessions (id, tenant_id, user_id, amr, user_epoch, user_agent, ip, last_ip,

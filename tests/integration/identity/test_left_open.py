@@ -1,5 +1,6 @@
 """What was begun with powers that are gone leads nowhere: sign-ins under way, support, tokens."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -176,3 +177,23 @@ async def test_administrators_do_not_leave_a_tenant_one_after_the_other(
     back = await platform.client.delete(path, headers=first.headers)
     assert back.status_code == 204, back.text
     assert (await leave(second)).status_code == 202
+
+
+async def test_support_that_begins_and_another_role_do_not_wait_for_each_other(
+    platform: Platform,
+) -> None:
+    _tenant, key = await platform.tenant()
+    owner = await platform.person(tenant_key=key)
+    admin, boss = [await platform.admin(tenant_key=key) for _ in range(2)]
+    role = f"/v1/admin/members/{owner.id}/role"
+    begin = f"/v1/users/{owner.id}/impersonation"
+    lock = "SELECT FROM identity.users WHERE id = $1 FOR UPDATE"
+    async with asyncio.TaskGroup() as group, platform.held(lock, admin.id):
+        change = {"role": "moderator", "reason": "joins the team"}
+        changed = group.create_task(platform.client.put(role, json=change, headers=boss.headers))
+        await platform.waiters(1, of="SELECT id, deletion_due_at FROM identity.users")
+        begun = group.create_task(platform.client.post(begin, json=WHY, headers=admin.headers))
+        await platform.waiters(1, of="FOR SHARE")
+    assert changed.result().status_code == 204, changed.result().text
+    refused = begun.result()
+    assert (refused.status_code, refused.json()["code"]) == (403, "not_a_customer")
