@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from flatrender.db import UnitOfWork
-from flatrender.errors import NotFound
+from flatrender.errors import FieldError, Invalid, NotFound
 from flatrender.plugin import PluginContext
 from flatrender.security.errors import OwnerRequired
 from flatrender.security.principal import Principal
@@ -48,6 +48,10 @@ UPDATE identity.users SET password_hash = :hash, password_changed_at = now(),
 WHERE tenant_id = :tenant AND id = :user AND deleted_at IS NULL
   AND password_hash IS NOT DISTINCT FROM :seen
 RETURNING session_epoch
+"""
+_TEMPORARY = """
+SELECT password_hash FROM identity.users
+WHERE tenant_id = :tenant AND id = :user AND password_must_change
 """
 #: What could still take an account over after its password changed.
 VOID_LINKS = """
@@ -95,6 +99,7 @@ class CredentialService:
         hashed = await self._context.infra.security.passwords.hash(password)
         async with self._db.unit_of_work(proof.tenant_id) as work:
             burned = await self._context.get(OneTimeService).burn(work, proof)
+            await self._check_other(work, burned.user_id, password, "/password")
             account = await self._reset(work, proof, burned, hashed)
             await self._context.get(PolicyService).check_password(
                 proof.tenant_id, password, identifiers=account.names, has_mfa=account.mfa_enabled
@@ -123,6 +128,7 @@ class CredentialService:
         )
         hashed = await self._context.infra.security.passwords.hash(new)
         async with self._db.unit_of_work(principal.tenant_id) as work:
+            await self._check_other(work, row.id, new, "/new_password")
             changed = await work.execute(
                 _CHANGE,
                 hash=hashed,
@@ -200,6 +206,27 @@ class CredentialService:
             mfa_at=row.mfa_at,
             device_name=row.device_name,
         )
+
+    async def _check_other(
+        self, work: UnitOfWork, user_id: UUID | None, password: str, pointer: str
+    ) -> None:
+        """Refuse the very password that staff have set, and know. Raises ``Invalid``."""
+        found = await work.execute(_TEMPORARY, tenant=work.tenant, user=user_id)
+        row = found.first()
+        if row is None:
+            return
+        passwords = self._context.infra.security.passwords
+        if (await passwords.verify(row.password_hash, password)).matched:
+            raise Invalid(
+                errors=[
+                    FieldError(
+                        pointer=pointer,
+                        code="temporary_password",
+                        message_fa="گذرواژه‌ای جز گذرواژهٔ موقت لازم است",
+                        message_en="Choose another password than the temporary one",
+                    )
+                ]
+            )
 
     async def _reset(self, work: UnitOfWork, proof: Proof, burned: Burned, hashed: str) -> _Account:
         done = await work.execute(

@@ -175,3 +175,32 @@ async def test_messages_to_one_recipient_are_limited(platform: Platform) -> None
     assert {answer.status_code for answer in answers[:9]} == {204}
     assert answers[-1].status_code == 429
     assert answers[-1].headers["retry-after"]
+
+
+async def test_the_temporary_password_is_not_the_next_one(platform: Platform, post: Any) -> None:
+    admin, person = await platform.admin(), await platform.person()
+    assert (await _give(platform, admin, person.id, password=TEMPORARY)).status_code == 204
+    token = (await _sign_in(platform, person, TEMPORARY)).json()["token"]
+    same = await platform.client.post(
+        "/v1/auth/recovery/complete", json={"token": token, "password": TEMPORARY}
+    )
+    fault = same.json()["errors"][0]
+    assert (same.status_code, fault["code"]) == (422, "temporary_password"), same.text
+    assert fault["pointer"] == "/password"
+    # Nor by another way in, whose session must prove who it is by the present password.
+    await platform.client.post("/v1/auth/magic-link", json={"identifier": person.email})
+    proof = {
+        "identifier": person.email,
+        "code": await post.code(person.email, "magic_link"),
+    }
+    inside = await platform.client.post("/v1/auth/magic-link/complete", json=proof)
+    headers = {"Authorization": f"Bearer {inside.json()['access_token']}"}
+    changed = await platform.client.post(
+        "/v1/me/password",
+        json={"current_password": TEMPORARY, "new_password": TEMPORARY},
+        headers=headers,
+    )
+    fault = changed.json()["errors"][0]
+    assert (fault["code"], fault["pointer"]) == ("temporary_password", "/new_password")
+    assert (await _complete(platform, token)).status_code == 204  # the token is still good
+    assert (await _sign_in(platform, person, OWN)).status_code == 200
