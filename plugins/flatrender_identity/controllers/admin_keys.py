@@ -1,34 +1,18 @@
 """The keys that sign tokens: /v1/admin/signing-keys, for who runs the deployment."""
 
-from typing import Any
-
 from litestar import Controller, get, post
-from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
-from litestar.handlers import BaseRouteHandler
 from litestar.params import JSONBody
 
 from flatrender.errors import Forbidden
 from flatrender.http.pages import Page, PageParams
 from flatrender.http.problems import problem_responses
-from flatrender.security.errors import StepUpRequired, WrongCredential
-from flatrender.security.guards import principal_of, requires_role, requires_step_up
-from flatrender.security.principal import DEFAULT_TENANT_ID, Principal
+from flatrender.security.errors import StepUpRequired
+from flatrender.security.guards import requires_step_up, runs_the_deployment
+from flatrender.security.principal import Principal
 from flatrender_identity.errors import NextKeyTooYoung
 from flatrender_identity.schemas_access import RotatedAnswer, RotateKeysBody
 from flatrender_identity.services.key_rotation import KeyLine, KeyRotation
-
-_admin = requires_role("admin")
-
-
-def runs_the_deployment(
-    connection: "ASGIConnection[Any, Any, Any, Any]", handler: BaseRouteHandler
-) -> None:
-    """Let administrators of the default tenant pass: the keys sign for every tenant, so an
-    administrator of one of them has no say."""
-    _admin(connection, handler)
-    if principal_of(connection).tenant_id != DEFAULT_TENANT_ID:
-        raise WrongCredential()
 
 
 class SigningKeyController(Controller):

@@ -11,9 +11,9 @@ from litestar.params import FromQuery, QueryParameter
 from flatrender.http.pages import Page, PageParams
 from flatrender.http.problems import problem_responses
 from flatrender.http.stretches import check_stretch
+from flatrender.security.guards import runs_the_deployment
 from flatrender_render.controllers.jobs import aware
 from flatrender_render.farm.audit import ActorKind
-from flatrender_render.guards import runs_the_farm
 from flatrender_render.services.farm_acts import (
     ActFilter,
     ActName,
@@ -28,7 +28,7 @@ class AdminActController(Controller):
 
     path = "/v1/admin/farm/acts"
     tags = ("render",)
-    guards = (runs_the_farm,)
+    guards = (runs_the_deployment,)
 
     @get(
         "/", operation_id="list_farm_acts", summary="Acts on the farm",

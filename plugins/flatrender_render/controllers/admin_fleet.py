@@ -10,6 +10,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from flatrender.errors import NotFound
 from flatrender.http.pages import Page, PageParams
 from flatrender.http.problems import problem_responses
+from flatrender.security.guards import runs_the_deployment
 from flatrender.security.principal import Principal
 from flatrender_render.fleet_schemas import (
     ActBody,
@@ -23,7 +24,6 @@ from flatrender_render.fleet_schemas import (
     NodeView,
     QuarantineBody,
 )
-from flatrender_render.guards import runs_the_farm
 from flatrender_render.services.fleet import ActNotForNode, FleetService
 
 _Text = Annotated[str | None, QueryParameter(max_length=80)]
@@ -34,7 +34,7 @@ class AdminFleetController(Controller):
 
     path = "/v1/admin/nodes"
     tags = ("render",)
-    guards = (runs_the_farm,)
+    guards = (runs_the_deployment,)
 
     @get("/", operation_id="list_nodes", summary="List nodes", responses=problem_responses())
     async def nodes(
@@ -191,7 +191,7 @@ class AdminCrashController(Controller):
 
     path = "/v1/admin/crashes"
     tags = ("render",)
-    guards = (runs_the_farm,)
+    guards = (runs_the_deployment,)
 
     @get("/", operation_id="list_crashes", summary="List crashes", responses=problem_responses())
     async def crashes(

@@ -10,8 +10,8 @@ from litestar.params import FromPath, QueryParameter
 from flatrender.errors import NotFound
 from flatrender.http.pages import Page, PageParams
 from flatrender.http.problems import problem_responses
+from flatrender.security.guards import runs_the_deployment
 from flatrender.security.principal import Principal
-from flatrender_render.guards import runs_the_farm
 from flatrender_render.services.farm_fonts import FarmFont, FarmFontService
 
 
@@ -20,7 +20,7 @@ class AdminFarmFontController(Controller):
 
     path = "/v1/admin/farm/fonts"
     tags = ("render",)
-    guards = (runs_the_farm,)
+    guards = (runs_the_deployment,)
 
     @get(
         "/",

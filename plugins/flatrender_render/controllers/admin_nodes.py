@@ -11,10 +11,9 @@ from msgspec import Meta, Struct
 from flatrender.errors import NotFound
 from flatrender.http.problems import problem_responses
 from flatrender.security.errors import StepUpRequired
-from flatrender.security.guards import requires_step_up
+from flatrender.security.guards import requires_step_up, runs_the_deployment
 from flatrender.security.principal import Principal
 from flatrender_render.fleet_schemas import WhyQuery
-from flatrender_render.guards import runs_the_farm
 from flatrender_render.services.nodes import EnrolledNode, NodeNameTaken, NodeRegister
 
 
@@ -38,7 +37,7 @@ class AdminNodeController(Controller):
 
     path = "/v1/admin/nodes"
     tags = ("render",)
-    guards = (runs_the_farm,)
+    guards = (runs_the_deployment,)
 
     @post(
         "/",

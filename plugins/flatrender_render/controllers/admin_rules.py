@@ -8,11 +8,10 @@ from msgspec import Struct
 from flatrender.errors import NotFound
 from flatrender.http.problems import problem_responses
 from flatrender.security.errors import StepUpRequired
-from flatrender.security.guards import requires_step_up
+from flatrender.security.guards import requires_step_up, runs_the_deployment
 from flatrender.security.principal import Principal
 from flatrender_render.act_errors import RuleChanged, RulePattern, RuleUnfair
 from flatrender_render.fleet_schemas import WhyQuery
-from flatrender_render.guards import runs_the_farm
 from flatrender_render.services.rules import (
     Judged,
     Name,
@@ -34,7 +33,7 @@ class AdminRuleController(Controller):
 
     path = "/v1/admin/failure-rules"
     tags = ("render",)
-    guards = (runs_the_farm,)
+    guards = (runs_the_deployment,)
 
     @get("/", operation_id="list_failure_rules", summary="Failure rules in force")
     async def rules(self, rules: NamedDependency[RuleService]) -> RuleList:

@@ -10,9 +10,8 @@ from flatrender.errors import NotFound
 from flatrender.http.pages import Page, PageParams
 from flatrender.http.problems import problem_responses
 from flatrender.security.errors import StepUpRequired
-from flatrender.security.guards import requires_step_up
+from flatrender.security.guards import requires_step_up, runs_the_deployment
 from flatrender.security.principal import Principal
-from flatrender_render.guards import runs_the_farm
 from flatrender_render.services.tenant_shares import (
     TenantShareBody,
     TenantShareDetail,
@@ -26,7 +25,7 @@ class AdminTenantShareController(Controller):
 
     path = "/v1/admin/tenant-shares"
     tags = ("render",)
-    guards = (runs_the_farm,)
+    guards = (runs_the_deployment,)
 
     @get(
         "/",
