@@ -122,29 +122,11 @@ class SessionAnswers:
         self, request: Call, made: ConfirmedPasskey
     ) -> Response[PasskeyAnswer | BrowserPasskeyAnswer]:
         """Return a new passkey with the tokens that have it in."""
-        tokens = made.tokens
-        user = await self._accounts.me(tokens.tenant_id, tokens.user_id)
-        if is_cookie_call(request.scope):
-            held = BrowserPasskeyAnswer(
-                passkey=made.passkey,
-                recovery_codes=made.recovery_codes,
-                csrf_token=self._browser.csrf_token(tokens.session_id),
-                expires_in=tokens.expires_in,
-                refresh_expires_in=tokens.refresh_expires_in,
-                user=user,
-            )
-            return Response(held, cookies=self._cookies(tokens, "browser"))
-        return Response(
-            PasskeyAnswer(
-                passkey=made.passkey,
-                recovery_codes=made.recovery_codes,
-                access_token=tokens.access_token,
-                refresh_token=tokens.refresh_token,
-                expires_in=tokens.expires_in,
-                refresh_expires_in=tokens.refresh_expires_in,
-                user=user,
-            )
-        )
+        answer = await self.confirmed(request, made.tokens, made.recovery_codes)
+        browser = isinstance(answer.content, BrowserConfirmedAnswer)
+        kind = BrowserPasskeyAnswer if browser else PasskeyAnswer
+        held = kind(passkey=made.passkey, **structs.asdict(answer.content))
+        return Response(held, cookies=answer.cookies)
 
     async def refreshed_by_cookie(self, request: Call) -> Response[TokenAnswer | BrowserAnswer]:
         """Rotate the refresh token in the cookies; one that is over is taken away.
