@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import ipaddress
 import secrets
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeVar, cast
 from uuid import UUID, uuid4
@@ -22,6 +21,7 @@ from flatrender.app import create_app
 from flatrender.runtime import Runtime
 from flatrender.settings import load_settings
 from flatrender.tasks.service import WorkerService
+from flatrender.testing.waiting import until
 
 T = TypeVar("T")
 
@@ -200,21 +200,8 @@ class Platform:
             await connection.close()
 
     async def until(self, probe: Callable[[], Awaitable[T | None]], *, within: float = 120.0) -> T:
-        """Return the first truthy answer of ``probe``. Fails after ``within`` seconds.
-
-        It polls: for what the outside can only see by asking. It is no sleep: it ends at once
-        when the answer is there.
-        """
-        deadline = time.monotonic() + within
-        while True:
-            found = await probe()
-            if found:
-                return found
-            if time.monotonic() > deadline:
-                raise AssertionError(
-                    f"nothing happened within {within} s; {await self._standing()}"
-                )
-            await asyncio.sleep(0.02)
+        """As :func:`flatrender.testing.waiting.until`; a wait in vain says what stands where."""
+        return await until(probe, within=within, standing=self._standing)
 
     async def _standing(self) -> str:
         """Say what waits and what runs, for whoever reads why a wait was in vain."""

@@ -10,8 +10,14 @@ from flatrender.db import SystemTransaction
 T = TypeVar("T")
 
 
-async def until(probe: Callable[[], Awaitable[T | None]], *, within: float = 120.0) -> T:
-    """Return the first truthy answer of ``probe``. Fails after ``within`` seconds.
+async def until(
+    probe: Callable[[], Awaitable[T | None]],
+    *,
+    within: float = 120.0,
+    standing: Callable[[], Awaitable[str]] | None = None,
+) -> T:
+    """Return the first truthy answer of ``probe``. Fails after ``within`` seconds, with what
+    ``standing`` says of who waits for what.
 
     It polls and ends at once when the answer is there.
     """
@@ -21,7 +27,8 @@ async def until(probe: Callable[[], Awaitable[T | None]], *, within: float = 120
         if found:
             return found
         if time.monotonic() > deadline:
-            raise AssertionError(f"nothing happened within {within} s")
+            said = f"; {await standing()}" if standing else ""
+            raise AssertionError(f"nothing happened within {within} s{said}")
         await asyncio.sleep(0.02)
 
 
