@@ -8,6 +8,8 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from flatrender.db.migrations import migrations_directory
+
 DEFAULT = UUID("00000000-0000-0000-0000-000000000001")
 SHA = "0" * 64
 
@@ -216,6 +218,11 @@ async def test_text_is_folded(superuser: Any, text: str, folded: str) -> None:
         ("anything", "", False),
         ("anything", "!!! & | \\ ' :*", False),
         ("o'neil & sons", "o'neil' & (sons", True),
+        ("p-70e5f4723700c733@example.com", "p-70e5f4723700c733@example.com", True),
+        ("1e5abc", "1e5ab", True),
+        ("تولد 🎉", "🎉", True),
+        ("word" * 100, "word" * 100, True),
+        ("㌖" * 200, "㌖" * 200, True),  # each unfolds to six characters of three bytes
     ],
 )
 async def test_search_finds_words_however_they_are_typed(
@@ -227,6 +234,40 @@ async def test_search_finds_words_however_they_are_typed(
         query,
     )
     assert hit is found
+
+
+async def test_what_was_indexed_in_the_old_way_is_found_after_the_migration(
+    new_database: Any, run_migrations: Any
+) -> None:
+    database = await new_database()
+    await run_migrations(database)
+    connection = await asyncpg.connect(database.dsn())
+    try:
+        await connection.execute(
+            "CREATE OR REPLACE FUNCTION public.search_document(variadic parts text[]) "
+            "RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE AS "
+            "$$ SELECT to_tsvector('pg_catalog.simple', array_to_string(parts, ' ')) $$"
+        )
+        word = "70e5f4723700c733"
+        template = await add_template(connection, name_en=word)
+        person = await connection.fetchval(
+            "INSERT INTO identity.users (tenant_id, email, display_name, register_mode) "
+            "VALUES ($1, $2, 'x', 'Email') "
+            "RETURNING id",
+            DEFAULT,
+            f"{word}@example.com",
+        )
+        await connection.execute("SELECT set_config('app.tenant_id', $1, false)", str(DEFAULT))
+        found = (
+            "SELECT id FROM content.search_containers($1) "
+            "UNION ALL SELECT id FROM identity.search_users($1) AS id"
+        )
+        assert await connection.fetch(found, word) == []
+        (again,) = migrations_directory().glob("38_*.sql")
+        await connection.execute(again.read_text())
+        assert {row[0] for row in await connection.fetch(found, word)} == {template, person}
+    finally:
+        await connection.close()
 
 
 async def test_search_gives_only_what_the_tenant_may_see(superuser: Any, connect_as: Any) -> None:

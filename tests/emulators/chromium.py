@@ -181,16 +181,26 @@ class Page:
             raise AssertionError(f"no {role} {name!r}: {await self._standing()}") from error
 
     async def press(self, role: str, name: str) -> None:
-        """Press something with the mouse."""
+        """Press something with the mouse; again, where the page moved it away meanwhile."""
 
         async def act() -> bool:
             with contextlib.suppress(PageError):  # drawn anew in between: look again
-                place = await self._middle(await self.find(role, name))
+                node = await self.find(role, name)
+                thing = (await self.send("DOM.resolveNode", backendNodeId=node))["object"]
+                await self._ask(
+                    thing["objectId"],
+                    "function () { this.addEventListener('click', () => { this.heard = true; }); }",
+                )
+                place = await self._middle(node)
                 for kind in ("mousePressed", "mouseReleased"):
                     await self.send(
                         "Input.dispatchMouseEvent", type=kind, **place, button="left", clickCount=1
                     )
-                return True
+                try:
+                    heard = await self._ask(thing["objectId"], "function () { return this.heard; }")
+                except PageError:  # the page is gone: the press led away from it
+                    return True
+                return bool(heard)
             return False
 
         await until(act)
@@ -245,6 +255,15 @@ class Page:
         )
         number: str = made["authenticatorId"]
         return number
+
+    async def _ask(self, thing: str, function: str) -> Any:
+        told = await self.send(
+            "Runtime.callFunctionOn",
+            objectId=thing,
+            functionDeclaration=function,
+            returnByValue=True,
+        )
+        return told["result"].get("value")
 
     async def _middle(self, node: int) -> dict[str, float]:
         await self.send("DOM.scrollIntoViewIfNeeded", backendNodeId=node)

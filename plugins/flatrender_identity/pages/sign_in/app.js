@@ -13,7 +13,15 @@ const VIEWS = {
 };
 const ENDED = new Set(["unauthorized", "invalid_refresh_token", "session_ended", "invalid_token"]);
 
-async function render() {
+// One view after the other: an earlier one that waited for the server never covers a later one.
+let drawing = Promise.resolve();
+
+function render() {
+  drawing = drawing.then(draw, draw);
+  return drawing;
+}
+
+async function draw() {
   document.body.toggleAttribute("data-busy", true);
   try {
     await (VIEWS[location.hash] || showSignIn)();

@@ -6,6 +6,7 @@ import { lang, t } from "./words.js";
 
 const MODE = { mode: "browser" };
 const known = { address: "" }; // typed once, carried from view to view
+const offered = { providers: null }; // asked once a visit, before drawing: nothing moves under a finger
 
 export function remember(address) {
   known.address = address || "";
@@ -33,7 +34,7 @@ export async function enter(answer) {
 }
 
 export async function showSignIn() {
-  const others = h("div", { class: "stack" });
+  offered.providers ||= (await call("GET", "/v1/auth/providers")).data;
   show(card(t("sign_in"), t("sign_in_lead"),
     form({
       id: "sign-in",
@@ -52,14 +53,15 @@ export async function showSignIn() {
     h("p", { class: "or" }, h("span", {}, t("or"))),
     h("div", { class: "stack" },
       actor(t("by_passkey"), async () => enter(await signInWithPasskey(MODE)), "wide quiet"),
-      others,
+      h("div", { class: "stack" }, offered.providers.map(through)),
       link(t("by_code"), "#/code")),
     h("p", { class: "links" }, `${t("no_account")} `, link(t("register"), "#/register")),
   ));
-  const offers = (await call("GET", "/v1/auth/providers")).data;
-  others.replaceChildren(...offers.map((offer) =>
-    h("a", { class: "button wide quiet", href: startOf(offer.start_url), "data-provider": offer.provider },
-      t("with_provider", lang() === "fa" ? offer.name_fa : offer.name_en))));
+}
+
+function through(offer) {
+  return h("a", { class: "button wide quiet", href: startOf(offer.start_url), "data-provider": offer.provider },
+    t("with_provider", lang() === "fa" ? offer.name_fa : offer.name_en));
 }
 
 /** Where "continue with" leads: a code comes back in this page's fragment, no tokens. */
