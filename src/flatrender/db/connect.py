@@ -1,7 +1,6 @@
 """Connection settings of a context's roles, and asyncpg pools that speak JSON by msgspec."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
@@ -11,6 +10,8 @@ from flatrender.settings import DatabaseSettings
 
 #: Milliseconds; shorter than a lease, far longer than any pause of a healthy transaction.
 IDLE_IN_TRANSACTION_MS = 15_000
+#: A transaction is ended after as long as this many statements may last.
+STATEMENTS_IN_TRANSACTION = 3
 
 
 def role_of(context: str, *, system: bool = False) -> str:
@@ -54,9 +55,21 @@ async def init_connection(connection: asyncpg.Connection) -> None:
         )
 
 
-async def keep_session(_connection: Any) -> None:
-    """Skip asyncpg's RESET ALL, a round trip of its own after every use: for pools whose users
-    leave nothing behind in the session but what they mean to keep."""
+async def limit_transactions(connection: asyncpg.Connection, settings: DatabaseSettings) -> None:
+    """Let the server end transactions that last too long: PostgreSQL 17 and later can.
+
+    A process may stand still (a paused machine) between a statement's Parse and its Bind. There
+    its session counts as active and no statement runs, so neither of the other two limits ends
+    it, and its locks would stay for as long as it stands.
+    """
+    if connection.get_server_version().major >= 17:
+        longest = int(settings.statement_timeout * 1000) * STATEMENTS_IN_TRANSACTION
+        await connection.execute(f"SET transaction_timeout = {longest}")
+
+
+async def _keep_session(_connection: Any) -> None:
+    """Skip asyncpg's RESET ALL, a round trip of its own after every use: our sessions keep nothing
+    but what they mean to keep. An open transaction is rolled back all the same."""
 
 
 class LazyPool:
@@ -64,15 +77,15 @@ class LazyPool:
 
     def __init__(
         self,
+        settings: DatabaseSettings,
         arguments: dict[str, Any],
         size: int,
         *,
-        reset: Callable[[Any], Awaitable[None]] | None = None,
         connection_class: type[asyncpg.Connection] = asyncpg.Connection,
     ) -> None:
+        self._settings = settings
         self._arguments = arguments
         self._size = size
-        self._reset = reset
         self._connection_class = connection_class
         self._pool: Any = None
         self._lock = asyncio.Lock()
@@ -82,17 +95,20 @@ class LazyPool:
         if self._pool is None:
             async with self._lock:
                 if self._pool is None:
-                    extra = {"reset": self._reset} if self._reset else {}
                     self._pool = await asyncpg.create_pool(
                         min_size=0,
                         max_size=self._size,
-                        init=init_connection,
+                        init=self._init,
+                        reset=_keep_session,
                         connection_class=self._connection_class,
                         max_inactive_connection_lifetime=300.0,
-                        **extra,
                         **self._arguments,
                     )
         return self._pool
+
+    async def _init(self, connection: asyncpg.Connection) -> None:
+        await init_connection(connection)
+        await limit_transactions(connection, self._settings)
 
     async def close(self) -> None:
         """Close the pool, waiting a little for connections in use."""

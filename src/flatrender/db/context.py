@@ -7,7 +7,8 @@ from uuid import UUID
 
 import msgspec
 import structlog
-from sqlalchemy import URL
+from sqlalchemy import URL, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -16,7 +17,7 @@ from sqlalchemy.ext.asyncio import (
 )
 
 from flatrender.clock import Clock
-from flatrender.db.connect import LazyPool, connect_arguments, keep_session, role_of
+from flatrender.db.connect import LazyPool, connect_arguments, limit_transactions, role_of
 from flatrender.db.reads import ReadPool
 from flatrender.db.unit_of_work import SystemTransaction, UnitOfWork, open_unit_of_work
 from flatrender.settings import DatabaseSettings
@@ -41,12 +42,11 @@ class ContextDatabase:
         self._engine: AsyncEngine | None = None
         self._sessions: async_sessionmaker[AsyncSession] | None = None
         self.reads = ReadPool(settings, context)
-        self._request_pool = LazyPool(connect_arguments(settings, context), settings.pool_size)
-        # Nothing of it sets anything for longer than its transaction.
+        self._request_pool = LazyPool(
+            settings, connect_arguments(settings, context), settings.pool_size
+        )
         self.system_pool = LazyPool(
-            connect_arguments(settings, context, system=True),
-            settings.system_pool_size,
-            reset=keep_session,
+            settings, connect_arguments(settings, context, system=True), settings.system_pool_size
         )
 
     @asynccontextmanager
@@ -120,8 +120,12 @@ class ContextDatabase:
                 json_serializer=lambda value: msgspec.json.encode(value).decode(),
                 json_deserializer=msgspec.json.decode,
             )
+            event.listen(self._engine.sync_engine, "connect", self._connected)
             self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
         return self._sessions()
+
+    def _connected(self, connection: DBAPIConnection, _record: object) -> None:
+        connection.run_async(lambda driver: limit_transactions(driver, self._settings))
 
     def _url(self) -> URL:
         return URL.create(

@@ -14,7 +14,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from flatrender.db.connect import LazyPool, connect_arguments, keep_session
+from flatrender.db.connect import LazyPool, connect_arguments
 from flatrender.settings import DatabaseSettings
 
 T = TypeVar("T")
@@ -38,9 +38,9 @@ class ReadPool:
 
     def __init__(self, settings: DatabaseSettings, context: str) -> None:
         self._pool = LazyPool(
+            settings,
             connect_arguments(settings, context, replica=True),
             settings.read_pool_size,
-            reset=keep_session,
             connection_class=_TenantConnection,
         )
 
