@@ -25,7 +25,6 @@ from flatrender_content.controllers.music import MusicController
 from flatrender_content.controllers.taxonomy import CategoryController, TagController
 from flatrender_content.controllers.templates import SceneController, TemplateController
 from flatrender_content.handlers import SUBSCRIPTIONS
-from flatrender_content.models import Base
 from flatrender_content.services import unused
 from flatrender_content.services.curation import CurationService
 from flatrender_content.services.fonts import FontService
@@ -69,7 +68,6 @@ class ContentPlugin(FlatRenderPlugin):
             contract.TemplateUnpublished,
             contract.FontInstalled,
         ),
-        metadata=Base.metadata,
     )
 
     def dependencies(self) -> dict[str, Provide]:

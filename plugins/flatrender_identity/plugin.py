@@ -7,7 +7,10 @@ import click
 from litestar.di import Provide
 
 from flatrender.contracts import identity as contract
+from flatrender.contracts.files import PersonStorage
 from flatrender.contracts.notification import MessageRequested
+from flatrender.contracts.render import PersonJobs
+from flatrender.contracts.studio import PersonProjects
 from flatrender.plugin import FlatRenderPlugin, Manifest
 from flatrender.security.ports import (
     FactorLedger,
@@ -45,7 +48,6 @@ from flatrender_identity.controllers.user_mfa import UserMfaController
 from flatrender_identity.controllers.user_support import UserSupportController
 from flatrender_identity.controllers.users import UserController, UserPictureController
 from flatrender_identity.handlers import SUBSCRIPTIONS
-from flatrender_identity.models import Base
 from flatrender_identity.services.accounts import AccountService
 from flatrender_identity.services.audit_views import AuditViews
 from flatrender_identity.services.bans import BanService
@@ -180,6 +182,7 @@ class IdentityPlugin(FlatRenderPlugin):
             contract.TenantDirectory,
             contract.TokenIssuer,
         ),
+        wants=(PersonProjects, PersonJobs, PersonStorage),
         emits=(
             contract.UserRegistered,
             contract.UserEmailVerified,
@@ -198,7 +201,6 @@ class IdentityPlugin(FlatRenderPlugin):
             contract.ApiKeyRevoked,
             MessageRequested,
         ),
-        metadata=Base.metadata,
     )
 
     def dependencies(self) -> dict[str, Provide]:

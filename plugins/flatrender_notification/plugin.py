@@ -16,7 +16,6 @@ from flatrender_notification.controllers.inbox import (
     PreferenceController,
 )
 from flatrender_notification.handlers import SUBSCRIPTIONS
-from flatrender_notification.models import Base
 from flatrender_notification.services.deliveries import DELIVER, SWEEP
 from flatrender_notification.services.inbox import PING, InboxService
 
@@ -38,7 +37,6 @@ class NotificationPlugin(FlatRenderPlugin):
             contract.NotificationDelivered,
             contract.NotificationFailed,
         ),
-        metadata=Base.metadata,
     )
 
     def dependencies(self) -> dict[str, Provide]:

@@ -43,13 +43,13 @@ from flatrender_render.farm.gauges import METRICS
 from flatrender_render.farm.node import Node
 from flatrender_render.farm.runner import Runner
 from flatrender_render.farm.wake import SCHEDULES, TASKS
-from flatrender_render.models import Base
 from flatrender_render.services import batches, erasure
 from flatrender_render.services.acts import ActService
 from flatrender_render.services.batch_streams import BatchStreamService
 from flatrender_render.services.batch_views import BatchViews
 from flatrender_render.services.farm_acts import FarmActService
 from flatrender_render.services.farm_fonts import FarmFontService
+from flatrender_render.services.figures import FigureService
 from flatrender_render.services.fleet import FleetService
 from flatrender_render.services.held_renditions import RenditionGateway
 from flatrender_render.services.history import HistoryService
@@ -127,6 +127,7 @@ class RenderPlugin(FlatRenderPlugin):
             contract.TemplateInspector,
             contract.ScanJobs,
             contract.RenderPackages,
+            contract.PersonJobs,
             NodeAuthenticator,
         ),
         needs=(
@@ -151,7 +152,6 @@ class RenderPlugin(FlatRenderPlugin):
             contract.NodeCrashed,
             contract.ScanQueued,
         ),
-        metadata=Base.metadata,
     )
 
     def dependencies(self) -> dict[str, Provide]:
@@ -189,6 +189,7 @@ class RenderPlugin(FlatRenderPlugin):
             contract.TemplateInspector: self.context.get(InspectorService),
             contract.ScanJobs: self.context.get(ScanService),
             contract.RenderPackages: self.context.get(PackageUses),
+            contract.PersonJobs: self.context.get(FigureService),
             NodeAuthenticator: self.context.get(NodeSignatures),
         }
 
