@@ -7,10 +7,7 @@ import click
 from litestar.di import Provide
 
 from flatrender.contracts import identity as contract
-from flatrender.contracts.files import PersonStorage
 from flatrender.contracts.notification import MessageRequested
-from flatrender.contracts.render import PersonJobs
-from flatrender.contracts.studio import PersonProjects
 from flatrender.plugin import FlatRenderPlugin, Manifest
 from flatrender.security.ports import (
     FactorLedger,
@@ -182,7 +179,6 @@ class IdentityPlugin(FlatRenderPlugin):
             contract.TenantDirectory,
             contract.TokenIssuer,
         ),
-        wants=(PersonProjects, PersonJobs, PersonStorage),
         emits=(
             contract.UserRegistered,
             contract.UserEmailVerified,

@@ -49,7 +49,6 @@ from flatrender_render.services.batch_streams import BatchStreamService
 from flatrender_render.services.batch_views import BatchViews
 from flatrender_render.services.farm_acts import FarmActService
 from flatrender_render.services.farm_fonts import FarmFontService
-from flatrender_render.services.figures import FigureService
 from flatrender_render.services.fleet import FleetService
 from flatrender_render.services.held_renditions import RenditionGateway
 from flatrender_render.services.history import HistoryService
@@ -127,7 +126,6 @@ class RenderPlugin(FlatRenderPlugin):
             contract.TemplateInspector,
             contract.ScanJobs,
             contract.RenderPackages,
-            contract.PersonJobs,
             NodeAuthenticator,
         ),
         needs=(
@@ -189,7 +187,6 @@ class RenderPlugin(FlatRenderPlugin):
             contract.TemplateInspector: self.context.get(InspectorService),
             contract.ScanJobs: self.context.get(ScanService),
             contract.RenderPackages: self.context.get(PackageUses),
-            contract.PersonJobs: self.context.get(FigureService),
             NodeAuthenticator: self.context.get(NodeSignatures),
         }
 

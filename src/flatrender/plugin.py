@@ -44,9 +44,7 @@ class PluginError(Exception):
 class Manifest:
     """What a context owns, offers and needs.
 
-    ``offers``, ``needs`` and ``wants`` are Protocol classes of ``flatrender.contracts`` (or of the
-    kernel). Without an installed context that offers a need the manifest does not hold; what is
-    wanted is used where it is there.
+    ``offers`` and ``needs`` are Protocol classes of ``flatrender.contracts`` (or of the kernel).
     ``controllers`` are mounted as they are; their paths begin with ``/v1`` (or ``/ws/v1``,
     ``/.well-known``). ``migrations`` is only for contexts that live outside this repository.
     """
@@ -60,7 +58,6 @@ class Manifest:
     subscriptions: tuple[Subscription, ...] = ()
     offers: tuple[type[Any], ...] = ()
     needs: tuple[type[Any], ...] = ()
-    wants: tuple[type[Any], ...] = ()
     emits: tuple[type[Event], ...] = ()
     migrations: Path | None = None
 
@@ -74,7 +71,6 @@ class PluginContext:
     infra: "Infrastructure"
     port_table: Mapping[type[Any], Any]
     needs: tuple[type[Any], ...]
-    wants: tuple[type[Any], ...] = ()
     ports_only: bool = False
     _made: dict[type[Any], Any] = field(default_factory=dict)
 
@@ -94,17 +90,6 @@ class PluginContext:
         found: T | None = self.port_table.get(protocol)
         if found is None:
             raise Unavailable()
-        return found
-
-    def wanted(self, protocol: type[T]) -> T | None:
-        """Return the implementation of a port that the manifest names under ``wants``, None where
-        no installed context offers it, or where this one is there for its ports only.
-
-        Raises ``LookupError`` for a port that was not asked for.
-        """
-        if protocol not in self.wants:
-            raise LookupError(f"{self.name} does not list {protocol.__name__} under wants")
-        found: T | None = self.port_table.get(protocol)
         return found
 
     def get(self, service: Callable[["PluginContext"], T]) -> T:
@@ -251,13 +236,11 @@ def needed_contexts(
 ) -> list[str]:
     """Return the contexts to load in ports-only mode so that every need of ``chosen`` is met.
 
-    ``also`` are ports that the kernel itself asks for, where some context offers them; so are
-    those that ``chosen`` contexts want. What a context wants that is not served itself is left
-    out: nothing of this process asks for it.
+    ``also`` are ports that the kernel itself asks for, where some context offers them.
     """
     offered = {port: name for name, p in plugins.items() for port in p.manifest.offers}
     seen = list(chosen)
-    for port in [*also, *(port for name in chosen for port in plugins[name].manifest.wants)]:
+    for port in also:
         if port in offered and offered[port] not in seen:
             seen.append(offered[port])
     for name in seen:  # grows while it is walked: needs of needs
