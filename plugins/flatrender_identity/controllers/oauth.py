@@ -176,8 +176,8 @@ class OauthController(Controller):
         iss: Word = None,
     ) -> Redirect:
         """Send the browser to the page that the sign-in began with. Its fragment holds tokens, or
-        ``mfa_required`` with ``mfa_token``, or ``code``, or ``link_code``, or ``error`` (a
-        problem's code)."""
+        ``mfa_required`` with ``mfa_token``, ``methods`` and ``trust_days``, or ``code``, or
+        ``link_code``, or ``error`` (a problem's code)."""
         where = await oauth.come_back(
             provider,
             begun,

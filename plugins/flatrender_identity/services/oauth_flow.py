@@ -229,6 +229,7 @@ class OauthFlowService:
                 "mfa_required": "true",
                 "mfa_token": outcome.mfa_token,
                 "methods": ",".join(outcome.methods),
+                "trust_days": outcome.trust_days,
             }
         return {
             "access_token": outcome.access_token,

@@ -18,7 +18,7 @@ export async function showAccount() {
   const me = await call("GET", "/v1/me");
   remember(me.email || me.mobile);
   const title = me.display_name ? t("hello", me.display_name) : t("account");
-  const parts = [protection(), passkeys(), sessions(), linked(), log()];
+  const parts = [protection(), passkeys(), trusted(), sessions(), linked(), log()];
   show(
     h("section", { class: "card whole head" },
       h("h1", {}, title),
@@ -221,6 +221,24 @@ async function newPasskey() {
   if (!added) return false;
   if (codes.length) await showCodes(codes);
   return true;
+}
+
+function trusted() {
+  return section("trusted", t("trusted"), async (again) => {
+    const listed = (await call("GET", `/v1/me/mfa/trusted-devices${LISTED}`)).data;
+    return [
+      listed.length ? null : h("p", {}, t("trusted_none")),
+      list(listed, (one) => [
+        h("strong", {}, h("bdi", {}, one.name || shortened(one.user_agent))),
+        h("span", { class: "hint" }, `${t("trusted_until")}: ${moment(one.expires_at)} · `, h("bdi", { dir: "ltr" }, one.ip || "")),
+      ], (one) => [
+        actor(t("end"), async () => {
+          await call("DELETE", `/v1/me/mfa/trusted-devices/${one.id}`);
+          await again();
+        }, "quiet danger", one.name || shortened(one.user_agent)),
+      ]),
+    ];
+  });
 }
 
 function sessions() {

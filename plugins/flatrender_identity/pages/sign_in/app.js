@@ -3,7 +3,8 @@ import { Problem, call, resume } from "./api.js";
 import { h, say, sentence, show } from "./dom.js";
 import { leave, showAccount } from "./account.js";
 import {
-  enter, showMagic, showMagicLink, showRecovery, showRegister, showSecondStep, showSignIn, showVerify,
+  between, enter, showMagic, showMagicLink, showNewPassword, showRecovery, showRegister, showSecondStep,
+  showSignIn, showVerify,
 } from "./signed_out.js";
 import { lang, setLanguage, t } from "./words.js";
 
@@ -22,6 +23,7 @@ function render() {
 }
 
 async function draw() {
+  between.again = null;
   document.body.toggleAttribute("data-busy", true);
   try {
     await (VIEWS[location.hash] || showSignIn)();
@@ -40,13 +42,20 @@ async function draw() {
 async function arrive(told) {
   if ([...told.keys()].length === 0 || location.hash.startsWith("#/")) return false;
   history.replaceState(null, "", location.pathname);
+  if (told.has("lang")) setLanguage(told.get("lang")); // a mail's link speaks as the mail did
+  speak();
   if (told.has("error")) {
     await render();
     say(told.get("error").replaceAll("_", " "));
   } else if (told.has("mfa_token")) {
-    showSecondStep(told.get("mfa_token"), told.get("methods").split(/[ ,]/));
+    showSecondStep({
+      mfa_token: told.get("mfa_token"), methods: told.get("methods").split(","),
+      trust_days: Number(told.get("trust_days")),
+    });
   } else if (told.has("magic_link")) {
     showMagicLink(told.get("magic_link"));
+  } else if (told.has("reset_password")) {
+    showNewPassword(told.get("reset_password"), "recovery", "reset_lead");
   } else if (told.has("link_code")) {
     await resume();
     await call("POST", "/v1/me/identities/complete", { code: told.get("link_code") });
@@ -71,9 +80,15 @@ document.getElementById("language").addEventListener("click", () => {
   setLanguage(lang() === "fa" ? "en" : "fa");
   speak();
   say("");
-  render();
+  if (between.again) between.again();
+  else render();
 });
 window.addEventListener("hashchange", render);
+// A step between two addresses changes none: a link to where one is draws it anew.
+document.addEventListener("click", (event) => {
+  const to = event.target.closest("a")?.getAttribute("href");
+  if (to?.startsWith("#/") && to === location.hash) render();
+});
 
 setLanguage(lang());
 speak();

@@ -63,16 +63,26 @@ export function sentence(problem) {
   return [problem.title, problem.detail || (fault && fault.detail)].filter(Boolean).join(". ");
 }
 
+/** A box to tick, with its label and what it means; `ticked()` says whether it is. */
+export function box(words, hint, checked = false) {
+  const id = `f${(made += 1)}`;
+  const input = h("input", { id, type: "checkbox", checked, "aria-describedby": `${id}-h` });
+  const node = h("div", { class: "tick" }, input, h("label", { for: id }, words),
+    h("p", { id: `${id}-h`, class: "hint" }, hint));
+  return { node, ticked: () => input.checked };
+}
+
 /**
  * Make a form. `fields` are `{name, label, type, hint, autocomplete, ltr, at}`: `at` lists the JSON
  * Pointers whose faults belong to the field (its own name, unless told), `codes` the problem codes.
- * `act` gets the values; what it throws is shown at the fields, or above the button.
+ * `more` stands between them and the button. `act` gets the values; what it throws is shown at the
+ * fields, or above the button.
  */
-export function form({ fields, submit, act, id }) {
+export function form({ fields, submit, act, id, more = null }) {
   const told = h("p", { role: "alert", class: "error" });
   const rows = fields.map((field) => row(field));
   const go = h("button", { type: "submit" }, submit);
-  const node = h("form", { novalidate: true, id }, rows.map((one) => one.node), told, go);
+  const node = h("form", { novalidate: true, id }, [...rows.map((one) => one.node), more, told, go].filter(Boolean));
   node.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (go.getAttribute("aria-disabled")) return;

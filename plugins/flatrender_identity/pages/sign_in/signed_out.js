@@ -1,12 +1,14 @@
 // What somebody sees who is not signed in: every way in, and the ways back to an account.
-import { call, deviceToken } from "./api.js";
-import { actor, button, form, h, say, show } from "./dom.js";
+import { Problem, call, deviceToken } from "./api.js";
+import { actor, box, button, form, h, say, show } from "./dom.js";
 import { secondStepWithPasskey, signInWithPasskey } from "./passkeys.js";
-import { lang, t } from "./words.js";
+import { lang, number, t } from "./words.js";
 
 const MODE = { mode: "browser" };
 const known = { address: "" }; // typed once, carried from view to view
 const offered = { providers: null }; // asked once a visit, before drawing: nothing moves under a finger
+/** Draws what stands on the page and in no address: a step that holds a token. */
+export const between = { again: null };
 
 export function remember(address) {
   known.address = address || "";
@@ -19,18 +21,29 @@ const address = (name, label, more = {}) => ({
 const password = (label, more = {}) => ({
   name: "password", label, type: "password", autocomplete: "current-password", ltr: true, ...more,
 });
+const newPassword = (label = t("new_password")) => password(label, {
+  autocomplete: "new-password", hint: t("password_hint"), codes: ["password_refused"],
+});
 const code = (label) => ({
   name: "code", label, ltr: true, inputmode: "numeric", autocomplete: "one-time-code",
   codes: ["invalid_code", "invalid_mfa_code"], maxlength: 16,
 });
 const link = (words, to) => h("a", { href: to }, words);
+const whom = () =>
+  known.address ? h("p", { class: "whom" }, h("bdi", { dir: "ltr" }, known.address)) : null;
 const card = (title, lead, ...rest) =>
   h("section", { class: "card" }, h("h1", {}, title), lead ? h("p", { class: "lead" }, lead) : null, ...rest);
 
-/** Follow an answer of signing in: the second step, or the account. */
+/** Follow an answer of signing in: another password, the second step, or the account. */
 export async function enter(answer) {
-  if (answer.mfa_required) showSecondStep(answer.mfa_token, answer.methods);
+  if (answer.password_change_required) showNewPassword(answer.token, "choose", "choose_lead");
+  else if (answer.mfa_required) showSecondStep(answer);
   else location.hash = "#/account";
+}
+
+async function logIn(identifier, given) {
+  const body = { identifier, password: given, device_token: deviceToken(), ...MODE };
+  await enter(await call("POST", "/v1/auth/login", body));
 }
 
 export async function showSignIn() {
@@ -45,8 +58,7 @@ export async function showSignIn() {
       submit: t("sign_in"),
       act: async (typed) => {
         known.address = typed.identifier;
-        const device_token = deviceToken();
-        await enter(await call("POST", "/v1/auth/login", { ...typed, device_token, ...MODE }));
+        await logIn(typed.identifier, typed.password);
       },
     }),
     h("p", { class: "links" }, link(t("forgot"), "#/recovery")),
@@ -79,9 +91,7 @@ export function showRegister() {
       fields: [
         { name: "display_name", label: t("name"), autocomplete: "name", maxlength: 120, optional: true },
         address("address", t("address"), { at: ["/email", "/mobile"], codes: ["address_not_allowed"] }),
-        password(t("password"), {
-          autocomplete: "new-password", hint: t("password_hint"), codes: ["password_refused"],
-        }),
+        newPassword(t("password")),
       ],
       submit: t("register"),
       act: async ({ address: typed, ...rest }) => {
@@ -116,6 +126,7 @@ export function showMagic() {
 
 /** A link of a mail led here: nothing is used up before the button is pressed. */
 export function showMagicLink(token) {
+  between.again = () => showMagicLink(token);
   show(card(t("magic"), t("magic_link_lead"),
     form({
       id: "magic-link", fields: [], submit: t("sign_in"),
@@ -124,13 +135,36 @@ export function showMagicLink(token) {
     h("p", { class: "links" }, link(t("back"), "#/"))));
 }
 
+/**
+ * Choose a password by a token: of a mail's link, or of a login whose password support had set. It
+ * signs in then where the address is known; a refusal there leaves the new password as it is.
+ * `title` and `lead` are keys of words.
+ */
+export function showNewPassword(token, title, lead) {
+  between.again = () => showNewPassword(token, title, lead);
+  show(card(t(title), t(lead), whom(),
+    form({
+      id: "new-password", fields: [newPassword()], submit: t("set_password"),
+      act: async (typed) => {
+        await call("POST", "/v1/auth/recovery/complete", { token, ...typed });
+        between.again = null;
+        try {
+          if (known.address) return await logIn(known.address, typed.password);
+        } catch (problem) {
+          if (!(problem instanceof Problem)) throw problem;
+        }
+        await showSignIn();
+        return say(t("recovered"));
+      },
+    }),
+    h("p", { class: "links" }, link(t("back"), "#/"))));
+}
+
 export function showRecovery() {
   showAsk(t("recovery"), t("recovery_lead"), "/v1/auth/recovery", () =>
     showCode(t("recovery"), t("recovery_sent"), {
       id: "recovery", ask: "/v1/auth/recovery", complete: "/v1/auth/recovery/complete",
-      fields: [password(t("new_password"), {
-        autocomplete: "new-password", hint: t("password_hint"), codes: ["password_refused"],
-      })],
+      fields: [newPassword()],
       submit: t("set_password"),
       then: () => {
         say(t("recovered"));
@@ -153,11 +187,8 @@ function showAsk(title, lead, path, next) {
 }
 
 function showCode(title, lead, { id, ask, complete, fields = [], submit, more = {}, then }) {
-  const whom = known.address
-    ? h("p", { class: "whom" }, h("bdi", { dir: "ltr" }, known.address))
-    : null;
   const asked = known.address ? [] : [address("identifier", t("identifier"))];
-  show(card(title, lead, whom,
+  show(card(title, lead, whom(),
     form({
       id, fields: [...asked, code(t("code")), ...fields], submit: submit || t("confirm"),
       act: async (typed) => {
@@ -176,31 +207,36 @@ function showCode(title, lead, { id, ask, complete, fields = [], submit, more = 
     h("p", { class: "links" }, link(t("back"), "#/"))));
 }
 
-/** The second step of a sign-in: an authenticator's code, a recovery code or a passkey. */
-export function showSecondStep(token, methods, chosen) {
+/**
+ * The second step of a sign-in: an authenticator's code, a recovery code or a passkey. Where the
+ * device may be trusted, a box asks whether this is the last time for so many days.
+ */
+export function showSecondStep(pending, chosen, ticked = false) {
+  const { mfa_token: token, methods, trust_days: days } = pending;
   const typed = methods.filter((method) => method === "totp" || method === "recovery_code");
   const method = chosen || typed[0];
   const other = typed.find((one) => one !== method);
+  const trust = days ? box(t("trust", number(days)), t("trust_hint"), ticked) : null;
+  const more = () => ({ trust_device: trust !== null && trust.ticked(), ...MODE });
+  const again = (way) => showSecondStep(pending, way, more().trust_device);
+  between.again = () => again(method);
   const field = method === "totp"
     ? code(t("totp_code"))
     : { ...code(t("recovery_code")), inputmode: "text", autocomplete: "off" };
   show(card(t("second"), t("second_lead"),
     method
       ? form({
-        id: "second", fields: [field], submit: t("confirm"),
+        id: "second", fields: [field], submit: t("confirm"), more: trust && trust.node,
         act: async (given) => {
-          const body = { mfa_token: token, code: given.code.trim(), ...MODE };
+          const body = { mfa_token: token, code: given.code.trim(), ...more() };
           await enter(await call("POST", "/v1/auth/mfa/verify", body));
         },
       })
-      : null,
+      : trust && trust.node,
     h("div", { class: "stack" },
       methods.includes("passkey")
-        ? actor(t("use_passkey"), async () => enter(await secondStepWithPasskey(token, MODE)), "wide quiet")
+        ? actor(t("use_passkey"), async () => enter(await secondStepWithPasskey(token, more())), "wide quiet")
         : null,
-      other
-        ? button(t(other === "totp" ? "use_totp" : "use_recovery"),
-          () => showSecondStep(token, methods, other), "link")
-        : null),
+      other ? button(t(other === "totp" ? "use_totp" : "use_recovery"), () => again(other), "link") : null),
     h("p", { class: "links" }, link(t("back"), "#/"))));
 }

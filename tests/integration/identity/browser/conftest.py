@@ -58,6 +58,10 @@ class Site:
         """Return the link of the ``number``th mail with one."""
         return await self.mail(address, _LINK, number=number)
 
+    async def fragment(self, address: str, purpose: str) -> str:
+        """Return the link of a mail with a token for this, whatever page it names."""
+        return await self.mail(address, re.compile(rf"https?://\S+#{purpose}=\S+"))
+
     async def offer(self, admin: Person, **changes: Any) -> None:
         """Set the provider up as an administrator does."""
         body = {

@@ -112,6 +112,12 @@ async def test_factors_and_passkeys(site: Any, frontend: Frontend) -> None:
     me = await frontend.do("secondStep", pending["mfa_token"], totp.now())
     assert me["email"] == address
     pending = await frontend.do("logIn", address, PASSWORD)
+    assert pending["trust_days"] == 30
+    me = await frontend.do("secondStep", pending["mfa_token"], codes[1], True)
+    assert me["email"] == address
+    assert (await frontend.do("logIn", address, PASSWORD))["email"] == address  # trusted
+    await frontend.tab.run("localStorage.removeItem('trusted_device_token')")
+    pending = await frontend.do("logIn", address, PASSWORD)
     me = await frontend.do("secondStepByPasskey", pending["mfa_token"])
     assert me["email"] == address
     assert (await frontend.do("logInByPasskey"))["email"] == address
@@ -160,3 +166,17 @@ async def test_codes_by_mail(site: Any, frontend: Frontend) -> None:
     assert await frontend.do("asMe", "GET", "/v1/me") == "session_ended"
     assert await frontend.do("logIn", address, PASSWORD) == "invalid_credentials"
     assert (await frontend.do("logIn", address, NEW_PASSWORD))["email"] == address
+
+
+async def test_a_password_of_support(site: Any, frontend: Frontend) -> None:
+    admin, person = await site.platform.admin(), await site.platform.person()
+    given = await site.platform.client.post(
+        f"/v1/users/{person.id}/password",
+        json={"reason": "asked on the phone", "password": "temporary-horse-battery-7"},
+        headers=admin.headers,
+    )
+    assert given.status_code == 204, given.text
+    pending = await frontend.do("logIn", person.email, "temporary-horse-battery-7")
+    assert pending["password_change_required"] is True
+    me = await frontend.do("choosePassword", pending["token"], person.email, NEW_PASSWORD)
+    assert me["email"] == person.email

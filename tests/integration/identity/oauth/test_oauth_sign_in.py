@@ -165,6 +165,7 @@ async def test_the_second_factor_is_asked_for(
         fragment = answer.json()
         assert fragment["mfa_required"] is True
         assert "access_token" not in fragment
+    assert int(fragment["trust_days"]) == 30
     now = deployment.platform.runtime.infra.clock.now()
     done = await browser.client.post(
         "/v1/auth/mfa/verify",
