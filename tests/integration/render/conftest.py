@@ -8,13 +8,20 @@ import contextlib
 import os
 import secrets
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from node_traffic import NodeTraffic  # the path is above
 
 from flatrender.security.principal import DEFAULT_TENANT_ID
 from flatrender.testing.packages import (
@@ -31,10 +38,36 @@ from flatrender.testing.packages import (
 from flatrender.testing.platform import Person, Platform, run_platform
 from flatrender.testing.plugin import TestDatabase
 from flatrender_render.engines.pool import RenderPool
+from flatrender_render.farm.remote import FarmClient
 from flatrender_render.farm.runner import Runner
 
 Json = dict[str, Any]
 ENDED = {"Done", "Failed", "Cancelled"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def all_node_traffic() -> Iterator[NodeTraffic]:
+    """Hear what every node of this folder says and is told."""
+    traffic = NodeTraffic()
+    send = FarmClient._send
+
+    async def heard(client: FarmClient, path: str, body: Any, within: float) -> httpx.Response:
+        answer = await send(client, path, body, within)
+        traffic.hear(path, body, answer)
+        return answer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FarmClient, "_send", heard)
+        yield traffic
+
+
+@pytest.fixture(autouse=True)
+def node_traffic(all_node_traffic: NodeTraffic) -> Iterator[Counter[str]]:
+    """What nodes said in a test, by call; all of it must be as the schema has it."""
+    all_node_traffic.said.clear()
+    all_node_traffic.wrong.clear()
+    yield all_node_traffic.said
+    assert all_node_traffic.wrong == []
 
 
 def _still(value: object) -> Json:
