@@ -79,6 +79,11 @@ class Relay:
         self._scale = time_scale
         self._wake = asyncio.Event()
         self._dirty: set[str] = set(self._contexts)
+        # Times of the loop: when the next row of a schema is due, when all are looked through,
+        # when Valkey is asked again whether it is still the same.
+        self._due: dict[str, float] = {}
+        self._sweep_at = 0.0
+        self._ask_at = 0.0
 
     async def run(self) -> None:
         """Relay until cancelled; a lost connection is re-made."""
@@ -107,13 +112,15 @@ class Relay:
         try:
             await listener.add_listener(CHANNEL, self._heard)
             self._dirty = set(self._contexts)
+            self._sweep_at = self._ask_at = 0.0
             while True:
                 await self._check_memory()
                 schemas, self._dirty = self._dirty, set()
                 self._wake.clear()
                 for schema in schemas:
                     await self.drain(schema)
-                await self._wait(await self._next_due())
+                    await self._look(schema)
+                await self._wait()
                 if listener.is_closed():
                     raise ConnectionError("the listening connection was lost")
         finally:
@@ -125,21 +132,25 @@ class Relay:
             self._dirty.add(payload)
             self._wake.set()
 
-    async def _wait(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
+    async def _wait(self) -> None:
+        """Wait for a notification, the next delayed row or the sweep, whatever comes first."""
+        loop = asyncio.get_running_loop()
+        soonest = min(self._sweep_at, *self._due.values())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.01, soonest - loop.time())):
                 await self._wake.wait()
-        except TimeoutError:
-            self._dirty = set(self._contexts)
+        if loop.time() >= self._sweep_at:
+            self._sweep_at = loop.time() + SWEEP_SECONDS * self._scale
+            for schema in self._contexts.keys() - self._dirty:
+                await self._look(schema)
+        self._dirty |= {schema for schema, due in self._due.items() if due <= loop.time()}
 
-    async def _next_due(self) -> float:
-        """Seconds until the next delayed row is due, at most one sweep."""
-        soonest = SWEEP_SECONDS * self._scale
-        for context in self._contexts.values():
-            rows = await context.db.system_fetch("relay", _NEXT.format(schema=context.db.schema))
-            if rows and rows[0][0] is not None:
-                soonest = min(soonest, max(0.01, rows[0][0]))
-        return soonest
+    async def _look(self, schema: str) -> None:
+        """Find out when the next row of a schema is due."""
+        rows = await self._contexts[schema].db.system_fetch("relay", _NEXT.format(schema=schema))
+        left = rows[0][0] if rows else None
+        now = asyncio.get_running_loop().time()
+        self._due[schema] = float("inf") if left is None else now + left
 
     async def _drain_batch(self, context: PluginContext) -> int:
         schema = context.db.schema
@@ -183,6 +194,9 @@ class Relay:
 
     async def _check_memory(self) -> None:
         """Notice that Valkey forgot, and hand over again what it may have lost."""
+        now = asyncio.get_running_loop().time()
+        if now < self._ask_at:
+            return
         redis = await self._queue.redis()
         info = await redis.info("server")
         run_id = str(info.get("run_id", ""))
@@ -200,3 +214,4 @@ class Relay:
                     log.info("outbox_replayed", context=context.name, rows=tag)
             self._dirty = set(self._contexts)
             await redis.set(self._mark, run_id)
+        self._ask_at = now + SWEEP_SECONDS * self._scale

@@ -25,6 +25,9 @@ log = structlog.get_logger(__name__)
 
 MAINTENANCE_SECONDS = 3600.0
 _SETTLE_SECONDS = 0.1  # longer than a poll of a queue takes
+#: A slot of a schedule that is known to be taken is asked for again after so long only: Valkey
+#: may have been emptied since.
+_ASK_AGAIN_SECONDS = 1.0
 
 
 class WorkerService:
@@ -34,6 +37,7 @@ class WorkerService:
         self._runtime = runtime
         self._queues = list(queues)
         self._stopping = asyncio.Event()
+        self._taken: dict[str, tuple[int, float]] = {}  # task -> slot, when it was asked for
         #: Seconds that running tasks get to finish after :meth:`stop`.
         self.grace = runtime.settings.worker.shutdown_grace
 
@@ -134,9 +138,13 @@ class WorkerService:
             await asyncio.sleep(min(tick, 1.0))
 
     async def _enqueue_due(self, context: str, schedule: Schedule, period: float) -> None:
+        slot = int(self._runtime.infra.clock.now().timestamp() / period)
+        now = asyncio.get_running_loop().time()
+        taken, asked = self._taken.get(schedule.task.name, (-1, 0.0))
+        if slot == taken and now - asked < _ASK_AGAIN_SECONDS:
+            return
         queue = self._runtime.infra.queue
         redis = await queue.redis()
-        slot = int(self._runtime.infra.clock.now().timestamp() / period)
         key = f"{self._runtime.settings.valkey.prefix}:slot:{schedule.task.name}:{slot}"
         if await redis.set(key, 1, nx=True, px=int(period * 2000) + 1000):
             await queue.enqueue(
@@ -147,6 +155,7 @@ class WorkerService:
                     payload=msgspec.json.encode(schedule.payload),
                 )
             )
+        self._taken[schedule.task.name] = slot, now
 
     async def _maintain(self) -> None:
         while True:

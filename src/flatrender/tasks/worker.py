@@ -14,7 +14,7 @@ from uuid import UUID
 
 import msgspec
 import structlog
-from arq.worker import Retry, Worker, func
+from arq.worker import Retry, func
 
 from flatrender.clock import uuid7
 from flatrender.events.envelope import Envelope
@@ -22,6 +22,7 @@ from flatrender.events.subscriptions import Subscription, handle
 from flatrender.observability.metrics import TASK_RUNS, TASK_SECONDS
 from flatrender.observability.tracing import task_span
 from flatrender.plugin import PluginContext
+from flatrender.tasks.due import DueQueues, DueWorker
 from flatrender.tasks.queue import Job, QueueClient, deserialize, serialize
 from flatrender.tasks.task import QueueName, RetryLater, Task
 
@@ -29,7 +30,7 @@ log = structlog.get_logger(__name__)
 # arq writes the arguments of every job into its info lines: payloads do not belong into logs.
 logging.getLogger("arq.worker").setLevel(logging.WARNING)
 
-#: arq polls; what people wait for is looked at more often.
+#: Workers poll; what people wait for is looked at more often.
 _POLL_SECONDS: dict[str, float] = {"quick": 0.02, "render": 0.05, "events": 0.05}
 
 #: Work that occupies a processor: so many at once as there are slots.
@@ -220,9 +221,9 @@ def build_workers(
     redis: Any,
     concurrency: int,
     render_slots: int,
-) -> list[Worker]:
+) -> list[DueWorker]:
     """Return one arq worker per queue class and context that has anything to run."""
-    workers = []
+    workers: list[DueWorker] = []
     for name, context in contexts.items():
         tasks, subscriptions = manifests[name]
         runner = Runner(context, queue_client)
@@ -236,7 +237,7 @@ def build_workers(
                 continue
             rendering = queue in _OF_SLOTS
             workers.append(
-                Worker(
+                DueWorker(
                     functions=functions,
                     queue_name=queue_client.queue_name(queue, name),
                     redis_pool=redis,
@@ -254,4 +255,7 @@ def build_workers(
                     log_results=False,
                 )
             )
+    due = DueQueues(redis, [worker.queue_name for worker in workers])
+    for worker in workers:
+        worker.due = due
     return workers
