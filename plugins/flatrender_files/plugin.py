@@ -12,6 +12,7 @@ from flatrender_files.controllers.files import FileController
 from flatrender_files.controllers.folders import FolderController
 from flatrender_files.controllers.uploads import UploadController
 from flatrender_files.handlers import SUBSCRIPTIONS
+from flatrender_files.services.figures import FigureService
 from flatrender_files.services.folders import FolderService
 from flatrender_files.services.library import LibraryService
 from flatrender_files.services.store import FileStoreService
@@ -30,7 +31,7 @@ class FilesPlugin(FlatRenderPlugin):
         tasks=TASKS,
         schedules=SCHEDULES,
         subscriptions=SUBSCRIPTIONS,
-        offers=(contract.FileStore,),
+        offers=(contract.FileStore, contract.PersonStorage),
         needs=(UploadEntitlements,),
         emits=(contract.FileUploaded, contract.FileDeleted),
     )
@@ -48,7 +49,10 @@ class FilesPlugin(FlatRenderPlugin):
 
     def ports(self) -> Mapping[type[Any], Any]:
         """Return the implementations of what files offers."""
-        return {contract.FileStore: self.context.get(FileStoreService)}
+        return {
+            contract.FileStore: self.context.get(FileStoreService),
+            contract.PersonStorage: self.context.get(FigureService),
+        }
 
     async def start(self) -> None:
         """Make the bucket of a fresh deployment."""

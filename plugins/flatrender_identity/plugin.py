@@ -1,13 +1,15 @@
 """The identity context's manifest: what it owns, offers and needs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import click
 from litestar.di import Provide
 
 from flatrender.contracts import identity as contract
+from flatrender.contracts.files import PersonStorage
 from flatrender.contracts.notification import MessageRequested
+from flatrender.contracts.render import PersonJobs
+from flatrender.contracts.studio import PersonProjects
 from flatrender.plugin import FlatRenderPlugin, Manifest
 from flatrender.security.ports import (
     FactorLedger,
@@ -17,7 +19,6 @@ from flatrender.security.ports import (
     TenantResolver,
 )
 from flatrender.security.tokens import KeySource
-from flatrender_identity.cli import signing_keys, user
 from flatrender_identity.controllers.access import AccessController
 from flatrender_identity.controllers.admin_audit import AuditController
 from flatrender_identity.controllers.admin_keys import SigningKeyController
@@ -179,6 +180,7 @@ class IdentityPlugin(FlatRenderPlugin):
             contract.TenantDirectory,
             contract.TokenIssuer,
         ),
+        wants=(PersonProjects, PersonJobs, PersonStorage),
         emits=(
             contract.UserRegistered,
             contract.UserEmailVerified,
@@ -219,8 +221,3 @@ class IdentityPlugin(FlatRenderPlugin):
             contract.TenantDirectory: directory,
             contract.TokenIssuer: self.context.get(KeyService),
         }
-
-    @classmethod
-    def commands(cls) -> Sequence[click.Command]:
-        """Return ``flatrender user`` and ``flatrender signing-keys``."""
-        return (user, signing_keys)

@@ -1,9 +1,8 @@
 """The render context's manifest: what it owns, offers and needs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import click
 from litestar.di import Provide
 
 from flatrender.contracts import render as contract
@@ -49,6 +48,7 @@ from flatrender_render.services.batch_streams import BatchStreamService
 from flatrender_render.services.batch_views import BatchViews
 from flatrender_render.services.farm_acts import FarmActService
 from flatrender_render.services.farm_fonts import FarmFontService
+from flatrender_render.services.figures import FigureService
 from flatrender_render.services.fleet import FleetService
 from flatrender_render.services.held_renditions import RenditionGateway
 from flatrender_render.services.history import HistoryService
@@ -126,6 +126,7 @@ class RenderPlugin(FlatRenderPlugin):
             contract.TemplateInspector,
             contract.ScanJobs,
             contract.RenderPackages,
+            contract.PersonJobs,
             NodeAuthenticator,
         ),
         needs=(
@@ -187,6 +188,7 @@ class RenderPlugin(FlatRenderPlugin):
             contract.TemplateInspector: self.context.get(InspectorService),
             contract.ScanJobs: self.context.get(ScanService),
             contract.RenderPackages: self.context.get(PackageUses),
+            contract.PersonJobs: self.context.get(FigureService),
             NodeAuthenticator: self.context.get(NodeSignatures),
         }
 
@@ -208,20 +210,3 @@ class RenderPlugin(FlatRenderPlugin):
             await runner.close()
         if inspector := self.context.made(InspectorService):
             await inspector.close()
-
-    @classmethod
-    def commands(cls) -> Sequence[click.Command]:
-        """Return ``flatrender lottie``, ``template``, ``node``, ``farm`` and ``simulate``."""
-        from flatrender_render.acts_cli import acts
-        from flatrender_render.engines.cli import template
-        from flatrender_render.engines.lottie.cli import lottie
-        from flatrender_render.node.cli import node
-        from flatrender_render.operator_cli import farm
-        from flatrender_render.simulation.cli import simulate
-        from flatrender_render.stock_cli import cache
-        from flatrender_render.stock_cli import fonts as font_table
-
-        for command in (cache, font_table, acts):
-            farm.add_command(command)
-
-        return (lottie, template, node, farm, simulate)

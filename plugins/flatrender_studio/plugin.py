@@ -12,6 +12,7 @@ from flatrender.plugin import FlatRenderPlugin, Manifest
 from flatrender_studio.controllers.projects import SavedProjectController
 from flatrender_studio.controllers.scenes import SceneController
 from flatrender_studio.handlers import SUBSCRIPTIONS
+from flatrender_studio.services.figures import FigureService
 from flatrender_studio.services.filling import FillingService
 from flatrender_studio.services.packages import PackageUses
 from flatrender_studio.services.projects import ProjectService
@@ -28,7 +29,7 @@ class StudioPlugin(FlatRenderPlugin):
         schema="studio",
         summary="Saved projects: the customer's own filled-in copy of a template.",
         controllers=(SavedProjectController, SceneController),
-        offers=(contract.SavedProjects, contract.ProjectPackages),
+        offers=(contract.SavedProjects, contract.ProjectPackages, contract.PersonProjects),
         needs=(TemplateCatalogue, FileStore),
         subscriptions=SUBSCRIPTIONS,
         emits=(contract.ProjectSaved, contract.ProjectDeleted),
@@ -50,4 +51,5 @@ class StudioPlugin(FlatRenderPlugin):
         return {
             contract.SavedProjects: self.context.get(SourceService),
             contract.ProjectPackages: self.context.get(PackageUses),
+            contract.PersonProjects: self.context.get(FigureService),
         }

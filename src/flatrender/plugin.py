@@ -12,7 +12,6 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-import click
 from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
@@ -44,7 +43,9 @@ class PluginError(Exception):
 class Manifest:
     """What a context owns, offers and needs.
 
-    ``offers`` and ``needs`` are Protocol classes of ``flatrender.contracts`` (or of the kernel).
+    ``offers``, ``needs`` and ``wants`` are Protocol classes of ``flatrender.contracts`` (or of the
+    kernel). Without an installed context that offers a need the manifest does not hold; what is
+    wanted is used where it is there.
     ``controllers`` are mounted as they are; their paths begin with ``/v1`` (or ``/ws/v1``,
     ``/.well-known``). ``migrations`` is only for contexts that live outside this repository.
     """
@@ -58,6 +59,7 @@ class Manifest:
     subscriptions: tuple[Subscription, ...] = ()
     offers: tuple[type[Any], ...] = ()
     needs: tuple[type[Any], ...] = ()
+    wants: tuple[type[Any], ...] = ()
     emits: tuple[type[Event], ...] = ()
     migrations: Path | None = None
 
@@ -71,6 +73,7 @@ class PluginContext:
     infra: "Infrastructure"
     port_table: Mapping[type[Any], Any]
     needs: tuple[type[Any], ...]
+    wants: tuple[type[Any], ...] = ()
     ports_only: bool = False
     _made: dict[type[Any], Any] = field(default_factory=dict)
 
@@ -90,6 +93,17 @@ class PluginContext:
         found: T | None = self.port_table.get(protocol)
         if found is None:
             raise Unavailable()
+        return found
+
+    def wanted(self, protocol: type[T]) -> T | None:
+        """Return the implementation of a port that the manifest names under ``wants``, None where
+        no context of this process offers it.
+
+        Raises ``LookupError`` for a port that was not asked for.
+        """
+        if protocol not in self.wants:
+            raise LookupError(f"{self.name} does not list {protocol.__name__} under wants")
+        found: T | None = self.port_table.get(protocol)
         return found
 
     def get(self, service: Callable[["PluginContext"], T]) -> T:
@@ -143,11 +157,6 @@ class FlatRenderPlugin:
     def health_checks(self) -> Mapping[str, Callable[[], Any]]:
         """Return named async checks for ``/health/ready``."""
         return {}
-
-    @classmethod
-    def commands(cls) -> Sequence[click.Command]:
-        """Return this context's CLI commands."""
-        return ()
 
 
 def discover() -> dict[str, type[FlatRenderPlugin]]:
@@ -236,11 +245,13 @@ def needed_contexts(
 ) -> list[str]:
     """Return the contexts to load in ports-only mode so that every need of ``chosen`` is met.
 
-    ``also`` are ports that the kernel itself asks for, where some context offers them.
+    ``also`` are ports that the kernel itself asks for, where some context offers them; so are
+    those that ``chosen`` contexts want. What a context wants that is not served itself is left
+    out: nothing of this process asks for it.
     """
     offered = {port: name for name, p in plugins.items() for port in p.manifest.offers}
     seen = list(chosen)
-    for port in also:
+    for port in [*also, *(port for name in chosen for port in plugins[name].manifest.wants)]:
         if port in offered and offered[port] not in seen:
             seen.append(offered[port])
     for name in seen:  # grows while it is walked: needs of needs

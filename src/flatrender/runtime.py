@@ -168,6 +168,7 @@ class Runtime:
             infra=self.infra,
             port_table=self._ports,
             needs=manifest.needs,
+            wants=manifest.wants,
             ports_only=ports_only,
         )
         return plugin(context)

@@ -1,10 +1,12 @@
 """Every context serves alone: its needs are met by neighbours in ports-only mode."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from flatrender.app import create_app
+from flatrender.contracts.files import PersonStorage
 from flatrender.plugin import PluginError, discover
 from flatrender.runtime import Runtime
 from flatrender.settings import load_settings
@@ -37,6 +39,38 @@ async def test_a_context_boots_alone(server_environment: dict[str, str], name: s
         assert own == {name}
         for neighbour, plugin in platform.runtime.plugins.items():
             assert plugin.context.ports_only is (neighbour != name)
+
+
+async def test_what_a_context_only_wants_may_be_missing(
+    server_environment: dict[str, str],
+) -> None:
+    installed = discover()
+    files = installed["files"].manifest
+
+    class Other(installed["files"]):  # type: ignore[name-defined, misc]
+        """Somebody else's files, which count nothing for others."""
+
+        manifest = replace(files, offers=tuple(p for p in files.offers if p is not PersonStorage))
+
+    parts = {"projects", "jobs", "storage"}
+    # Served alone, identity has its neighbours come for their ports.
+    for name, plugins, known in (
+        ("all", installed, parts),
+        ("other", {**installed, "files": Other}, parts - {"storage"}),
+    ):
+        changes = {"FLATRENDER_VALKEY_PREFIX": f"wants-{name}"}
+        async with run_platform(
+            {**server_environment, **changes},
+            worker=False,
+            plugins=plugins,
+            FLATRENDER_PLUGINS="identity",
+        ) as platform:
+            admin = await platform.admin()
+            seen = await platform.client.get(f"/v1/users/{admin.id}", headers=admin.headers)
+            assert seen.status_code == 200, seen.text
+            work = seen.json()["work"]
+            assert set(work) == parts
+            assert {part for part, told in work.items() if told is not None} == known
 
 
 def test_an_unknown_context_is_refused(server_environment: dict[str, str]) -> None:

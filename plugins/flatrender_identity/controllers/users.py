@@ -156,5 +156,6 @@ class UserPictureController(Controller):
         pictures: NamedDependency[PictureService],
     ) -> PersonPicture:
         """Return profile, addresses, how they sign in, live sessions, plan and balances, renders,
-        CRM entry, ban and the last security events. Moderators see customers and themselves."""
+        projects, jobs and storage in numbers (`work`), CRM entry, ban and the last security
+        events. Moderators see customers and themselves."""
         return await pictures.of(principal, user_id)

@@ -1,14 +1,19 @@
-"""One person's whole picture, as staff see it: in one query, and never a secret."""
+"""One person's whole picture, as staff see it: one query here and one of each neighbour that knows
+the person's work, and never a secret."""
 
+import asyncio
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from flatrender.contracts.files import PersonStorage, StorageFigures
 from flatrender.contracts.identity import RenderLimits
+from flatrender.contracts.render import JobFigures, PersonJobs
+from flatrender.contracts.studio import PersonProjects, ProjectFigures
 from flatrender.errors import NotFound
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import Principal
@@ -19,6 +24,8 @@ from flatrender_identity.services.crm import CrmEntry
 from flatrender_identity.services.entitlements import EntitlementService
 from flatrender_identity.services.roles import RoleService
 from flatrender_identity.services.sessions import role_named
+
+F_co = TypeVar("F_co", covariant=True)
 
 SESSIONS = 50
 EVENTS = 20
@@ -200,6 +207,15 @@ class PersonEvent(Struct, frozen=True, kw_only=True):
     session_id: UUID | None
 
 
+class PersonWork(Struct, frozen=True, kw_only=True):
+    """What they made, had rendered and keep, in numbers. Null: this deployment has no such
+    context (`studio`, `render`, `files`)."""
+
+    projects: ProjectFigures | None = None
+    jobs: JobFigures | None = None
+    storage: StorageFigures | None = None
+
+
 class PersonPicture(Struct, frozen=True, kw_only=True):
     """All there is about somebody: at most 50 sessions and the last 20 security events. ``crm`` is
     None for who may not see it (moderators their own), ``plan`` where the free one holds,
@@ -217,6 +233,7 @@ class PersonPicture(Struct, frozen=True, kw_only=True):
     security_events: list[PersonEvent]
     permissions: list[str] = []
     limits: RenderLimits | None = None
+    work: PersonWork = PersonWork()
 
 
 class PictureService:
@@ -254,4 +271,23 @@ class PictureService:
             crm=found.crm if noted else None,
             permissions=[one.name for one in held if one.allowed],
             limits=limits,
+            work=await self._work(principal.tenant_id, user_id),
         )
+
+    async def _work(self, tenant_id: UUID, user_id: UUID) -> PersonWork:
+        """Ask every neighbour at once for its numbers of this person."""
+        context = self._context
+        projects, jobs, storage = await asyncio.gather(
+            _figures(context.wanted(PersonProjects), tenant_id, user_id),
+            _figures(context.wanted(PersonJobs), tenant_id, user_id),
+            _figures(context.wanted(PersonStorage), tenant_id, user_id),
+        )
+        return PersonWork(projects=projects, jobs=jobs, storage=storage)
+
+
+class _Figures(Protocol[F_co]):
+    async def figures(self, tenant_id: UUID, user_id: UUID) -> F_co: ...
+
+
+async def _figures(port: _Figures[F_co] | None, tenant_id: UUID, user_id: UUID) -> F_co | None:
+    return await port.figures(tenant_id, user_id) if port is not None else None

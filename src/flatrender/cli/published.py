@@ -50,6 +50,7 @@ def plugins() -> None:
         parts = {
             "offers": [port.__name__ for port in manifest.offers],
             "needs": [port.__name__ for port in manifest.needs],
+            "wants": [port.__name__ for port in manifest.wants],
             "emits": [event.event_type for event in manifest.emits],
             "listens to": list(dict.fromkeys(s.event.event_type for s in manifest.subscriptions)),
             "tasks": [task.name for task in manifest.tasks],

@@ -49,6 +49,25 @@ class FileRef(Struct, frozen=True, kw_only=True):
     duration: float | None = None
 
 
+class StorageFigures(Struct, frozen=True, kw_only=True):
+    """A person's storage in numbers; ``used_bytes`` counts the trash, ``reserved_bytes`` is
+    promised to uploads that are not finished."""
+
+    files: int
+    in_trash: int
+    used_bytes: int
+    reserved_bytes: int
+    limit_bytes: int
+
+
+class PersonStorage(Protocol):
+    """What a person keeps, for who looks at the person."""
+
+    async def figures(self, tenant_id: UUID, user_id: UUID) -> StorageFigures:
+        """Return the numbers of this user's files; one query."""
+        ...
+
+
 class FileStore(Protocol):
     """Reads of files, scoped to tenant and owner."""
 

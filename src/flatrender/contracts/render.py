@@ -50,7 +50,8 @@ class JobProgress(RenderEvent, frozen=True, kw_only=True):
 
 class JobCompleted(RenderEvent, frozen=True, kw_only=True):
     """The export is proven and can be downloaded. ``reservation_id`` names what was set aside for
-    it; None: the reservation of the job's own id."""
+    it; None: the reservation of the job's own id. ``by_support``: support had asked for it, acting
+    in the owner's account."""
 
     event_type: ClassVar[str] = "render.job.completed.v1"
     job_id: UUID
@@ -64,11 +65,12 @@ class JobCompleted(RenderEvent, frozen=True, kw_only=True):
     compute_seconds: float
     container_id: UUID | None = None
     reservation_id: UUID | None = None
+    by_support: bool = False
 
 
 class JobFailed(RenderEvent, frozen=True, kw_only=True):
     """A job ended without a result; what it took (``reservation_id``, else the job's own
-    reservation) is given back."""
+    reservation) is given back. ``by_support`` as in :class:`JobCompleted`."""
 
     event_type: ClassVar[str] = "render.job.failed.v1"
     job_id: UUID
@@ -81,6 +83,7 @@ class JobFailed(RenderEvent, frozen=True, kw_only=True):
     retryable: bool
     refund_fraction: float = 1.0
     reservation_id: UUID | None = None
+    by_support: bool = False
 
 
 class JobCancelled(RenderEvent, frozen=True, kw_only=True):
@@ -158,6 +161,28 @@ class ScanQueued(RenderEvent, frozen=True, kw_only=True):
     scan_id: UUID
     container_id: UUID
     kind: str
+
+
+class JobFigures(Struct, frozen=True, kw_only=True):
+    """A person's renders in numbers. ``running`` are those that have not ended; exports are those
+    that can be downloaded still."""
+
+    jobs: int
+    running: int
+    done: int
+    failed: int
+    cancelled: int
+    last_submitted_at: datetime | None
+    exports: int
+    export_bytes: int
+
+
+class PersonJobs(Protocol):
+    """What a person had rendered, for who looks at the person."""
+
+    async def figures(self, tenant_id: UUID, user_id: UUID) -> JobFigures:
+        """Return the numbers of this user's jobs and exports; one query."""
+        ...
 
 
 class ScanOrder(Struct, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """Studio's published language: the customer's filled-in copy, frozen for rendering."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import ClassVar, Protocol
 from uuid import UUID
 
@@ -84,6 +85,22 @@ class FilledRows(Struct, frozen=True, kw_only=True):
     source: RenderSource
     rows: list[RowFilling]
     errors: list[FieldError]
+
+
+class ProjectFigures(Struct, frozen=True, kw_only=True):
+    """A person's saved projects in numbers."""
+
+    projects: int
+    in_trash: int
+    last_edited_at: datetime | None
+
+
+class PersonProjects(Protocol):
+    """What a person has made, for who looks at the person."""
+
+    async def figures(self, tenant_id: UUID, user_id: UUID) -> ProjectFigures:
+        """Return the numbers of this user's projects; one query."""
+        ...
 
 
 class SavedProjects(Protocol):

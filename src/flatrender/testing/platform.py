@@ -18,6 +18,7 @@ import httpx
 from msgspec import Struct
 
 from flatrender.app import create_app
+from flatrender.plugin import FlatRenderPlugin
 from flatrender.runtime import Runtime
 from flatrender.settings import load_settings
 from flatrender.tasks.service import WorkerService
@@ -228,13 +229,18 @@ async def from_anywhere(request: httpx.Request) -> None:
 
 @contextlib.asynccontextmanager
 async def run_platform(
-    environment: Mapping[str, str], *, worker: bool = True, **changes: str
+    environment: Mapping[str, str],
+    *,
+    worker: bool = True,
+    plugins: Mapping[str, type[FlatRenderPlugin]] | None = None,
+    **changes: str,
 ) -> AsyncIterator[Platform]:
-    """Start the platform on the servers that ``environment`` names; stop it at the end."""
+    """Start the platform on the servers that ``environment`` names; stop it at the end.
+    ``plugins`` are the contexts that are installed, all of this environment unless told."""
     from asgi_lifespan import LifespanManager
 
     settings = load_settings({**FAST, **environment, **changes})
-    runtime = Runtime(settings)
+    runtime = Runtime(settings, plugins=plugins)
     app = create_app(settings, runtime=runtime)
     async with LifespanManager(cast("Any", app), startup_timeout=60, shutdown_timeout=60):
         service = WorkerService(runtime)

@@ -11,6 +11,7 @@ from flatrender.events.subscriptions import Subscription
 from flatrender.plugin import (
     FlatRenderPlugin,
     Manifest,
+    PluginContext,
     PluginError,
     check_manifests,
     discover,
@@ -25,6 +26,10 @@ class Port(Protocol):
 
 class Other(Protocol):
     """Another port."""
+
+
+class Third(Protocol):
+    """A third port."""
 
 
 class Told(Event, frozen=True, kw_only=True):
@@ -125,6 +130,28 @@ def test_neighbours_of_neighbours_are_needed_too() -> None:
     }
     assert needed_contexts(["alpha"], plugins) == ["beta", "gamma"]
     assert needed_contexts(["delta"], plugins, also=(Other,)) == ["gamma"]
+
+
+def test_what_a_served_context_wants_is_there_where_it_is_installed() -> None:
+    alpha = _plugin("alpha", wants=(Port,))
+    beta = _plugin("beta", offers=(Port,), needs=(Other,))
+    gamma = _plugin("gamma", offers=(Other,))
+    delta = _plugin("delta", needs=(Third,))
+    epsilon = _plugin("epsilon", offers=(Third,), wants=(Port,))
+    every = {p.__name__.lower(): p for p in (alpha, beta, gamma, delta, epsilon)}
+    assert needed_contexts(["alpha"], every) == ["beta", "gamma"]
+    assert needed_contexts(["delta"], every) == ["epsilon"]  # nobody here asks it for more
+    assert needed_contexts(["alpha"], {"alpha": alpha}) == []
+    assert _problems(alpha) == []
+
+
+def test_a_port_is_wanted_by_name_and_may_be_missing() -> None:
+    context = PluginContext(
+        name="alpha", db=Any, infra=Any, port_table={}, needs=(Port,), wants=(Other,)
+    )  # type: ignore[arg-type]
+    assert context.wanted(Other) is None
+    with pytest.raises(LookupError, match="Port under wants"):
+        context.wanted(Port)
 
 
 def test_discovery_names_every_bad_entry(monkeypatch: pytest.MonkeyPatch) -> None:
