@@ -1,9 +1,8 @@
 """The content context's manifest: what it owns, offers and needs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import click
 from litestar.di import Provide
 
 from flatrender.contracts import content as contract
@@ -11,7 +10,6 @@ from flatrender.contracts.files import FileStore
 from flatrender.contracts.render import RenderPackages, ScanJobs, TemplateInspector
 from flatrender.contracts.studio import ProjectPackages
 from flatrender.plugin import FlatRenderPlugin, Manifest
-from flatrender_content.cli import catalogue, template
 from flatrender_content.controllers.admin_music import AdminMusicController
 from flatrender_content.controllers.admin_scans import AdminScanController
 from flatrender_content.controllers.admin_taxonomy import (
@@ -88,8 +86,3 @@ class ContentPlugin(FlatRenderPlugin):
     def ports(self) -> Mapping[type[Any], Any]:
         """Return the implementations of what content offers."""
         return {contract.TemplateCatalogue: self.context.get(LibraryService)}
-
-    @classmethod
-    def commands(cls) -> Sequence[click.Command]:
-        """Return ``flatrender catalogue`` and content's part of ``flatrender template``."""
-        return (catalogue, template)

@@ -1,6 +1,5 @@
-"""The root command. Commands are imported when they are called, so ``--help`` is quick."""
+"""The root command. Commands are imported when they are run, so ``--help`` is quick."""
 
-import importlib
 import os
 import sys
 from pathlib import Path
@@ -9,60 +8,59 @@ from typing import Any
 import click
 
 from flatrender import __version__
-from flatrender.errors import DomainError
+from flatrender.cli.lazy import LazyCommand, LazyGroup
 
 #: The exit status of a program that Ctrl-C ended (128 + SIGINT), as shells have it.
 INTERRUPTED = 130
 
-#: command name -> module that holds a click command of that name (dashes become underscores)
-_COMMANDS = {
-    "serve": "flatrender.cli.processes",
-    "worker": "flatrender.cli.processes",
-    "up": "flatrender.cli.local",
-    "demo": "flatrender.cli.local",
-    "migrate": "flatrender.cli.schema",
-    "doctor": "flatrender.cli.doctor",
-    "openapi": "flatrender.cli.published",
-    "events-schema": "flatrender.cli.published",
-    "plugins": "flatrender.cli.published",
-    "dead-letters": "flatrender.cli.dead_letters",
-}
+_COMMANDS = (
+    LazyCommand("serve", "flatrender.cli.processes:serve", "Run the API server."),
+    LazyCommand(
+        "worker",
+        "flatrender.cli.processes:worker",
+        "Run a worker: tasks of the chosen queues, the event relay and schedules.",
+    ),
+    LazyCommand(
+        "up", "flatrender.cli.local:up", "Run everything on embedded servers until Ctrl-C."
+    ),
+    LazyCommand(
+        "demo",
+        "flatrender.cli.local:demo",
+        "Make a video the way a customer does, over the HTTP API.",
+    ),
+    LazyCommand(
+        "migrate",
+        "flatrender.cli.schema:migrate",
+        "Apply pending migrations and make partitions ahead.",
+    ),
+    LazyCommand(
+        "doctor", "flatrender.cli.doctor:doctor", "Check this machine and the configured servers."
+    ),
+    LazyCommand(
+        "openapi",
+        "flatrender.cli.published:openapi",
+        "Print the OpenAPI 3.1 document of all installed contexts.",
+    ),
+    LazyCommand(
+        "events-schema",
+        "flatrender.cli.published:events_schema",
+        "Print the AsyncAPI document of every event.",
+    ),
+    LazyCommand(
+        "plugins",
+        "flatrender.cli.published:plugins",
+        "List the installed contexts and how they hang together.",
+    ),
+    LazyCommand(
+        "dead-letters",
+        "flatrender.cli.dead_letters:dead_letters",
+        "List and replay tasks and events that failed too often.",
+    ),
+)
 
 
-class _Root(click.Group):
-    """Finds the kernel's commands lazily and asks the installed contexts for the rest."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*_COMMANDS, *self._context_commands()})
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if module := _COMMANDS.get(cmd_name):
-            found: click.Command = getattr(
-                importlib.import_module(module), cmd_name.replace("-", "_")
-            )
-            return found
-        return self._context_commands().get(cmd_name)
-
-    def _context_commands(self) -> dict[str, click.Command]:
-        from flatrender.plugin import discover
-
-        commands: dict[str, click.Command] = {}
-        for plugin in discover().values():
-            for command in plugin.commands():
-                name = str(command.name)
-                commands[name] = _joined(commands[name], command) if name in commands else command
-        return commands
-
-
-def _joined(first: click.Command, second: click.Command) -> click.Command:
-    """Return one group of two that contexts offer under the same name."""
-    if not isinstance(first, click.Group) or not isinstance(second, click.Group):
-        raise click.UsageError(f"two contexts offer the command {first.name!r}")
-    if twice := first.commands.keys() & second.commands.keys():
-        raise click.UsageError(f"two contexts offer {first.name} {min(twice)!r}")
-    return click.Group(
-        name=first.name, help=first.help, commands={**first.commands, **second.commands}
-    )
+class _Root(LazyGroup):
+    own = {command.name: command for command in _COMMANDS}  # noqa: RUF012 - read only
 
 
 @click.group(cls=_Root, context_settings={"help_option_names": ["-h", "--help"]})
@@ -108,30 +106,8 @@ def main() -> None:
         sys.exit(INTERRUPTED)
 
 
-def _place(error: Exception) -> str:
-    """Return " at <address>" of a failed call where httpx knows it, without the query."""
-    import httpx
-
-    try:
-        url = error.request.url if isinstance(error, httpx.RequestError) else None
-    except RuntimeError:  # how httpx says that it does not know
-        return ""
-    return f" at {url.copy_with(query=None)}" if url is not None else ""
-
-
 def _run() -> int:
     """Run one command and return the exit status: 0 done, 1 it failed, 2 misuse, 130 Ctrl-C."""
-    import httpx
-    from asyncpg.exceptions import InterfaceError, PostgresError
-
-    from flatrender.db.migrations import MigrationError
-    from flatrender.demo.api import ApiError
-    from flatrender.demo.errors import JourneyError
-    from flatrender.embedded.errors import EmbeddedError
-    from flatrender.plugin import PluginError
-    from flatrender.settings import SettingsError
-    from flatrender.syslibs import SystemLibraryError
-
     try:
         status = root(prog_name="flatrender", standalone_mode=False)
     except click.ClickException as error:
@@ -139,31 +115,11 @@ def _run() -> int:
         return error.exit_code
     except click.Abort as error:
         raise KeyboardInterrupt from error
-    except (SettingsError, PluginError) as error:
-        for problem in error.problems:
-            click.echo(f"flatrender: {problem}", err=True)
-        return 2
-    except (
-        MigrationError,
-        EmbeddedError,
-        DomainError,
-        ApiError,
-        JourneyError,
-        SystemLibraryError,
-    ) as error:
-        said = str(error)
-    except httpx.HTTPStatusError as error:
-        said = f"{error.request.url.copy_with(query=None)} answered {error.response.status_code}"
-    except (httpx.TransportError, httpx.InvalidURL) as error:
-        said = f"no server answers{_place(error)}: {str(error) or type(error).__name__}"
-    except (InterfaceError, PostgresError) as error:
-        said = f"PostgreSQL: {error}; `flatrender doctor` says more"
-    except ConnectionError as error:
-        said = f"a server did not answer ({error}); `flatrender doctor` says which"
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        said = f"{where}{error.strerror or error}"
-    else:
-        return status if isinstance(status, int) else 0
-    click.echo(f"flatrender: {' '.join(said.split())}", err=True)
-    return 1
+    except Exception as error:  # noqa: BLE001 - what nobody expected is raised again there
+        from flatrender.cli.trouble import lines_of
+
+        lines, code = lines_of(error)
+        for line in lines:
+            click.echo(f"flatrender: {line}", err=True)
+        return code
+    return status if isinstance(status, int) else 0
