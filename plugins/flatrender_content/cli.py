@@ -4,14 +4,16 @@ import asyncio
 import time
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from flatrender.errors import DomainError
-from flatrender.plugin import PluginContext
-from flatrender.runtime import Runtime
 from flatrender.security.principal import DEFAULT_TENANT_ID
 from flatrender.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from flatrender.plugin import PluginContext
 
 
 @click.group()
@@ -89,6 +91,7 @@ def gc(dry_run: bool, older_than: float) -> None:
 
 
 async def _gc(settings: Settings, grace: timedelta, *, dry_run: bool) -> None:
+    from flatrender.runtime import Runtime
     from flatrender_content.services.unused import UnusedService
 
     async with Runtime(settings) as runtime:
@@ -110,6 +113,7 @@ async def _gc(settings: Settings, grace: timedelta, *, dry_run: bool) -> None:
 
 
 async def _import_all(settings: Settings, packages: list[Path], *, publish: bool) -> None:
+    from flatrender.runtime import Runtime
     from flatrender_content.services.importer import ImportService
 
     async with Runtime(settings) as runtime:
@@ -132,6 +136,8 @@ async def _import_all(settings: Settings, packages: list[Path], *, publish: bool
 
 
 async def _list(settings: Settings) -> None:
+    from flatrender.runtime import Runtime
+
     async with Runtime(settings) as runtime:
         context: PluginContext = runtime.plugins["content"].context
         after = ""

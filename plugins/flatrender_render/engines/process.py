@@ -13,8 +13,14 @@ import sys
 import msgspec
 from msgspec import Struct
 
-from flatrender_render.engines.work import Answer, Progress, Ready, Request
-from flatrender_render.engines.worker import LENGTH, MAX_MESSAGE
+from flatrender_render.engines.work import (
+    LENGTH,
+    MAX_MESSAGE,
+    Answer,
+    Progress,
+    Ready,
+    Request,
+)
 
 _LOG_BYTES = 16 * 1024  # a fault handler's report of all threads fits
 

@@ -4,6 +4,7 @@ Owns what goes over the pipe between ``pool`` (event loop) and ``worker`` (proce
 answers. The doing is in ``doer``.
 """
 
+import struct
 from typing import Literal
 
 import msgspec
@@ -17,6 +18,10 @@ from flatrender_render.media.join import JoinedVideo, SegmentFile
 from flatrender_render.media.probe import MediaInfo
 from flatrender_render.media.proof import Expectation, Proof
 from flatrender_render.media.transcode import Format, Transcoded
+
+#: Before every message on a pipe: how long it is, and what no message may be longer than.
+LENGTH = struct.Struct("<I")
+MAX_MESSAGE = 256 * 1024 * 1024
 
 
 class RenderChunk(Struct, frozen=True, kw_only=True, tag="chunk"):

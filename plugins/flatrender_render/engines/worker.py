@@ -12,7 +12,6 @@ import gc
 import os
 import queue
 import signal
-import struct
 import sys
 import threading
 import time
@@ -24,6 +23,7 @@ from flatrender.template.package import PackageRefused
 from flatrender_render.engines import EngineError, engines
 from flatrender_render.engines.doer import Doer
 from flatrender_render.engines.work import (
+    LENGTH,
     Alive,
     Answer,
     Cancel,
@@ -37,8 +37,6 @@ from flatrender_render.engines.work import (
 )
 from flatrender_render.media.errors import MediaError, ProofFailed, Stopped
 
-LENGTH = struct.Struct("<I")
-MAX_MESSAGE = 256 * 1024 * 1024
 _EVERY = 0.2  # seconds between reports without a preview
 _PR_SET_PDEATHSIG = 1
 

@@ -65,7 +65,7 @@ def test_the_list_of_commands_imports_none_of_them(words: tuple[str, ...]) -> No
     assert modules.isdisjoint(HEAVY)
 
 
-@pytest.mark.parametrize("command", ["serve", "worker"])
+@pytest.mark.parametrize("command", ["serve", "worker", "template"])
 def test_the_help_of_a_command_imports_no_context(command: str) -> None:
     said, modules = _loaded(command, "--help")
     assert said.startswith("Usage: ")
