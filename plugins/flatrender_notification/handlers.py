@@ -30,6 +30,7 @@ async def tell_render_completed(context: PluginContext, work: UnitOfWork, told: 
         },
         event_id=told.envelope.event_id,
         path=f"/v1/exports/{event.export_id}/download",
+        by_support=event.by_support,
     )
 
 
@@ -49,6 +50,7 @@ async def tell_render_failed(context: PluginContext, work: UnitOfWork, told: Del
         data={"job_id": str(event.job_id), "code": event.code, "retryable": event.retryable},
         event_id=told.envelope.event_id,
         priority="High",
+        by_support=event.by_support,
     )
 
 

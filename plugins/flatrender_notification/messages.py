@@ -9,12 +9,31 @@ import re
 
 from msgspec import Struct
 
-from flatrender_notification.words import BY_SUPPORT_EN, BY_SUPPORT_FA, MESSAGES, Words
+from flatrender_notification.words import (
+    BEGUN_BY_SUPPORT_EN,
+    BEGUN_BY_SUPPORT_FA,
+    BY_SUPPORT_EN,
+    BY_SUPPORT_FA,
+    MESSAGES,
+    Words,
+)
 
-__all__ = ["BY_SUPPORT", "MESSAGES", "Words", "Written", "fill", "one_line", "short", "write"]
+__all__ = [
+    "BEGUN",
+    "BY_SUPPORT",
+    "MESSAGES",
+    "Words",
+    "Written",
+    "fill",
+    "one_line",
+    "short",
+    "write",
+]
 
 #: A message's value that says that support acted in the account.
 BY_SUPPORT = "by_support"
+#: Its value where support had begun what the message tells of.
+BEGUN = "begun"
 _BREAKS = re.compile(r"[\r\n\x00-\x1f]+")
 
 
@@ -51,9 +70,11 @@ def short(code: str, params: dict[str, str], locale: str) -> str:
 
 
 def _support(params: dict[str, str], locale: str) -> str:
-    """Return the line that says that support acted, empty where the owner did."""
+    """Return the line that says what support did, empty where the owner acted."""
     if not params.get(BY_SUPPORT):
         return ""
+    if params[BY_SUPPORT] == BEGUN:
+        return BEGUN_BY_SUPPORT_FA if locale == "fa" else BEGUN_BY_SUPPORT_EN
     return BY_SUPPORT_FA if locale == "fa" else BY_SUPPORT_EN
 
 

@@ -15,6 +15,9 @@ class Words(Struct, frozen=True, kw_only=True):
 #: Stands under every message that is caused while support acts in somebody's account.
 BY_SUPPORT_FA = "در این هنگام پشتیبانی در حساب شما کار می‌کرد."
 BY_SUPPORT_EN = "Support was acting in your account at that time."
+#: Stands under a message about something that support began there.
+BEGUN_BY_SUPPORT_FA = "این کار را پشتیبانی در حساب شما آغاز کرده بود."
+BEGUN_BY_SUPPORT_EN = "Support began this in your account."
 
 MESSAGES: dict[str, Words] = {
     "render_completed": Words(

@@ -12,7 +12,7 @@ from flatrender.db import UnitOfWork
 from flatrender.plugin import PluginContext
 from flatrender.security.support import impersonator
 from flatrender_notification.domain import wanted
-from flatrender_notification.messages import BY_SUPPORT, MESSAGES, fill
+from flatrender_notification.messages import BEGUN, BY_SUPPORT, MESSAGES, fill
 from flatrender_notification.services.deliveries import DELIVER, Deliver
 from flatrender_notification.services.inbox import PING, Ping
 
@@ -55,10 +55,12 @@ class NoticeService:
         event_id: UUID,
         path: str | None = None,
         priority: str = "Normal",
+        by_support: bool = False,
     ) -> None:
         """Write one notification inside ``work``; the same event and kind only once.
 
-        ``path`` is a route of ours that the notification opens.
+        ``path`` is a route of ours that the notification opens; ``by_support``: of something that
+        support had begun in the account, whether or not it is gone since.
         """
         contact = await self._context.port(UserDirectory).contact(work.tenant, user_id)
         if contact is None:
@@ -86,9 +88,11 @@ class NoticeService:
         if inserted.first() is None:
             return
         if contact.email and wanted(kind, "Email", chosen):
+            marked = {BY_SUPPORT: BEGUN} if by_support else _marked(contact)
             await self._mail(
-                work, contact, notification_id, event_id, message, params, path, priority
-            )
+                work, contact, notification_id, event_id, message, {**params, **marked}, path,
+                priority,
+            )  # fmt: skip
         work.emit(NotificationCreated(notification_id=notification_id, user_id=user_id, type=kind))
         work.enqueue(PING, Ping(user_id=user_id, notification_id=notification_id))
 
@@ -132,7 +136,7 @@ class NoticeService:
         priority: str,
     ) -> None:
         link = {"link": f"{self._base}{path}"} if path else {}
-        shown = {**params, **link, **_marked(contact)}
+        shown = {**params, **link}
         made = await work.execute(
             _DELIVERY,
             id=uuid7(),

@@ -57,7 +57,7 @@ SET step = 'Done', finished_at = coalesce($4::timestamptz, now()), export_id = $
                              ELSE reservation_state END
 WHERE id = $1 AND step = ANY($3)
 RETURNING tenant_id, user_id, saved_project_id, project_name, resolution, compute_seconds,
-          container_id, reservation_id
+          container_id, reservation_id, support_id
 """
 EXPORT = """
 INSERT INTO render.exports (id, tenant_id, user_id, job_id, saved_project_id, name, resolution,
@@ -114,7 +114,7 @@ SET step = 'Failed', finished_at = coalesce($9::timestamptz, now()), error_class
     reservation_state = CASE WHEN reservation_state = 'Reserved' THEN 'Releasing'
                              ELSE reservation_state END
 WHERE id = $1 AND step = ANY($8)
-RETURNING tenant_id, user_id, saved_project_id, project_name, reservation_id
+RETURNING tenant_id, user_id, saved_project_id, project_name, reservation_id, support_id
 """
 DROP_FRAMES = """
 UPDATE render.frame_jobs SET state = $2, lease_until = NULL,

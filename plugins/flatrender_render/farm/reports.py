@@ -144,6 +144,7 @@ async def finish(
             compute_seconds=job["compute_seconds"],
             container_id=job["container_id"],
             reservation_id=job["reservation_id"],
+            by_support=job["support_id"] is not None,
         ),
         tenant_id=job["tenant_id"],
     )
@@ -256,6 +257,7 @@ async def fail_job(
             message_en=verdict.explanation_en,
             retryable=verdict.retryable,
             reservation_id=job["reservation_id"],
+            by_support=job["support_id"] is not None,
         ),
         tenant_id=job["tenant_id"],
     )

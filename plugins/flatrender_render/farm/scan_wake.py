@@ -6,6 +6,7 @@ PostgreSQL decides what there is to read; nothing depends on a wake-up having ar
 from msgspec import Struct
 
 from flatrender.plugin import PluginContext
+from flatrender.security.support import for_anybody
 from flatrender.tasks.task import Nothing, Schedule, Task
 from flatrender_render.farm.wake import SWEEP_SECONDS, WORK_CHANNEL
 
@@ -30,7 +31,8 @@ async def scan(context: PluginContext, wake: ScanWake) -> None:
     from flatrender_render.farm.runner import Runner
 
     await context.infra.hub.publish(WORK_CHANNEL, {"engine": wake.engine})
-    await context.get(Runner).scan(wake.engine)
+    with for_anybody():
+        await context.get(Runner).scan(wake.engine)
 
 
 async def sweep(context: PluginContext, _payload: Nothing) -> None:

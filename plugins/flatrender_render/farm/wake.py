@@ -5,6 +5,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from flatrender.plugin import PluginContext
+from flatrender.security.support import for_anybody
 from flatrender.tasks.task import Nothing, Schedule, Task
 
 SWEEP_SECONDS = 5.0
@@ -50,7 +51,8 @@ async def work(context: PluginContext, wake: Wake) -> None:
     from flatrender_render.farm.runner import Runner
 
     await context.infra.hub.publish(WORK_CHANNEL, {"engine": wake.engine})  # nodes outside wait
-    await context.get(Runner).work(wake.engine)
+    with for_anybody():
+        await context.get(Runner).work(wake.engine)
 
 
 async def draw_snapshot(context: PluginContext, wake: SnapshotWake) -> None:

@@ -100,6 +100,7 @@ class RenderJob(Base):
     batch_id: Mapped[UUID | None]
     batch_row: Mapped[int | None]
     retry_of: Mapped[UUID | None]
+    support_id: Mapped[UUID | None]
     submitted_via: Mapped[str] = mapped_column(server_default=FetchedValue())
     engine: Mapped[str]
     engine_version: Mapped[str] = mapped_column(server_default=FetchedValue())

@@ -83,6 +83,7 @@ class BatchRow(Base):
     job_id: Mapped[UUID]
     attempt: Mapped[int] = mapped_column(server_default=FetchedValue())
     retry_of: Mapped[UUID | None]
+    support_id: Mapped[UUID | None]
     state: Mapped[str] = mapped_column(server_default=FetchedValue())
     charge_minor: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
     export_id: Mapped[UUID | None]

@@ -18,6 +18,7 @@ from flatrender.db import SystemTransaction
 from flatrender.errors import NotFound
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import DEFAULT_TENANT_ID, Principal
+from flatrender.security.support import impersonator
 from flatrender_render.act_errors import (
     NotFailed,
     NotPausable,
@@ -100,7 +101,8 @@ UPDATE render.render_jobs
 SET step = 'Queued', finished_at = NULL, error_class = NULL, error_code = NULL,
     error_message = NULL, error_fa = NULL, error_en = NULL, retryable = NULL,
     refund_fraction = NULL, epoch = epoch + 1, reservation_id = $2, reservation_state = 'Reserved',
-    charge_minor = $3, plan_code = $4, deadline_at = now() + interval '24 hours'
+    charge_minor = $3, plan_code = $4, support_id = $6,
+    deadline_at = now() + interval '24 hours'
 WHERE id = $1 AND step = ANY($5)
 """
 _RETRY_FRAMES = """
@@ -305,6 +307,7 @@ class ActService:
             reservation.charge_minor,
             reservation.plan_code,
             sources_of(Step.QUEUED),
+            impersonator(),
         )
         for statement in (_RETRY_FRAMES, _FORGET_REPAIRS, _UNBLOCK):
             await work.execute(statement, job_id)

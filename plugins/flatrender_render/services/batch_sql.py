@@ -7,8 +7,9 @@ VALUES (:id, :tenant, :user, :saved, :name, :resolution, :total, CAST(:source AS
     CAST(:terms AS jsonb), CAST(:columns AS text[]), CAST(:formats AS text[]), :charge, :currency)
 """
 INSERT_ROWS = """
-INSERT INTO render.batch_rows (tenant_id, batch_id, row, key, cells, "values", job_id, charge_minor)
-SELECT :tenant, :batch, r.row, r.key, r.cells, r.filled, r.job_id, :charge
+INSERT INTO render.batch_rows (tenant_id, batch_id, row, key, cells, "values", job_id, charge_minor,
+    support_id)
+SELECT :tenant, :batch, r.row, r.key, r.cells, r.filled, r.job_id, :charge, :support
 FROM jsonb_to_recordset(CAST(:rows AS jsonb))
      AS r(row int, key text, cells jsonb, filled jsonb, job_id uuid)
 """
@@ -21,7 +22,7 @@ LOOK = """
 SELECT user_id, resolution, source FROM render.batches WHERE tenant_id = $1 AND id = $2
 """
 TAKE = """
-SELECT row, job_id, retry_of, "values" FROM render.batch_rows
+SELECT row, job_id, retry_of, support_id, "values" FROM render.batch_rows
 WHERE tenant_id = :tenant AND batch_id = :batch AND state = 'Waiting' ORDER BY row LIMIT :portion
 """
 SUBMITTED = """
@@ -80,7 +81,8 @@ WHERE tenant_id = $1 AND batch_id = $2 AND state = 'Failed' ORDER BY row
 """
 AGAIN = """
 UPDATE render.batch_rows b SET job_id = r.job_id, retry_of = r.old, attempt = b.attempt + 1,
-    state = 'Waiting', error_code = NULL, error_fa = NULL, error_en = NULL, charge_minor = :charge
+    state = 'Waiting', error_code = NULL, error_fa = NULL, error_en = NULL, charge_minor = :charge,
+    support_id = :support
 FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(row int, old uuid, job_id uuid)
 WHERE b.tenant_id = :tenant AND b.batch_id = :batch AND b.row = r.row AND b.job_id = r.old
   AND b.state = 'Failed'

@@ -25,6 +25,7 @@ from flatrender.errors import Invalid, NotFound
 from flatrender.events.subscriptions import Delivered, Subscription
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import Principal
+from flatrender.security.support import impersonator
 from flatrender.tasks.task import Nothing, Schedule, Task
 from flatrender.template.composition import SlotValue
 from flatrender.template.timing import total_frames
@@ -110,6 +111,7 @@ class BatchService:
                     batch=batch_id,
                     charge=terms.charge_minor,
                     rows=_json(rows),
+                    support=impersonator(),
                 )
                 work.enqueue(EXPAND, BatchWake(tenant_id=work.tenant, batch_id=batch_id))
         except BaseException:
@@ -156,7 +158,11 @@ class BatchService:
                 await _locked(work, batch_id)
                 own = {"tenant": work.tenant, "batch": batch_id}
                 again = await work.execute(
-                    sql.AGAIN, **own, rows=_json(rows), charge=terms.charge_minor
+                    sql.AGAIN,
+                    **own,
+                    rows=_json(rows),
+                    charge=terms.charge_minor,
+                    support=impersonator(),
                 )
                 taken = {row[0] for row in again}
                 charge = terms.charge_minor * len(taken)
@@ -215,6 +221,7 @@ class BatchService:
                     frames=frames,
                     reservation=replace(terms, job_id=row.job_id),
                     extras=[form for form in batch.formats if form != "mp4"],
+                    support_id=row.support_id,
                 )
             await work.execute(sql.SUBMITTED, **own, jobs=[row.job_id for row in found])
             return len(found) == PORTION

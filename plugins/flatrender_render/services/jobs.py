@@ -20,6 +20,7 @@ from flatrender.db import UnitOfWork
 from flatrender.errors import NotFound
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import Principal
+from flatrender.security.support import impersonator
 from flatrender.template.timing import total_frames
 from flatrender_render.domain import (
     FrameRange,
@@ -41,13 +42,13 @@ INSERT INTO render.render_jobs (id, tenant_id, user_id, saved_project_id, saved_
     package_sha256, composition, composition_sha256, needs, resolution, aspect, width, height, fps,
     duration, watermark, has_voiceover, has_audio, priority, total_frames, chunk_frames,
     frame_jobs_total, reservation_state, charge_minor, currency, plan_code, formats,
-    share_weight, required_fonts, min_engine_version, deadline_at)
+    share_weight, required_fonts, min_engine_version, support_id, deadline_at)
 VALUES (:id, :tenant, :user, :saved, :version, :name, :container, :via, :engine, :engine_version,
     :package_key, :package_sha, CAST(:composition AS jsonb), :composition_sha,
     CAST(:needs AS jsonb), :resolution, :aspect, :width, :height, :fps, :duration, :watermark,
     :voiceover, :audio, :priority, :frames, :chunk_frames, :pieces, 'Reserved', :charge, :currency,
     :plan, CAST(:formats AS text[]), :weight,
-    CAST(:fonts AS text[]), :oldest, now() + interval '24 hours')
+    CAST(:fonts AS text[]), :oldest, :support, now() + interval '24 hours')
 """
 _INSERT_FRAMES = """
 INSERT INTO render.frame_jobs (id, tenant_id, job_id, kind, index, first_frame, last_frame, engine,
@@ -118,6 +119,7 @@ class JobService:
                     frames=frames,
                     reservation=reservation,
                     extras=extras,
+                    support_id=impersonator(),
                 )
         except BaseException:
             with contextlib.suppress(Exception):  # the sweep does it when this cannot
@@ -153,8 +155,10 @@ class JobService:
         frames: int,
         reservation: RenderReservation,
         extras: Sequence[str] = (),
+        support_id: UUID | None = None,
     ) -> None:
-        """Write a job with its pieces into an open transaction; its charge is set aside already."""
+        """Write a job with its pieces into an open transaction; its charge is set aside already.
+        ``support_id``: who of support asked for it in the owner's account."""
         composition = source.composition
         width, height = output_size(composition.width, composition.height, resolution)
         encoded = msgspec.json.encode(composition)
@@ -204,6 +208,7 @@ class JobService:
             weight=reservation.weight,
             fonts=source.needs.fonts,
             oldest=source.needs.engine_version,
+            support=support_id,
             formats=["mp4", *sorted(set(extras))],
         )
         await work.execute(

@@ -45,6 +45,22 @@ async def test_a_mail_is_written_in_the_persons_language(
     assert set(mail_server.logins) == {"postman"}
 
 
+async def test_a_mail_about_a_render_of_supports_says_so_in_both_languages(
+    posted: Platform, mail_server: Any, render_fails: Any
+) -> None:
+    persian, english = await posted.person(), await posted.person()
+    changed = await posted.client.patch("/v1/me", json={"locale": "en"}, headers=english.headers)
+    assert changed.status_code == 200, changed.text
+    for person, words in (
+        (persian, "این کار را پشتیبانی در حساب شما آغاز کرده بود."),
+        (english, "Support began this in your account."),
+    ):
+        await render_fails(posted, person, by_support=True)
+        mail = await mail_server.arrived(person.email)
+        for part in ("plain", "html"):
+            assert words in mail.get_body((part,)).get_content()
+
+
 async def test_names_cannot_inject_headers_or_markup(
     posted: Platform, mail_server: Any, render_fails: Any
 ) -> None:

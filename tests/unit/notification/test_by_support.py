@@ -2,19 +2,21 @@
 
 import pytest
 
-from flatrender_notification.messages import BY_SUPPORT, short, write
+from flatrender_notification.messages import BEGUN, BY_SUPPORT, short, write
 
 
 @pytest.mark.parametrize(
-    ("locale", "words"),
+    ("locale", "mark", "words"),
     [
-        ("fa", "در این هنگام پشتیبانی در حساب شما کار می‌کرد."),
-        ("en", "Support was acting in your account at that time."),
+        ("fa", "1", "در این هنگام پشتیبانی در حساب شما کار می‌کرد."),
+        ("en", "1", "Support was acting in your account at that time."),
+        ("fa", BEGUN, "این کار را پشتیبانی در حساب شما آغاز کرده بود."),
+        ("en", BEGUN, "Support began this in your account."),
     ],
 )
-def test_the_line_is_there_only_when_support_acted(locale: str, words: str) -> None:
+def test_the_line_is_there_only_when_support_acted(locale: str, mark: str, words: str) -> None:
     params = {"plan": "plus"}
-    marked = {**params, BY_SUPPORT: "1"}
+    marked = {**params, BY_SUPPORT: mark}
     mail = write("plan_activated", marked, locale)
     assert words in mail.text
     assert words in mail.html
