@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from flatrender_render.engines.lottie.animation import Animation
 from flatrender_render.engines.lottie.assets import DecodedPictures
 from flatrender_render.engines.lottie.layers import Layer
-from flatrender_render.engines.lottie.raster import wash
+from flatrender_render.engines.lottie.raster import Stills, wash
 from flatrender_render.engines.lottie.text import FontBook, TextBox, TextStyle, layout
 from flatrender_render.engines.lottie.transitions import Stage, draw_transition, vector_of
 
@@ -85,6 +85,64 @@ def test_one_picture_serves_every_whole_pixel() -> None:
     for dx in (0.0, -90.0, 7.0, 33.0, 100.0):
         _at(animation, dx)
     assert len(animation._composition._stills._kept) == 1
+
+
+_WIDE, _HIGH = 700, 300
+_CORNERS = [(3, 5, 40, 20, 0x80FF8040), (650, 260, 30, 30, 0xFF204060)]
+
+
+def _surface(pixels: np.ndarray[Any, Any]) -> skia.Canvas:
+    height, width = pixels.shape[:2]
+    info = skia.ImageInfo.Make(width, height, skia.kBGRA_8888_ColorType, skia.kPremul_AlphaType)
+    return skia.Surface.MakeRasterDirect(info, pixels).getCanvas()
+
+
+def _over_noise(drawn: Callable[[skia.Canvas], None]) -> np.ndarray[Any, Any]:
+    pixels = np.random.default_rng(1).integers(0, 256, (_HIGH, _WIDE, 4), np.uint8)
+    pixels[..., 3] = 255
+    drawn(_surface(pixels))
+    return pixels
+
+
+@given(
+    boxes=st.lists(
+        st.tuples(
+            st.integers(-20, _WIDE),
+            st.integers(-20, _HIGH),
+            st.integers(1, 200),
+            st.integers(1, 200),
+            st.integers(0, 0xFFFFFFFF),
+        ),
+        max_size=5,
+    )
+)
+@example(boxes=_CORNERS)
+@example(boxes=[])
+@example(boxes=[(-20, -20, _WIDE + 40, _HIGH + 40, 0xFF112233)])
+def test_a_picture_without_its_empty_parts_is_the_same(boxes: list[tuple[int, ...]]) -> None:
+    def drawer(canvas: skia.Canvas, _drawn: int) -> None:
+        for x, y, width, height, color in boxes:
+            paint = skia.Paint(Color=color, AntiAlias=True)
+            canvas.drawRoundRect(skia.Rect.MakeXYWH(x, y, width, height), 7.3, 7.3, paint)
+
+    whole = np.zeros((_HIGH, _WIDE, 4), np.uint8)
+    drawer(_surface(whole), 0)
+    picture = skia.Image.fromarray(whole, skia.kBGRA_8888_ColorType, skia.kPremul_AlphaType)
+    stills, box = Stills(), skia.Rect.MakeWH(_WIDE, _HIGH)
+    for _ in range(2):  # made, then remembered
+        found = _over_noise(lambda canvas: stills.draw(canvas, ("a",), box, drawer))
+        assert np.array_equal(found, _over_noise(lambda canvas: canvas.drawImage(picture, 0, 0)))
+
+
+def test_what_is_empty_of_a_picture_is_not_kept() -> None:
+    stills, box = Stills(), skia.Rect.MakeWH(_WIDE, _HIGH)
+
+    def drawer(canvas: skia.Canvas, _drawn: int) -> None:
+        for x, y, width, height, color in _CORNERS:
+            canvas.drawRect(skia.Rect.MakeXYWH(x, y, width, height), skia.Paint(Color=color))
+
+    _over_noise(lambda canvas: stills.draw(canvas, ("a",), box, drawer))
+    assert stills._pixels < 0.1 * _WIDE * _HIGH
 
 
 @pytest.mark.parametrize("vertical", [0.0, 0.5, 1.0])

@@ -7,7 +7,8 @@ frames, rendered anywhere, has the same bytes.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import skia
@@ -22,6 +23,10 @@ KEPT_PIXELS = 24_000_000  # of all remembered pictures of an animation, 4 bytes 
 # a sigma) and the grid's own offset.
 SOFT_SPREAD = 1.5
 LINEAR = skia.SamplingOptions(skia.FilterMode.kLinear)
+# A remembered picture is kept without its empty parts: rows and columns of the grid that tells
+# them, and how many empty columns of it are worth a piece more.
+GRID_ROWS, GRID_COLUMNS = 32, 64
+GAP_COLUMNS = 3
 
 Pixels = NDArray[np.uint8]
 Drawer = Callable[[skia.Canvas], None]
@@ -87,6 +92,20 @@ def wash(canvas: skia.Canvas, rect: skia.Rect, color: int) -> None:
     canvas.drawImageRect(skia.Image.MakeRasterCopy(skia.Pixmap(info, pixel, 4)), rect)
 
 
+class Piece(NamedTuple):
+    """A rectangle of a remembered picture and its place on the surface it was made for."""
+
+    image: skia.Image
+    x: int
+    y: int
+    memory: Pixels  # the image's pixels: it does not keep them alive itself
+
+    @property
+    def place(self) -> skia.IRect:
+        """The pixels of the surface."""
+        return skia.IRect.MakeXYWH(self.x, self.y, self.image.width(), self.image.height())
+
+
 class Stills:
     """Pictures of things that look the same for a while; one store for an animation.
 
@@ -94,7 +113,7 @@ class Stills:
     """
 
     def __init__(self) -> None:
-        self._kept: dict[object, tuple[skia.Image | None, int, int]] = {}
+        self._kept: dict[object, list[Piece]] = {}
         self._pixels = 0
 
     def draw(
@@ -121,11 +140,11 @@ class Stills:
             ground = self._ground(variant, key[1:], area.roundOut())
             kept = _picture(canvas, area.roundOut(), near, drawer, ground)
             self._keep(key, kept)
-        image, x, y = kept
-        if image is not None:
+        if kept:
             canvas.save()
             canvas.resetMatrix()
-            canvas.drawImage(image, x + dx, y + dy)
+            for piece in kept:
+                canvas.drawImage(piece.image, piece.x + dx, piece.y + dy)
             canvas.restore()
 
     def hides(
@@ -137,12 +156,10 @@ class Stills:
         if place is None:
             return False
         _, near, dx, dy = place
-        kept = self._kept.get((variant, matrix_key(near), size.width(), size.height()))
-        image, x, y = kept or (None, 0, 0)
-        return (
-            image is not None
-            and image.isOpaque()
-            and bool(image.bounds().makeOffset(x + dx, y + dy).contains(surface))
+        kept = self._kept.get((variant, matrix_key(near), size.width(), size.height()), [])
+        return any(
+            piece.image.isOpaque() and piece.place.makeOffset(dx, dy).contains(surface)
+            for piece in kept
         )
 
     def _ground(
@@ -153,22 +170,17 @@ class Stills:
         Only an opaque one for the same pixels: it is what drawing the parts again would give.
         """
         for count in range(len(variant) - 1, 0, -1):
-            image, x, y = self._kept.get((variant[:count], *place), (None, 0, 0))
-            if (
-                image is not None
-                and image.isOpaque()
-                and (x, y) == (area.left(), area.top())
-                and (image.width(), image.height()) == (area.width(), area.height())
-            ):
-                return count, image
+            for piece in self._kept.get((variant[:count], *place), []):
+                if piece.image.isOpaque() and piece.place == area:
+                    return count, piece.image
         return 0, None
 
-    def _keep(self, key: object, kept: tuple[skia.Image | None, int, int]) -> None:
+    def _keep(self, key: object, kept: list[Piece]) -> None:
         self._kept[key] = kept
-        self._pixels += _area(kept[0])
+        self._pixels += _area(kept)
         while self._pixels > KEPT_PIXELS and len(self._kept) > 1:
             oldest = next(iter(self._kept))
-            self._pixels -= _area(self._kept.pop(oldest)[0])
+            self._pixels -= _area(self._kept.pop(oldest))
 
 
 def _place(
@@ -188,8 +200,8 @@ def _place(
     return area, matrix, 0, 0
 
 
-def _area(image: skia.Image | None) -> int:
-    return 0 if image is None else int(image.width() * image.height())
+def _area(pieces: list[Piece]) -> int:
+    return sum(piece.image.width() * piece.image.height() for piece in pieces)
 
 
 def _picture(
@@ -198,10 +210,10 @@ def _picture(
     matrix: skia.Matrix,
     drawer: PartsDrawer,
     ground: tuple[int, skia.Image | None],
-) -> tuple[skia.Image | None, int, int]:
+) -> list[Piece]:
     width, height = area.width(), area.height()
     if width <= 0 or height <= 0 or width * height > MAX_PIXELS:
-        return (None, 0, 0)
+        return []
     surface, pixels = surface_like(canvas, width, height)
     inner = surface.getCanvas()
     if ground[1] is not None:
@@ -210,11 +222,59 @@ def _picture(
     inner.concat(matrix)
     drawer(inner, ground[0])
     kind = surface.imageInfo().colorType()
+    if _opaque(pixels):
+        return [_piece(pixels, area.left(), area.top(), kind)]
+    # What is empty is left out: laying it over a frame costs as much as what is not.
+    boxes = list(_filled(pixels))
+    return [
+        _piece(pixels[y:b, x:r].copy(), area.left() + x, area.top() + y, kind)
+        for x, y, r, b in boxes
+    ]
+
+
+def _piece(pixels: Pixels, x: int, y: int, kind: skia.ColorType) -> Piece:
     # An opaque picture is copied instead of blended.
-    alpha = skia.kOpaque_AlphaType if pixels[..., 3].min() == 255 else skia.kPremul_AlphaType
-    info = skia.ImageInfo.Make(width, height, kind, alpha)
-    image = skia.Image.MakeRasterCopy(skia.Pixmap(info, pixels, width * 4))
-    return (image, area.left(), area.top())
+    alpha = skia.kOpaque_AlphaType if _opaque(pixels) else skia.kPremul_AlphaType
+    return Piece(skia.Image.fromarray(pixels, kind, alpha, copy=False), x, y, pixels)
+
+
+def _words(pixels: Pixels) -> NDArray[np.uint32]:
+    """Return pixels as one number each, alpha its highest byte."""
+    words: NDArray[np.uint32] = pixels.view("<u4")[..., 0]
+    return words
+
+
+def _opaque(pixels: Pixels) -> bool:
+    return bool(np.bitwise_and.reduce(_words(pixels).reshape(-1)) >> 24 == 255)
+
+
+def _filled(pixels: Pixels) -> Iterator[tuple[int, int, int, int]]:
+    """Yield boxes (left, top, right, bottom) that hold all pixels that are not empty."""
+    height, width = pixels.shape[:2]
+    rows, columns = np.arange(0, height, GRID_ROWS), np.arange(0, width, GRID_COLUMNS)
+    cells = np.bitwise_or.reduceat(_words(pixels), rows, axis=0)
+    shown = np.bitwise_or.reduceat(cells, columns, axis=1) != 0
+    above: list[tuple[int, int]] = []
+    top = 0
+    for number, row in enumerate(shown):
+        spans = _spans(np.flatnonzero(row).tolist())
+        if spans != above:
+            for left, right in above:
+                yield left, top, min(right, width), number * GRID_ROWS
+            above, top = spans, number * GRID_ROWS
+    for left, right in above:
+        yield left, top, min(right, width), height
+
+
+def _spans(cells: list[int]) -> list[tuple[int, int]]:
+    """Return the first and the end column of pixels of each run of cells, over small gaps."""
+    spans: list[tuple[int, int]] = []
+    for cell in cells:
+        left, right = cell * GRID_COLUMNS, (cell + 1) * GRID_COLUMNS
+        if spans and left - spans[-1][1] < GAP_COLUMNS * GRID_COLUMNS:
+            left = spans.pop()[0]
+        spans.append((left, right))
+    return spans
 
 
 def soft_share(sigma: float) -> int:
