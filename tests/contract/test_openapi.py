@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from flatrender.app import create_app
 from flatrender.http.openapi.check import check_openapi
 from flatrender.http.openapi.document import openapi_document
+from flatrender.observability.health import HealthReport
 from flatrender.settings import load_settings
 
 
@@ -85,6 +87,21 @@ def test_a_node_that_asks_for_work_may_be_told_that_there_is_none(
     answers = _operations(document)[f"POST /v1/node/{asked}"]["responses"]
     assert "content" in answers["200"]
     assert "content" not in answers["204"]
+
+
+def test_a_process_that_is_not_ready_answers_the_same_report(document: dict[str, Any]) -> None:
+    answers = _operations(document)["GET /health/ready"]["responses"]
+    assert set(answers) == {"200", "500", "503"}
+    ready, not_ready = (answers[status]["content"]["application/json"] for status in ("200", "503"))
+    assert ready["schema"] == not_ready["schema"]
+    shown = {
+        name: msgspec.convert(example["value"], HealthReport)
+        for name, example in not_ready["examples"].items()
+    }
+    assert {name: report.status for name, report in shown.items()} == {
+        "failed": "failed",
+        "stopping": "stopping",
+    }
 
 
 def test_a_snapshot_that_is_being_drawn_is_documented(document: dict[str, Any]) -> None:

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import structlog
 from litestar import get
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example
 from litestar.response import Response
 from msgspec import Struct
 
@@ -111,6 +113,31 @@ class HealthRegistry:
             log.info("health_check_recovered", check=name)
 
 
+_NOT_READY = ResponseSpec(
+    HealthReport,
+    generate_examples=False,
+    description="A check does not pass, or the process is about to stop: send it no work",
+    examples=[
+        Example(
+            id="failed",
+            summary="A check does not pass",
+            value={
+                "status": "failed",
+                "checks": {
+                    "database:identity": {"status": "ok", "seconds": 0.0021},
+                    "valkey": {"status": "timeout", "seconds": 2.0004},
+                },
+            },
+        ),
+        Example(
+            id="stopping",
+            summary="The process is about to stop",
+            value={"status": "stopping", "checks": {}},
+        ),
+    ],
+)
+
+
 def health_handlers(registry: HealthRegistry) -> list[Any]:
     """Return the handlers of ``GET /health/live`` and ``GET /health/ready``."""
 
@@ -132,6 +159,7 @@ def health_handlers(registry: HealthRegistry) -> list[Any]:
         summary="May the process be sent work",
         tags=["Health"],
         opt={"auth": "public", "limit": None},
+        responses={503: _NOT_READY},
     )
     async def health_ready() -> Response[HealthReport]:
         """Answer 200 when every check passes, else 503 with the names of those that do not."""

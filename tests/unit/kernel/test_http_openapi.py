@@ -202,6 +202,19 @@ def test_the_check_refuses_errors_that_are_no_problems() -> None:
     assert any("documents no success" in fault for fault in check_openapi(document))
 
 
+def test_an_error_may_be_the_report_that_the_success_is() -> None:
+    document = _document(bare_error)
+    responses = document["paths"]["/bare-error"]["delete"]["responses"]
+    report = {"content": {"application/json": {"schema": {"type": "object", "title": "Report"}}}}
+    other = {"content": {"application/json": {"schema": {"type": "object", "title": "Other"}}}}
+    responses["200"] = {"description": "all is well", **report}
+    responses["503"] = {"description": "not well", **report}
+    responses["502"] = {"description": "not well", **other}
+    faults = " ".join(check_openapi(document))
+    assert "502 is not application/problem+json" in faults
+    assert "503" not in faults
+
+
 def test_the_check_refuses_double_ids_and_mute_tags() -> None:
     document = _document(Things, tags=[Tag(name="things")])
     document["paths"]["/twin"] = {"get": document["paths"]["/v1/things"]["get"]}

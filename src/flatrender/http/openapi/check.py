@@ -15,9 +15,9 @@ def check_openapi(schema: dict[str, Any]) -> list[str]:
     """Return one line per fault of a document (as :func:`openapi_document` returns it).
 
     Every operation has its own operation id, a summary, a description, declared tags and a
-    success answer; every 4xx and 5xx is a problem document and there is at least one; numbers in
-    the query have bounds (an unbounded one overflows a column, and lets NaN in); every named
-    security scheme exists.
+    success answer; every 4xx and 5xx is a problem document, or the report that the success is as
+    well, and there is at least one; numbers in the query have bounds (an unbounded one overflows a
+    column, and lets NaN in); every named security scheme exists.
     """
     faults = []
     if not str(schema.get("openapi", "")).startswith("3.1"):
@@ -70,14 +70,25 @@ def _responses(operation: dict[str, Any], schema: dict[str, Any]) -> Iterator[st
     refusals = {status: r for status, r in responses.items() if status[0] in "45"}
     if not refusals:
         yield "documents no error"
+    reports = [_report(r) for status, r in responses.items() if status not in refusals]
     for status, response in refusals.items():
         content = response.get("content") or {}
-        if set(content) != {MEDIA_TYPE}:
+        if (report := _report(response)) is not None and report in reports:
+            pass  # it answers what it was asked for: that all is not well
+        elif set(content) != {MEDIA_TYPE}:
             yield f"{status} is not {MEDIA_TYPE} but {sorted(content) or 'empty'}"
         elif not str(content[MEDIA_TYPE].get("schema", {}).get("$ref", "")).endswith("Problem"):
             yield f"{status} does not refer to Problem"
         if not response.get("description"):
             yield f"{status} has no description"
+
+
+def _report(response: dict[str, Any]) -> Any:
+    """Return the schema of a JSON answer that is nothing but that, else None."""
+    content = response.get("content") or {}
+    return (
+        content["application/json"].get("schema") if set(content) == {"application/json"} else None
+    )
 
 
 def _parameters(operation: dict[str, Any], schema: dict[str, Any]) -> Iterator[str]:
