@@ -7,6 +7,8 @@ from uuid import UUID
 
 from flatrender.testing.packages import picture
 from flatrender.testing.platform import Person, Platform
+from flatrender_render.farm import reports
+from flatrender_render.farm.failures import classify
 
 
 async def _support(platform: Platform, owner: Person, admin: Person) -> dict[str, str]:
@@ -28,20 +30,20 @@ async def _ask(platform: Platform, headers: dict[str, str], path: str, body: Any
     return answer.json()
 
 
-async def _mark(platform: Platform, job_id: str) -> str | None:
-    """Return how the mail about a finished job is marked, once it is written."""
+async def _marks(platform: Platform, job_id: str, count: int = 1) -> list[str | None]:
+    """Return how so many mails about a job are marked, in the order of their writing."""
 
     async def look() -> Any:
-        return await platform.sql(
+        rows = await platform.sql(
             "SELECT d.params->>'by_support' AS mark FROM notification.deliveries d "
             "JOIN notification.notifications n ON n.id = d.notification_id "
-            "WHERE n.data->>'job_id' = $1 AND d.channel = 'Email'",
+            "WHERE n.data->>'job_id' = $1 AND d.channel = 'Email' ORDER BY d.id",
             job_id,
         )
+        return [row["mark"] for row in rows] if len(rows) == count else None
 
-    (row,) = await platform.until(look)
-    mark: str | None = row["mark"]
-    return mark
+    marks: list[str | None] = await platform.until(look)
+    return marks
 
 
 async def _asked_by(platform: Platform, job_id: str) -> UUID | None:
@@ -65,8 +67,8 @@ async def test_a_mail_about_a_render_says_who_began_it_after_support_left(
     frozen.thaw()
     for job in (theirs, own):
         assert (await customer.ended(job["id"]))["step"] == "Done"
-    assert await _mark(platform, theirs["id"]) == "begun"
-    assert await _mark(platform, own["id"]) is None
+    assert await _marks(platform, theirs["id"]) == ["begun"]
+    assert await _marks(platform, own["id"]) == [None]
     assert await _asked_by(platform, theirs["id"]) == admin.id
     assert await _asked_by(platform, own["id"]) is None
 
@@ -81,26 +83,25 @@ async def test_a_retry_and_the_rows_of_a_table_belong_to_who_asked_for_them(
     support = await _support(platform, customer.person, admin)
 
     async def fail(job_id: str) -> None:
-        await platform.sql(
-            "UPDATE render.frame_jobs SET state = 'Failed', lease_until = NULL, "
-            "finished_at = now(), epoch = epoch + 1 WHERE job_id = $1",
-            UUID(job_id),
-        )
-        await platform.sql(
-            "UPDATE render.render_jobs SET step = 'Failed', finished_at = now(), "
-            "retryable = true, epoch = epoch + 1 WHERE id = $1",
-            UUID(job_id),
-        )
+        context = platform.runtime.plugins["render"].context
+        async with context.db.system("a test's failure") as work:
+            assert await reports.fail_job(work, UUID(job_id), classify("engine_failed", "x"))
 
     job = (await customer.submit())["id"]
     await fail(job)
+    await _marks(platform, job)  # marked: support acts meanwhile
     await _ask(platform, support, f"/v1/renders/{job}/retry")
+    left = await platform.client.post("/v1/auth/logout", headers=support)
+    assert left.status_code == 204
     assert await _asked_by(platform, job) == admin.id
     await fail(job)
+    assert await _marks(platform, job, 2) == ["1", "begun"]
     await _ask(platform, customer.person.headers, f"/v1/renders/{job}/retry")
     assert await _asked_by(platform, job) is None
-    await customer.call("POST", f"/v1/renders/{job}/cancel")
+    await fail(job)
+    assert await _marks(platform, job, 3) == ["1", "begun", None]
 
+    support = await _support(platform, customer.person, admin)
     body = {
         "saved_project_id": customer.saved["id"],
         "resolution": "360p",
