@@ -31,6 +31,11 @@ _FLAGS = (
     "--disable-component-update",
     "--disable-dev-shm-usage",
     "--disable-gpu",
+    "--disable-software-rasterizer",
+    "--disable-extensions",
+    "--disable-breakpad",
+    # No process in stock for a tab that nobody opens.
+    "--disable-features=SpareRendererForSitePerProcess",
     "--hide-scrollbars",
     "--remote-debugging-port=0",
     "--no-proxy-server",
@@ -60,6 +65,7 @@ class Chromium:
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._pages: dict[str, Page] = {}
+        self._profiles: list[str] = []
 
     async def listen(self) -> None:
         """Hand answers to who waits for them and events to their pages, until the line ends."""
@@ -91,6 +97,7 @@ class Chromium:
         calls from an address of its own, as a proxy tells it (limits by address are then not met).
         """
         profile = (await self.send("Target.createBrowserContext"))["browserContextId"]
+        self._profiles.append(profile)
         target = await self.send("Target.createTarget", url="about:blank", browserContextId=profile)
         attached = await self.send(
             "Target.attachToTarget", targetId=target["targetId"], flatten=True
@@ -102,6 +109,13 @@ class Chromium:
         await made.send("Network.setExtraHTTPHeaders", headers={"X-Forwarded-For": address})
         await made.size(width, height)
         return made
+
+    async def close_pages(self) -> None:
+        """Close every page and forget its profile: each has a process of its own."""
+        while self._profiles:
+            profile = self._profiles.pop()
+            await self.send("Target.disposeBrowserContext", browserContextId=profile)
+        self._pages.clear()
 
 
 class Page:

@@ -85,7 +85,8 @@ class Site:
         return self.mails.to(address)
 
 
-@pytest.fixture(scope="session")
+# Of the package: a browser and a server with its worker are not kept running for other tests.
+@pytest.fixture(scope="package")
 async def site(
     server_environment: dict[str, str], clone_database: Callable[[], TestDatabase]
 ) -> AsyncIterator[Site]:
@@ -113,7 +114,7 @@ async def site(
             yield Site(url, Platform(working.runtime, client, None), mails, provider)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def browser(site: Site) -> AsyncIterator[Chromium]:
     """A running Chromium."""
     program = find_browser()
@@ -123,6 +124,7 @@ async def browser(site: Site) -> AsyncIterator[Chromium]:
 
 
 @pytest.fixture
-async def tab(browser: Chromium) -> Page:
-    """An empty tab with a profile of its own."""
-    return await browser.page()
+async def tab(browser: Chromium) -> AsyncIterator[Page]:
+    """An empty tab with a profile of its own; it and what the test opened beside it close."""
+    yield await browser.page()
+    await browser.close_pages()
