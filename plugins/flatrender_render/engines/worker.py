@@ -22,6 +22,7 @@ import msgspec
 from flatrender.template.package import PackageRefused
 from flatrender_render.engines import EngineError, engines
 from flatrender_render.engines.doer import Doer
+from flatrender_render.engines.heap import give_back, keep_freed
 from flatrender_render.engines.work import (
     LENGTH,
     Alive,
@@ -38,6 +39,7 @@ from flatrender_render.engines.work import (
 from flatrender_render.media.errors import MediaError, ProofFailed, Stopped
 
 _EVERY = 0.2  # seconds between reports without a preview
+_IDLE = 10.0  # seconds without work after which free memory is the machine's again
 _PR_SET_PDEATHSIG = 1
 
 
@@ -83,7 +85,14 @@ class Process:
         threading.Thread(target=self._listen, daemon=True).start()
         self._channel.send(Ready(os.getpid()))
         while True:
-            self._serve(self._tasks.get())
+            self._serve(self._next())
+
+    def _next(self) -> Task:
+        try:
+            return self._tasks.get(timeout=_IDLE)
+        except queue.Empty:
+            give_back()
+            return self._tasks.get()
 
     def _listen(self) -> None:
         while (request := self._channel.receive()) is not None:
@@ -190,6 +199,7 @@ def main() -> None:
     options = parser.parse_args()
     _die_with_parent()
     _limit_memory(options.memory)
+    keep_freed()
     if hasattr(os, "nice"):
         os.nice(options.nice)
     # The protocol keeps the pipes to itself: what a library prints goes to standard error.
