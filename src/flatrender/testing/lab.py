@@ -22,6 +22,7 @@ from flatrender.runtime import Runtime
 from flatrender.settings import Settings
 from flatrender.tasks.service import WorkerService
 from flatrender.tasks.task import RetryLater, Task
+from flatrender.testing.logs import plain_logs
 
 LAB_SQL = """
 SELECT public.flatrender_setup_context('lab', 'lab');
@@ -191,5 +192,6 @@ class Lab:
 @asynccontextmanager
 async def open_lab(settings: Settings) -> AsyncIterator[Lab]:
     """Start both lab contexts on the servers of ``settings``."""
+    plain_logs()
     async with Runtime(settings, plugins=PLUGINS) as runtime:
         yield Lab(runtime)

@@ -22,6 +22,7 @@ from flatrender.plugin import FlatRenderPlugin
 from flatrender.runtime import Runtime
 from flatrender.settings import load_settings
 from flatrender.tasks.service import WorkerService
+from flatrender.testing.logs import plain_logs
 from flatrender.testing.waiting import until
 
 T = TypeVar("T")
@@ -239,6 +240,7 @@ async def run_platform(
     ``plugins`` are the contexts that are installed, all of this environment unless told."""
     from asgi_lifespan import LifespanManager
 
+    plain_logs()
     settings = load_settings({**FAST, **environment, **changes})
     runtime = Runtime(settings, plugins=plugins)
     app = create_app(settings, runtime=runtime)

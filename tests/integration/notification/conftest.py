@@ -58,7 +58,7 @@ class SmsProvider:
         return [fields for _path, fields in self.calls if fields["receptor"] == mobile]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def sms_provider() -> AsyncIterator[SmsProvider]:
     """The SMS provider, listening."""
     provider = SmsProvider()
@@ -69,7 +69,7 @@ async def sms_provider() -> AsyncIterator[SmsProvider]:
     await server.wait_closed()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def mail_server() -> AsyncIterator[MailServer]:
     """The mail server, listening."""
     async with mail_server_on_loopback() as mails:
@@ -101,7 +101,7 @@ class PostedPlatform(Platform):
         return person
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def posted(
     server_environment: dict[str, str],
     mail_server: MailServer,
