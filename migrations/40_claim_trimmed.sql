@@ -73,10 +73,12 @@ DECLARE
   rivals boolean := false;
   cost double precision;
 BEGIN
-  -- Who is alone in the queue has nobody to be fair to, and is not billed.
+  -- Who is alone in the queue has nobody to be fair to, and is not billed. Looked for from the end of
+  -- the index: at its beginning lies what claims have moved away since the last vacuum.
   SELECT n.only_tenant_id, n.engine_versions->>p_engine AS version,
          1 < (SELECT count(*) FROM (SELECT FROM render.queue_tenants q
-                                    WHERE q.engine = p_engine AND q.active LIMIT 2) few) AS crowded
+                                    WHERE q.engine = p_engine AND q.active
+                                    ORDER BY q.received DESC, q.woken_at DESC LIMIT 2) few) AS crowded
   INTO machine FROM render.nodes n WHERE n.id = p_node;
   -- One row at a time, and no more than are needed.
   OPEN sharers NO SCROLL FOR
@@ -334,3 +336,14 @@ COMMENT ON FUNCTION render.claim_frame_jobs(text, uuid, double precision, int, t
 REVOKE ALL ON FUNCTION render.claim_frame_jobs(text, uuid, double precision, int, timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION render.claim_frame_jobs(text, uuid, double precision, int, timestamptz)
 TO flatrender_render_system;
+
+------------------------------------------------------------------------------------------------
+-- What a report pays for
+------------------------------------------------------------------------------------------------
+
+-- No query goes by updated_at, and every report moves it: without this index a report leaves the
+-- job's row in place (HOT) and touches none of the others. Who looks for jobs that are not over has
+-- render_jobs_live, of the same rows.
+DROP INDEX IF EXISTS render.render_jobs_sweep;
+-- Each attempt is written twice, when it begins and when it ends: room for the second beside the first.
+ALTER TABLE render.frame_attempts SET (fillfactor = 60);

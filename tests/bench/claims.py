@@ -2,8 +2,9 @@
 
 The real claim (``farm/claims.py``) under the render context's system role, each in its own
 committed transaction on a durable PostgreSQL, by eight claimers at once, each with a connection
-of its own as nodes have (their commits share writes of the log), one frame job at a time and as a
-node with four free slots takes them. The jobs are those of twenty tenants, with ids that rise with
+of its own as nodes have (their commits share writes of the log), one frame job at a time and as
+nodes with 4, 8 and 16 free slots take them (the slots of a machine ask together, for up to 64 in
+one call: ``farm/together.py``). The jobs are those of twenty tenants, with ids that rise with
 time as the farm's do. Every claim is given back by the real ``release``, so that rows and indexes
 age as they do in a farm. The yardstick is one row updated by its key in a transaction of its own,
 each claimer its own row.
@@ -24,7 +25,7 @@ from flatrender_render.farm import claims
 
 _WAITING = {"1 k": 1_000, "100 k": 100_000, "300 k": 300_000, "1 M": 1_000_000}
 _CLAIMERS = 8
-_BATCH = 4  # slots of a node that takes as many pieces at once
+_CALLS = (1, 4, 8, 16)  # frame jobs asked for with one call: the free slots of a machine
 _PIECES = 20  # frame jobs of one job
 _TENANTS = 20
 
@@ -65,7 +66,7 @@ def run(*, quick: bool, most: int = 300_000) -> None:
     """Measure and print, with queues of up to ``most`` frame jobs."""
     waiting = {name: rows for name, rows in _WAITING.items() if rows <= most}
     with servers() as environment:
-        asyncio.run(_measure(environment, waiting, rounds=3 if quick else 7, each=40))
+        asyncio.run(_measure(environment, waiting, rounds=3 if quick else 7, each=48))
 
 
 async def _measure(
@@ -81,7 +82,7 @@ async def _measure(
                 "INSERT INTO render.nodes (id, name, slots) VALUES ($1, $2, $3)",
                 node,
                 f"bench-{node}",
-                _BATCH,
+                _CALLS[-1],
             )
         tenants, made = [uuid4() for _ in range(_TENANTS)], 0
         for name, waiting in queues.items():
@@ -94,7 +95,7 @@ async def _measure(
         await owner.execute("VACUUM ANALYZE render.render_jobs")
         seen: list[dict[str, float]] = []
         contestants = {_UPDATE: ("", 0)} | {
-            f"{name} x {most}": (name, most) for name in queues for most in (1, _BATCH)
+            f"{name} x {most}": (name, most) for name in queues for most in _CALLS
         }
         for order in turns([*contestants], rounds):
             seen.append({c: await _round(database, *contestants[c], nodes, each) for c in order})

@@ -31,14 +31,16 @@ from flatrender_render.simulation.plan import ENGINE, Chance, Plan
 from flatrender_render.simulation.tally import Tally
 
 #: Simulated seconds that count as one moment, and the most that happens in one.
-MOMENT_SECONDS = 0.25
+MOMENT_SECONDS = 1.0
 MOMENT_EVENTS = 400
 ASKS = 50  # nodes that claim in one transaction
-_VACUUM_EVERY = 20_000  # claims; as autovacuum would, were its clock the simulation's
-_VACUUM = (
-    "VACUUM (ANALYZE) render.frame_jobs, render.render_jobs, render.queue_tenants, "
-    "render.queue_lanes"
-)
+#: As autovacuum would by the settings of these tables, were its clock the simulation's: after so
+#: many claims; the large ones after a share of their rows. Every claim leaves dead entries where
+#: the next one begins to look, and a simulation makes as many in a minute as a farm in an hour.
+_QUEUE_EVERY = 2_000
+_VACUUM_QUEUE = "VACUUM (ANALYZE) render.queue_tenants, render.queue_lanes"
+_WORK_SHARE = 50
+_VACUUM_WORK = "VACUUM (ANALYZE) render.frame_jobs, render.render_jobs, render.frame_attempts"
 _SHA = "5" * 64
 
 #: As each node's own ``claims.claim``, one after the other.
@@ -135,15 +137,21 @@ class World:
             self._at(number * 1e-3, _Deed(ask=machine))
             self._at(self._chance.until_failure(), _Deed(plain=partial(self._break, machine)))
         self._at(self._plan.sweep_seconds, _Deed(sweep=True))
-        begun, vacuumed, at = time.perf_counter(), 0, 0.0
+        begun, at = time.perf_counter(), 0.0
+        upkeep = {
+            _VACUUM_QUEUE: _QUEUE_EVERY,
+            _VACUUM_WORK: max(_QUEUE_EVERY, self._plan.frame_jobs // _WORK_SHARE),
+        }
+        vacuumed = dict.fromkeys(upkeep, 0)
         while self._open > 0:
             moment = self._moment()
             at = moment[-1][0]
             await self._live(moment)
             told(self.tally.done)
-            if self.tally.claims - vacuumed >= _VACUUM_EVERY:
-                vacuumed = self.tally.claims
-                await self._keeper.execute(_VACUUM)
+            for statement, every in upkeep.items():
+                if self.tally.claims - vacuumed[statement] >= every:
+                    vacuumed[statement] = self.tally.claims
+                    await self._keeper.execute(statement)
         self.tally.wall_seconds = time.perf_counter() - begun
         self.tally.simulated_seconds = at
         self.tally.capacity_seconds = self._plan.nodes * (self.tally.full_until or at)

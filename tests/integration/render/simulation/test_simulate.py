@@ -47,8 +47,8 @@ async def test_a_farm_that_breaks_all_the_time_does_everything_once(
 async def test_one_percent_of_node_failures_an_hour_leaves_the_farm_busy(
     clone_database: Clone,
 ) -> None:
-    size = 20_000 if os.environ.get("FLATRENDER_FAULTS") == "full" else 2_000
-    plan = Plan(nodes=size // 40, frame_jobs=size, tenants=20, failures_per_hour=0.01)
+    size = 20_000 if os.environ.get("FLATRENDER_FAULTS") == "full" else 8_000
+    plan = Plan(nodes=size // 20, frame_jobs=size, tenants=20, failures_per_hour=0.01)
     tally, faults = await run_simulation(plan, clone_database().dsn())
     assert faults == dict.fromkeys(faults, 0)
     assert tally.utilisation >= 0.95
