@@ -1,7 +1,7 @@
 """Words in the audit log: rare ones by their index, frequent ones by walking through the log."""
 
 import json
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
@@ -51,7 +51,7 @@ async def archive(platform: Platform) -> Archive:
             "INSERT INTO identity.audit_log (tenant_id, actor_kind, action, target_type, "
             "target_id, reason, created_at) SELECT $1, 'system', 'shelf.sort', 'thing', n::text, "
             "CASE WHEN n % 400 = 0 THEN 'نگارستان کتاب' ELSE 'کتاب' END, "
-            "now() - n * interval '1 minute' FROM generate_series(1, $2::int) n",
+            "now() + (n - $2::int) * interval '1 minute' FROM generate_series(1, $2::int) n",
             tenant_id,
             MANY,
         )
@@ -60,13 +60,24 @@ async def archive(platform: Platform) -> Archive:
 
 
 async def test_rare_and_frequent_words_find_the_same_way(archive: Archive) -> None:
-    assert await archive.targets(q="نگارستان") == ["400", "800", "1200"]
-    assert await archive.targets(q="كتاب نگار", sort="created_at") == ["1200", "800", "400"]
+    assert await archive.targets(q="نگارستان") == ["1200", "800", "400"]
+    assert await archive.targets(q="كتاب نگار", sort="created_at") == ["400", "800", "1200"]
     assert await archive.targets(q="نگارستان", target_id="800") == ["800"]
     assert await archive.targets(q=f"no-{uuid4().hex}") == []
     assert await archive.targets(q="...") == []
-    assert await archive.targets(q="کتاب", page_size=3) == ["1", "2", "3"]
-    assert await archive.targets(q="کتاب", target_id="800") == ["800"]
+    # More than are looked up by the index, and the latest were written last.
+    assert await archive.targets(q="کتاب", page_size=3) == ["1200", "1199", "1198"]
+    assert await archive.targets(q="کتاب", target_id="1150") == ["1150"]
+
+
+async def test_rare_words_are_asked_of_the_index_and_frequent_ones_of_the_log(
+    archive: Archive,
+) -> None:
+    reads = archive.platform.runtime.plugins["identity"].context.db.reads
+    rare, ids = await queries_audit._words(reads, archive.tenant_id, "نگارستان")
+    assert (rare, len(cast("list[UUID]", ids))) == (queries_audit._AMONG, 3)
+    frequent = await queries_audit._words(reads, archive.tenant_id, "کتاب")
+    assert frequent == (queries_audit._HAVING, "کتاب")
 
 
 async def test_pages_of_rare_words_follow_each_other(archive: Archive) -> None:
@@ -80,7 +91,7 @@ async def test_pages_of_rare_words_follow_each_other(archive: Archive) -> None:
         page = answer.json()
         seen += [line["target_id"] for line in page["data"]]
         cursor = page["meta"]["cursor"]
-    assert seen == ["400", "800", "1200"]
+    assert seen == ["1200", "800", "400"]
     assert cursor is None
 
 
