@@ -23,6 +23,14 @@ print(done.output)
 print(*sorted(sys.modules), file=sys.stderr)
 """
 
+SERVED = """
+import sys
+from flatrender.app import create_app
+from flatrender.settings import load_settings
+create_app(load_settings({}))
+print(*sorted(sys.modules), file=sys.stderr)
+"""
+
 
 def _declared() -> list[LazyCommand]:
     ours = list(type(root).own.values()) if isinstance(root, lazy.LazyGroup) else []
@@ -52,9 +60,9 @@ def test_every_context_that_has_commands_is_listed() -> None:
     assert {"serve", "worker", "catalogue", "user", "farm", "template"} <= set(names)
 
 
-def _loaded(*words: str) -> tuple[str, set[str]]:
+def _loaded(*words: str, code: str = LISTED) -> tuple[str, set[str]]:
     done = subprocess.run(
-        [sys.executable, "-c", LISTED, *words], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True
     )
     return done.stdout, set(done.stderr.split())
 
@@ -70,6 +78,14 @@ def test_the_help_of_a_command_imports_no_context(command: str) -> None:
     said, modules = _loaded(command, "--help")
     assert said.startswith("Usage: ")
     assert modules.isdisjoint({"litestar", "sqlalchemy", "skia", "av"})
+
+
+def test_what_serves_draws_nothing_and_maps_no_table_that_it_does_not_write_through() -> None:
+    """Either costs every start of every process, and the library its memory."""
+    _, modules = _loaded(code=SERVED)
+    assert "flatrender_render.plugin" in modules
+    assert modules.isdisjoint({"skia", "uharfbuzz", "advanced_alchemy"})
+    assert modules.isdisjoint({f"flatrender_{name}.models" for name in ("identity", "render")})
 
 
 def test_groups_of_one_name_are_one_group() -> None:
