@@ -74,6 +74,22 @@ async def test_within_a_batch_people_share_by_their_plans(wide: Any) -> None:
     assert abs(served[pro] - 30) <= 3
 
 
+async def test_what_a_batch_took_of_a_tenant_is_billed_for_the_next(wide: Any) -> None:
+    first, second = uuid4(), uuid4()
+    await wide.submit(first, pieces=40)
+    await wide.submit(second, pieces=40)
+    served = Counter(claim.job.tenant_id for claim in await wide.batches(10, 3))
+    assert abs(served[first] - 15) <= 2, "not two of each three"
+
+
+async def test_what_a_batch_took_of_a_lane_is_billed_for_the_next(wide: Any) -> None:
+    tenant = uuid4()
+    first = await wide.submit(tenant, pieces=40)
+    await wide.submit(tenant, pieces=40)
+    served = Counter(claim.job.user_id for claim in await wide.batches(10, 3))
+    assert abs(served[first] - 15) <= 2, "not two of each three"
+
+
 async def test_a_batch_does_not_break_a_cap(wide: Any) -> None:
     tenant, other = uuid4(), uuid4()
     await wide.share(tenant, max_running_frames=3)
@@ -170,6 +186,36 @@ async def test_who_finds_everybody_being_served_waits_for_the_bill(wide: Any) ->
     claim = await late
     assert claim is not None
     assert claim.job.tenant_id == busy
+
+
+async def test_a_batch_reads_the_lanes_it_bills_and_no_others(wide: Any) -> None:
+    tenant = uuid4()
+    for _ in range(4):
+        await wide.submit(tenant, pieces=4)
+    await wide.sql(
+        "INSERT INTO render.queue_lanes (engine, tenant_id, user_id, active) "
+        "SELECT $1, gen_random_uuid(), gen_random_uuid(), false FROM generate_series(1, 3000)",
+        wide.farm.engine,
+    )
+    counted = "SELECT idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'queue_lanes'"
+    async with wide.farm.db.system("test") as work:
+        before = await work.fetchval(counted)
+        found = await claims.claim_many(work, engine=wide.farm.engine, node_id=wide.node, most=8)
+        read = await work.fetchval(counted) - (before or 0)
+    assert len(found) == 8
+    assert read < 1_000, "not the lanes of others"
+
+
+async def test_no_index_of_jobs_holds_what_every_report_moves(farm: Any) -> None:
+    """A report then leaves the job's row where it is and touches none of a dozen indexes."""
+    rows = await farm.db.system_fetch(
+        "test",
+        "SELECT i.indexrelid::regclass::text FROM pg_index i JOIN pg_attribute a "
+        "ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) "
+        "WHERE i.indrelid = 'render.render_jobs'::regclass AND a.attname IN ("
+        "'updated_at', 'done_frames', 'frame_jobs_done', 'compute_seconds', 'timings')",
+    )
+    assert [row[0] for row in rows] == []
 
 
 async def test_a_worker_of_the_version_before_still_gets_its_frame_job(wide: Any) -> None:
