@@ -23,6 +23,9 @@ GOOGLE_ISSUER = "https://accounts.google.com"
 #: Google's tokens may name it without the scheme (its own documentation says so).
 _GOOGLE_ISSUERS = (GOOGLE_ISSUER, "accounts.google.com")
 
+#: What a button says, in Persian and in English, where nobody chose other words.
+NAMES = {"google": ("گوگل", "Google"), "telegram": ("تلگرام", "Telegram")}
+
 #: Public-key algorithms only: with none of them can a client's secret or a public key sign.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
 SKEW_SECONDS = 60

@@ -98,6 +98,7 @@ def top(every: float, count: int | None) -> None:
 @click.argument("job_id", type=click.UUID, metavar="JOB")
 def why(job_id: UUID) -> None:
     """Say why a job waits."""
+    from flatrender_render.domain import TERMINAL
     from flatrender_render.farm import why as reasons
 
     async def run(context: PluginContext) -> str:
@@ -108,7 +109,9 @@ def why(job_id: UUID) -> None:
             found = await reasons.explain(work, job_id)
         row = rows[0]
         text = f"{row['step']}, {row['done']} of {row['pieces']} pieces done. "
-        return text + (f"{found.code}: {found.message_en}" if found else "It does not wait.")
+        if found:
+            return f"{text}{found.code}: {found.message_en}"
+        return text + ("It is over." if row["step"] in TERMINAL else "It does not wait.")
 
     from flatrender.cli.words import say
 

@@ -10,6 +10,9 @@ from collections.abc import Iterable
 
 from flatrender.errors import FieldInvalid
 
+#: For ``str.translate``: a number as Persian writes it.
+PERSIAN_NUMERALS = str.maketrans("0123456789,.", "۰۱۲۳۴۵۶۷۸۹٬٫")
+
 _OVERRIDES = frozenset("\u202d\u202e")
 _OPENING = {"\u202a": "\u202c", "\u202b": "\u202c"} | dict.fromkeys("\u2066\u2067\u2068", "\u2069")
 _CLOSING = frozenset("\u202c\u2069")

@@ -12,6 +12,7 @@ from flatrender.security.errors import RateLimited, StepUpRequired
 from flatrender.security.guards import requires_role, requires_step_up
 from flatrender.security.limits import define_limit
 from flatrender.security.principal import Principal
+from flatrender_identity.oidc import NAMES
 from flatrender_identity.schemas_oauth import ProviderAnswer, ProviderBody
 from flatrender_identity.services.oauth_providers import (
     ConnectionTest,
@@ -74,9 +75,12 @@ class AdminOauthController(Controller):
         """Add or replace a provider. Wants a second factor of the last 15 minutes and a reason,
         which the audit log keeps. Another issuer wants the secret anew."""
         names = Wanted.__struct_fields__
+        name_fa, name_en = NAMES.get(data.driver, (provider, provider))
         values = {name: getattr(data, name) for name in names} | {
             "client_secret": data.client_secret or "",
             "scopes": list(data.scopes),
+            "name_fa": data.name_fa or name_fa,
+            "name_en": data.name_en or name_en,
         }
         saved = await oauth_providers.save(
             principal, provider, msgspec.convert(values, Wanted), reason=data.reason

@@ -209,7 +209,7 @@ class OidcClient:
                 max_bytes=MAX_BYTES,
             )
         except httpx.HTTPError as error:
-            raise OauthUnavailable(f"{type(error).__name__}: {error}") from error
+            raise OauthUnavailable(str(error) or type(error).__name__) from error
 
     def _recall(
         self, where: OrderedDict[str, _Remembered], url: str, seconds: float

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from flatrender.errors import Invalid
 from flatrender.http.errors import JsonTooDeep, MalformedJson, UnsupportedMediaType
-from flatrender.http.validation import field_error, from_msgspec
+from flatrender.http.validation import every_fault, field_error
 
 DEFAULT_DEPTH = 64
 
@@ -86,7 +86,8 @@ def decode(body: bytes, decoder: msgspec.json.Decoder[Any]) -> Any:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise Invalid(errors=[from_msgspec(error)]) from error
+        faults = every_fault(error, body, decoder.type, decoder.dec_hook)
+        raise Invalid(errors=faults) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedJson() from error
     except RecursionError as error:

@@ -1,21 +1,29 @@
 """From msgspec's words to stable field codes and JSON Pointers.
 
 msgspec stops at the first fault and tells it as text with a path like ``$.scenes[3].key``. This
-module turns that into :class:`FieldError` (RFC 6901 pointers, codes that never change). It knows
-no rule of any context; a rule in a Struct's ``__post_init__`` raises :class:`FieldInvalid` to
-choose its own code.
+module turns that into :class:`FieldError` (RFC 6901 pointers, codes that never change) and looks
+for the faults of the other fields, so that a form is corrected once. It knows no rule of any
+context; a rule in a Struct's ``__post_init__`` raises :class:`FieldInvalid` to choose its own code.
 """
 
 import re
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 
 from flatrender.errors import FieldError, FieldInvalid
+from flatrender.text import PERSIAN_NUMERALS
+
+MOST_FAULTS = 20  # of one body that are told
 
 _PATH = re.compile(r" - at (?:`key` in )?`\$([^`]*)`\Z")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 _MISSING = re.compile(r"Object missing required field `([^`]*)`")
 _UNKNOWN = re.compile(r"Object contains unknown field `([^`]*)`")
+_LIMIT = re.compile(r"Expected `.*` (?:of length )?([<>]=) (-?[\d.]+)")
+_BOUNDS = {">=": ("دست‌کم", "at least"), "<=": ("حداکثر", "at most")}
 _TEXT = {
     "required": ("این فیلد لازم است", "This field is required"),
     "unknown_field": ("این فیلد پذیرفته نمی‌شود", "This field is not accepted"),
@@ -75,7 +83,71 @@ def from_msgspec(error: msgspec.ValidationError, *, root: str = "") -> FieldErro
     for extra in (_MISSING, _UNKNOWN):
         if found := extra.match(message):
             pointer = f"{pointer}/{escape(found.group(1))}"
-    return field_error(pointer, code_of(message))
+    return _with_limit(field_error(pointer, code_of(message)), message)
+
+
+def every_fault(
+    error: msgspec.ValidationError,
+    body: bytes,
+    kind: Any,
+    hook: Callable[[type, Any], Any] | None = None,
+) -> list[FieldError]:
+    """Return the fault that stopped the decoding of a JSON body as ``kind``, then those of its
+    other fields, at most :data:`MOST_FAULTS`. Rules over several fields are not asked again.
+    """
+    first = from_msgspec(error)
+    found = {first.pointer: first}
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):  # behind the fault it is not even JSON
+        return [first]
+    for fault in islice(_faults(value, kind, hook, ""), MOST_FAULTS):
+        found.setdefault(fault.pointer, fault)
+    return [*found.values()][:MOST_FAULTS]
+
+
+def _faults(
+    value: Any, kind: Any, hook: Callable[[type, Any], Any] | None, pointer: str
+) -> Iterator[FieldError]:
+    struct = _plain_struct(kind)
+    if struct is None or not isinstance(value, dict):
+        try:
+            msgspec.json.decode(msgspec.json.encode(value), type=kind, dec_hook=hook)
+        except msgspec.ValidationError as error:
+            yield from_msgspec(error, root=pointer)
+        return
+    fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
+    for name, field in fields.items():
+        place = f"{pointer}/{escape(name)}"
+        if name in value:
+            yield from _faults(value[name], field.type, hook, place)
+        elif field.required:
+            yield field_error(place, "required")
+    if struct.__struct_config__.forbid_unknown_fields:
+        for name in value:
+            if name not in fields:
+                yield field_error(f"{pointer}/{escape(name)}", "unknown_field")
+
+
+def _plain_struct(kind: Any) -> type[msgspec.Struct] | None:
+    """Return the Struct that a JSON object becomes, when no tag decides which."""
+    inner = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    is_struct = isinstance(inner, type) and issubclass(inner, msgspec.Struct)
+    return inner if is_struct and inner.__struct_config__.tag is None else None
+
+
+def _with_limit(fault: FieldError, message: str) -> FieldError:
+    """Say how much is enough: a person cannot guess it."""
+    found = _LIMIT.match(message)
+    if found is None:
+        return fault
+    fa, en = _BOUNDS[found.group(1)]
+    number = found.group(2)
+    return msgspec.structs.replace(
+        fault,
+        message_fa=f"{fault.message_fa}: {fa} {number.translate(PERSIAN_NUMERALS)}",
+        message_en=f"{fault.message_en}: {en} {number}",
+    )
 
 
 def code_of(message: str) -> str:
@@ -122,7 +194,7 @@ def _from_item(item: dict[str, object]) -> FieldError:
     if source != "body":
         name = key.partition(".")[0]
         mark = {"header": "header:", "cookie": "cookie:", "path": "path:"}.get(source, "?")
-        return field_error(f"{mark}{name}", code_of(message))
+        return _with_limit(field_error(f"{mark}{name}", code_of(message)), message)
     if message == "'data'":  # Litestar's KeyError text: no body at all
         return field_error("", "required")
     path = "" if key == "data" else key
@@ -130,4 +202,4 @@ def _from_item(item: dict[str, object]) -> FieldError:
     for naming in (_MISSING, _UNKNOWN):
         if found := naming.match(message):
             pointer = f"{pointer}/{escape(found.group(1))}"
-    return field_error(pointer, code_of(message))
+    return _with_limit(field_error(pointer, code_of(message)), message)

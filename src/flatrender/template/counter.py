@@ -10,8 +10,9 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from flatrender.text import PERSIAN_NUMERALS
+
 MEMBER = "flatrender"
-_PERSIAN = str.maketrans("0123456789,.", "۰۱۲۳۴۵۶۷۸۹٬٫")
 _MAX_STEPS = 120
 # Next to digits the bidi algorithm takes a percent sign for a part of the number and sets it on
 # the right (UAX #9, W5); a right-to-left mark between them keeps it on the left, where Persian
@@ -42,7 +43,7 @@ class Count(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if float(shown.replace(",", "")) == 0:
             shown = shown.removeprefix("-")
         if self.numerals == "fa":
-            shown = shown.translate(_PERSIAN)
+            shown = shown.translate(PERSIAN_NUMERALS)
             if self.suffix.startswith(_PERCENT):
                 shown += _RIGHT_TO_LEFT_MARK
         return f"{self.prefix}{shown}{self.suffix}"

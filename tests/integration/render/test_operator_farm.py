@@ -93,6 +93,9 @@ async def test_crashes_and_why_a_job_waits(island: Any, farm_command: Any) -> No
     assert code == 0, text
     assert "Queued" in text
     await customer.call("POST", f"/v1/renders/{job['id']}/cancel")
+    _, text = await farm_command("why", job["id"])
+    assert "Cancelled" in text
+    assert "It is over." in text
 
 
 async def test_a_scrape_tells_the_farm_as_the_database_has_it(

@@ -12,7 +12,7 @@ from litestar import Request, post
 from litestar.params import JSONBody
 from msgspec import Meta, Struct
 
-from flatrender.errors import DomainError
+from flatrender.errors import DomainError, FieldInvalid
 from flatrender.http.body import RequestBody, check_json
 from flatrender.http.settings import HttpSettings
 from flatrender.testing.http import client_of, make_app
@@ -225,3 +225,57 @@ async def test_a_route_may_take_more(client: httpx.AsyncClient) -> None:
     answer = await client.post("/large", content=_chunks(6144), headers=JSON)
     assert answer.json() == 6144
     assert (await _refused(client, "/large", _chunks(9000)))[:2] == (413, "body_too_large")
+
+
+class Place(RequestBody):
+    city: Annotated[str, Meta(min_length=2)]
+    floor: Annotated[int, Meta(ge=-3, le=300)] = 0
+
+
+class Order(RequestBody):
+    name: Annotated[str, Meta(max_length=5)]
+    place: Place
+    amount: int
+    tags: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.amount == 13:
+            raise FieldInvalid("unlucky", fa="نحس", en="Unlucky", at="amount")
+
+
+@post("/orders", status_code=200)
+async def orders(data: JSONBody[Order]) -> Order:
+    return data
+
+
+async def test_every_fault_of_a_body_is_told_at_once_with_its_limit() -> None:
+    app, _ = make_app([orders])
+    async with client_of(app) as client:
+
+        async def faults(body: Any, language: str = "en") -> list[tuple[str, str, str]]:
+            headers = {"Accept-Language": language}
+            answer = await client.post("/orders", json=body, headers=headers)
+            assert answer.status_code == 422, answer.text
+            return [(e["pointer"], e["code"], e["detail"]) for e in answer.json()["errors"]]
+
+        wrong = {"name": "longer than five", "place": {"city": "x", "floor": 301}, "tags": [1],
+                 "more~/": 1}  # fmt: skip
+        told = await faults(wrong)
+        assert told[0] == ("/name", "too_long", "Too long: at most 5")
+        assert {one[:2] for one in told} == {
+            ("/name", "too_long"), ("/place/city", "too_short"), ("/place/floor", "too_large"),
+            ("/tags/0", "wrong_type"), ("/amount", "required"), ("/more~0~1", "unknown_field"),
+        }  # fmt: skip
+        (persian,) = [one for one in await faults(wrong, "fa") if one[0] == "/place/floor"]
+        assert persian[2].endswith("حداکثر ۳۰۰")
+        good = {"name": "n", "place": {"city": "xy"}, "amount": 13}
+        assert [one[:2] for one in await faults(good)] == [("/amount", "unlucky")]
+        many = {f"f{number}": 1 for number in range(50)}
+        assert len(await faults(many)) == 20
+
+
+async def test_what_is_no_json_behind_its_first_fault_still_has_a_place() -> None:
+    app, _ = make_app([orders])
+    async with client_of(app) as client:
+        answer = await client.post("/orders", content=b'{"name": 5, "place": {', headers=JSON)
+        assert answer.status_code in {400, 422}

@@ -65,11 +65,11 @@ async def test_a_kept_secret_is_never_sent_to_another_issuer(deployment: Any) ->
 
 async def test_every_change_is_written_down_without_the_secret(deployment: Any) -> None:
     await deployment.save(
-        "google", deployment.google, name_en="Google", client_secret="another-secret-of-a-test"
+        "google", deployment.google, name_en="Work", client_secret="another-secret-of-a-test"
     )
     last = (await _audit(deployment, "oauth_provider.change"))[-1]
     before, after = json.loads(last["before"]), json.loads(last["after"])
-    assert (before["name_en"], after["name_en"]) == ("", "Google")
+    assert (before["name_en"], after["name_en"]) == ("google", "Work")  # a button says something
     assert after["client_secret"] == "changed"
     assert last["reason"] == "for tests"
     assert last["actor_id"] == deployment.admin.id
