@@ -252,6 +252,7 @@ class Checker:
         """A scene must outlast its own way in plus the way in of whatever may follow it."""
         fixed_order = self.manifest.mode == "Fix"
         for index, scene in enumerate(variant.scenes):
+            self._transition_color(scene.transition.color, f"{place}/scenes/{index}/transition")
             overlap = scene.transition.overlap
             before: Sequence[Scene] = variant.scenes
             after: Sequence[Scene] = variant.scenes
@@ -269,6 +270,11 @@ class Checker:
                     overlap=overlap,
                     limit=min(limit, max(low - follows, 0.0)),
                 )
+
+    def _transition_color(self, color: str | None, place: str) -> None:
+        shared = {one.key for one in self.manifest.shared_colors}
+        if color and not color.startswith("#") and color not in shared:
+            self._add("color_unknown", f"{place}/color", key=color)
 
 
 def duration_range(scene: Scene) -> tuple[float, float]:

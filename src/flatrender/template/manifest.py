@@ -15,6 +15,11 @@ from flatrender.text import check_lines
 Key = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$(?!\n)", description="Stable identifier")]
 Slug = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$(?!\n)", max_length=80)]
 Hex = Annotated[str, Meta(pattern=r"^#([0-9a-fA-F]{6}|[0-9a-fA-F]{8})$(?!\n)")]
+#: A color, or the key of a shared one, which follows the palette that the customer chose.
+ColorRef = Annotated[
+    str,
+    Meta(pattern=r"^(#[0-9a-fA-F]{6}|#[0-9a-fA-F]{8}|[a-z][a-z0-9_]{0,62})$(?!\n)"),
+]
 PackagePath = Annotated[
     str, Meta(pattern=r"^[A-Za-z0-9_.\-]+(/[A-Za-z0-9_.\-]+)*$(?!\n)", max_length=200)
 ]
@@ -102,13 +107,14 @@ class Transition(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How a scene comes in over the one before it; both play during ``overlap`` seconds.
 
     ``start`` and ``end`` follow the reading direction of the project, so that a Persian video
-    moves the Persian way.
+    moves the Persian way. ``color`` is of the ring that leads ``iris`` and of the veil of ``dip``:
+    one of its own or the key of a shared one; black when left out.
     """
 
     kind: TransitionKind = "cut"
     overlap: Annotated[float, Meta(ge=0, le=5)] = 0.0
     direction: Direction = "start"
-    color: Hex | None = None
+    color: ColorRef | None = None
 
 
 class SceneSound(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -332,6 +332,19 @@ def transition_pixels(
     return draw(spec, frame, *films, direction=direction)
 
 
+def test_a_transition_follows_the_palette(spec: RenderSpec) -> None:
+    """The veil of ``dip``, where it is thickest, in the shared color that its key names."""
+
+    def veil(color: str | None, **colors: str) -> tuple[int, int, int]:
+        change = Transition(kind="dip", overlap=1.0, color=color)
+        scenes = scene("a"), scene("b", transition=change)
+        return bgr(draw(spec, 45, *scenes, colors=colors), 160, 90)
+
+    assert veil("accent", accent="#00ff00") == veil("#00ff00") == (0, 255, 0)
+    assert veil("accent", accent="#0000ff") == (255, 0, 0)
+    assert veil("accent") == veil(None) == (0, 0, 0)  # a package from elsewhere may say anything
+
+
 @pytest.mark.parametrize("kind", sorted(_KINDS))
 def test_a_transition_begins_with_one_scene_and_ends_with_the_other(
     spec: RenderSpec, kind: str

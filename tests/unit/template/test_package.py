@@ -135,6 +135,8 @@ S = "/variants/0/scenes"
             "overlap_too_long",
             f"{S}/1/transition/overlap",
         ),
+        (scenes(make.scene(transition={"kind": "iris", "color": "no_such"})), "color_unknown",
+         f"{S}/0/transition/color"),
         (scenes(make.scene(in_default=False)), "no_default_scene", S),
         (scenes(make.scene(sounds=[{"path": "u/x.mp3"}])), "entry_missing",
          f"{S}/0/sounds/0/path"),
@@ -168,6 +170,12 @@ S = "/variants/0/scenes"
 )  # fmt: skip
 def test_a_cross_check_names_its_place(data: make.Json, code: str, pointer: str) -> None:
     assert (code, pointer) in found(data)
+
+
+@pytest.mark.parametrize("color", ["primary", "#1e90ff", "#1e90ff80"])
+def test_a_transition_has_a_color_of_its_own_or_a_shared_one(color: str) -> None:
+    data = scenes(make.scene(transition={"kind": "iris", "color": color}))
+    assert not [pointer for _, pointer in found(data) if "transition" in pointer]
 
 
 def test_a_scene_cannot_be_left_while_it_still_comes_in() -> None:

@@ -65,7 +65,7 @@ def scenes(stage: Stage) -> list[Shot]:
     return [
         opener(stage, PALETTE, Transition()),
         feature(stage, PALETTE, Transition(kind="push", overlap=0.6, direction=move)),
-        picture_card(stage, PALETTE, Transition(kind="iris", overlap=0.7)),
+        picture_card(stage, PALETTE, Transition(kind="iris", overlap=0.7, color="accent")),
         quote(stage, PALETTE, Transition(kind="slide", overlap=0.6, direction="up")),
         price(stage, PALETTE, Transition(kind="wipe", overlap=0.6, direction="end")),
         closing(stage, PALETTE, Transition(kind="zoom", overlap=0.6)),

@@ -62,7 +62,7 @@ def scenes(stage: Stage) -> list[Shot]:
         prints(stage, PALETTE, Transition(kind="push", overlap=0.6, direction="up")),
         moment(stage, PALETTE, Transition(kind="zoom", overlap=0.6)),
         album(stage, PALETTE, Transition(kind="slide", overlap=0.6, direction="start")),
-        ending(stage, PALETTE, Transition(kind="iris", overlap=0.7)),
+        ending(stage, PALETTE, Transition(kind="iris", overlap=0.7, color="accent")),
     ]
 
 

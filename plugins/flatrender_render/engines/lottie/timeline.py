@@ -197,7 +197,7 @@ class Timeline:
                 before=lambda c: self._scene(c, index - 1, at),
                 after=lambda c: self._scene(c, index, at),
                 vector=vector_of(transition.direction, self.composition.direction),
-                color=parse_color(transition.color),
+                color=parse_color(self._named(transition.color)),
             )
             progress = (at - place.start) / place.overlap
             draw_transition(stage, transition.kind, progress)
@@ -205,6 +205,10 @@ class Timeline:
             self._scene(canvas, index, at, first)
         canvas.restoreToCount(count)
         self._mark(canvas)
+
+    def _named(self, color: str | None) -> str | None:
+        """Return a color that may be the key of a shared one; None where there is no such."""
+        return color if not color or color.startswith("#") else self.composition.colors.get(color)
 
     def _mark(self, canvas: skia.Canvas) -> None:
         if self._marked:
