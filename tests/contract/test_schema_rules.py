@@ -236,6 +236,13 @@ async def test_search_finds_words_however_they_are_typed(
     assert hit is found
 
 
+async def test_a_long_text_of_few_words_fits(superuser: Any) -> None:
+    """Words are measured once, however often they stand."""
+    text = "word " * 300_000
+    lexemes = await superuser.fetchval("SELECT length(public.search_document($1))", text)
+    assert lexemes == 1
+
+
 async def test_what_was_indexed_in_the_old_way_is_found_after_the_migration(
     new_database: Any, run_migrations: Any
 ) -> None:

@@ -101,7 +101,9 @@ UPDATE render.render_jobs
 SET step = 'Queued', finished_at = NULL, error_class = NULL, error_code = NULL,
     error_message = NULL, error_fa = NULL, error_en = NULL, retryable = NULL,
     refund_fraction = NULL, epoch = epoch + 1, reservation_id = $2, reservation_state = 'Reserved',
-    charge_minor = $3, plan_code = $4, support_id = $6,
+    charge_minor = $3, plan_code = $4,
+    -- Whose job it is does not change when the farm's staff let it go again.
+    support_id = CASE WHEN $7 THEN support_id ELSE $6 END,
     deadline_at = now() + interval '24 hours'
 WHERE id = $1 AND step = ANY($5)
 """
@@ -308,6 +310,7 @@ class ActService:
             reservation.plan_code,
             sources_of(Step.QUEUED),
             impersonator(),
+            reach.staff,
         )
         for statement in (_RETRY_FRAMES, _FORGET_REPAIRS, _UNBLOCK):
             await work.execute(statement, job_id)

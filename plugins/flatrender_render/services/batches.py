@@ -25,7 +25,7 @@ from flatrender.errors import Invalid, NotFound
 from flatrender.events.subscriptions import Delivered, Subscription
 from flatrender.plugin import PluginContext
 from flatrender.security.principal import Principal
-from flatrender.security.support import impersonator
+from flatrender.security.support import for_anybody, impersonator
 from flatrender.tasks.task import Nothing, Schedule, Task
 from flatrender.template.composition import SlotValue
 from flatrender.template.timing import total_frames
@@ -348,8 +348,9 @@ async def row_cancelled(context: PluginContext, work: UnitOfWork, told: Delivere
 
 
 async def expand(context: PluginContext, wake: BatchWake) -> None:
-    """Make jobs of rows that wait."""
-    await context.get(BatchService).expand(wake)
+    """Make jobs of rows that wait, whoever asked for the last of them."""
+    with for_anybody():
+        await context.get(BatchService).expand(wake)
 
 
 async def stop(context: PluginContext, wake: BatchWake) -> None:

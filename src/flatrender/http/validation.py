@@ -17,6 +17,8 @@ from flatrender.errors import FieldError, FieldInvalid
 from flatrender.text import PERSIAN_NUMERALS
 
 MOST_FAULTS = 20  # of one body that are told
+#: A body longer than this is no form: it is not read once more for faults behind its first one.
+LONGEST_FORM = 64 * 1024
 
 _PATH = re.compile(r" - at (?:`key` in )?`\$([^`]*)`\Z")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
@@ -96,10 +98,13 @@ def every_fault(
     other fields, at most :data:`MOST_FAULTS`. Rules over several fields are not asked again.
     """
     first = from_msgspec(error)
+    if len(body) > LONGEST_FORM:
+        return [first]
     found = {first.pointer: first}
     try:
         value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):  # behind the fault it is not even JSON
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        # Behind the fault it is not even JSON.
         return [first]
     for fault in islice(_faults(value, kind, hook, ""), MOST_FAULTS):
         found.setdefault(fault.pointer, fault)

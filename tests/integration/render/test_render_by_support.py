@@ -96,10 +96,14 @@ async def test_a_retry_and_the_rows_of_a_table_belong_to_who_asked_for_them(
     assert await _asked_by(platform, job) == admin.id
     await fail(job)
     assert await _marks(platform, job, 2) == ["1", "begun"]
+    await _ask(platform, admin.headers, f"/v1/admin/renders/{job}/retry")
+    assert await _asked_by(platform, job) == admin.id  # the farm's staff change nothing of that
+    await fail(job)
+    assert await _marks(platform, job, 3) == ["1", "begun", "begun"]
     await _ask(platform, customer.person.headers, f"/v1/renders/{job}/retry")
     assert await _asked_by(platform, job) is None
     await fail(job)
-    assert await _marks(platform, job, 3) == ["1", "begun", None]
+    assert await _marks(platform, job, 4) == ["1", "begun", "begun", None]
 
     support = await _support(platform, customer.person, admin)
     body = {

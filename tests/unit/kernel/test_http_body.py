@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 from flatrender.errors import DomainError, FieldInvalid
 from flatrender.http.body import RequestBody, check_json
 from flatrender.http.settings import HttpSettings
+from flatrender.http.validation import LONGEST_FORM
 from flatrender.testing.http import client_of, make_app
 
 
@@ -277,5 +278,14 @@ async def test_every_fault_of_a_body_is_told_at_once_with_its_limit() -> None:
 async def test_what_is_no_json_behind_its_first_fault_still_has_a_place() -> None:
     app, _ = make_app([orders])
     async with client_of(app) as client:
-        answer = await client.post("/orders", content=b'{"name": 5, "place": {', headers=JSON)
-        assert answer.status_code in {400, 422}
+        for rest in (b'"place": {', b'"place": "\xff"}', b'"place": ' + b"[" * 60 + b"}"):
+            answer = await client.post("/orders", content=b'{"name": 5, ' + rest, headers=JSON)
+            assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/name")
+
+
+async def test_a_body_that_is_no_form_is_not_read_twice() -> None:
+    app, _ = make_app([orders], HttpSettings(body_limit_bytes=1 << 20))
+    async with client_of(app) as client:
+        body = {"name": 5, "amount": "x", "more": "x" * LONGEST_FORM}
+        answer = await client.post("/orders", json=body)
+        assert [e["pointer"] for e in answer.json()["errors"]] == ["/name"]
