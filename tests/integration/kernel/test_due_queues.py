@@ -100,7 +100,7 @@ async def test_only_a_queue_with_something_due_is_polled(
 
     await until(settled)
     assert ran == [b"{}"]
-    assert set(polled) == {names[0]}
+    assert {*polled} & {*names} == {names[0]}  # workers of a platform may run beside these
 
 
 async def test_a_slot_that_an_emptied_valkey_forgot_is_taken_again(
