@@ -135,7 +135,7 @@ class Relay:
     async def _wait(self) -> None:
         """Wait for a notification, the next delayed row or the sweep, whatever comes first."""
         loop = asyncio.get_running_loop()
-        soonest = min(self._sweep_at, *self._due.values())
+        soonest = min([self._sweep_at, *self._due.values()])
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.01, soonest - loop.time())):
                 await self._wake.wait()

@@ -85,7 +85,7 @@ def from_msgspec(error: msgspec.ValidationError, *, root: str = "") -> FieldErro
     for extra in (_MISSING, _UNKNOWN):
         if found := extra.match(message):
             pointer = f"{pointer}/{escape(found.group(1))}"
-    return _with_limit(field_error(pointer, code_of(message)), message)
+    return _from_message(pointer, message)
 
 
 def every_fault(
@@ -141,8 +141,9 @@ def _plain_struct(kind: Any) -> type[msgspec.Struct] | None:
     return inner if is_struct and inner.__struct_config__.tag is None else None
 
 
-def _with_limit(fault: FieldError, message: str) -> FieldError:
-    """Say how much is enough: a person cannot guess it."""
+def _from_message(pointer: str, message: str) -> FieldError:
+    """Return the fault that msgspec tells; with how much is enough, which nobody can guess."""
+    fault = field_error(pointer, code_of(message))
     found = _LIMIT.match(message)
     if found is None:
         return fault
@@ -199,7 +200,7 @@ def _from_item(item: dict[str, object]) -> FieldError:
     if source != "body":
         name = key.partition(".")[0]
         mark = {"header": "header:", "cookie": "cookie:", "path": "path:"}.get(source, "?")
-        return _with_limit(field_error(f"{mark}{name}", code_of(message)), message)
+        return _from_message(f"{mark}{name}", message)
     if message == "'data'":  # Litestar's KeyError text: no body at all
         return field_error("", "required")
     path = "" if key == "data" else key
@@ -207,4 +208,4 @@ def _from_item(item: dict[str, object]) -> FieldError:
     for naming in (_MISSING, _UNKNOWN):
         if found := naming.match(message):
             pointer = f"{pointer}/{escape(found.group(1))}"
-    return _with_limit(field_error(pointer, code_of(message)), message)
+    return _from_message(pointer, message)

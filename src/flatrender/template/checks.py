@@ -47,6 +47,7 @@ class Checker:
         self.problems: list[PackageProblem] = []
         self.sizes: dict[str, tuple[int, int]] = {}
         self.facts: dict[str, AnimationFacts | None] = {}
+        self.shared = [color.key for color in manifest.shared_colors]
 
     def run(self) -> list[PackageProblem]:
         """Run every check and return what was found, errors and warnings."""
@@ -99,15 +100,14 @@ class Checker:
 
     def _colors(self) -> None:
         manifest = self.manifest
-        shared = [color.key for color in manifest.shared_colors]
-        self._unique(shared, "/shared_colors", "key")
+        self._unique(self.shared, "/shared_colors", "key")
         self._unique((p.key for p in manifest.presets), "/presets", "key")
         for index, preset in enumerate(manifest.presets):
             place = f"/presets/{index}/colors"
             for key in preset.colors:
-                if key not in shared:
+                if key not in self.shared:
                     self._add("color_unknown", f"{place}/{escape(key)}", key=key)
-            if missing := [key for key in shared if key not in preset.colors]:
+            if missing := [key for key in self.shared if key not in preset.colors]:
                 self._add("preset_incomplete", place, keys=", ".join(missing))
 
     def _assets(self) -> None:
@@ -169,6 +169,9 @@ class Checker:
         if self.manifest.mode == "Fix" and (scene.repeatable or scene.removable):
             flag = "repeatable" if scene.repeatable else "removable"
             self._add("mode_forbids", f"{place}/{flag}", mode=self.manifest.mode)
+        color = scene.transition.color
+        if color and not color.startswith("#") and color not in self.shared:
+            self._add("color_unknown", f"{place}/transition/color", key=color)
         for index, sound in enumerate(scene.sounds):
             self._needs(sound.path, "u", f"{place}/sounds/{index}/path")
         self._unique((slot.id for slot in scene.slots), f"{place}/slots", "id")
@@ -208,10 +211,9 @@ class Checker:
 
     def _bindings(self, scene: Scene, facts: AnimationFacts, place: str) -> None:
         """A slot that binds to nothing would silently drop the customer's edit: refused."""
-        shared = {color.key for color in self.manifest.shared_colors}
         for index, slot in enumerate(scene.slots):
             where = f"{place}/slots/{index}"
-            if slot.id in shared:
+            if slot.id in self.shared:
                 self._add("slot_shadows_color", f"{where}/id", key=slot.id)
             kinds = facts.slots.get(slot.id)
             declared, allowed = _PLACES[type(slot)]
@@ -226,7 +228,7 @@ class Checker:
                     declared=declared,
                     found=found,
                 )
-        for key in sorted(facts.slots.keys() - {s.id for s in scene.slots} - shared):
+        for key in sorted(facts.slots.keys() - {s.id for s in scene.slots} - {*self.shared}):
             self._warn("slot_undeclared", f"{place}/slots", key=key)
 
     def _default(self, slot: Slot, place: str) -> None:
@@ -252,7 +254,6 @@ class Checker:
         """A scene must outlast its own way in plus the way in of whatever may follow it."""
         fixed_order = self.manifest.mode == "Fix"
         for index, scene in enumerate(variant.scenes):
-            self._transition_color(scene.transition.color, f"{place}/scenes/{index}/transition")
             overlap = scene.transition.overlap
             before: Sequence[Scene] = variant.scenes
             after: Sequence[Scene] = variant.scenes
@@ -270,11 +271,6 @@ class Checker:
                     overlap=overlap,
                     limit=min(limit, max(low - follows, 0.0)),
                 )
-
-    def _transition_color(self, color: str | None, place: str) -> None:
-        shared = {one.key for one in self.manifest.shared_colors}
-        if color and not color.startswith("#") and color not in shared:
-            self._add("color_unknown", f"{place}/color", key=color)
 
 
 def duration_range(scene: Scene) -> tuple[float, float]:

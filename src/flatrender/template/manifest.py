@@ -12,14 +12,12 @@ from msgspec import Meta, Struct
 
 from flatrender.text import check_lines
 
-Key = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$(?!\n)", description="Stable identifier")]
+_KEY, _HEX = r"[a-z][a-z0-9_]{0,62}", r"#([0-9a-fA-F]{6}|[0-9a-fA-F]{8})"
+Key = Annotated[str, Meta(pattern=rf"^{_KEY}$(?!\n)", description="Stable identifier")]
 Slug = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$(?!\n)", max_length=80)]
-Hex = Annotated[str, Meta(pattern=r"^#([0-9a-fA-F]{6}|[0-9a-fA-F]{8})$(?!\n)")]
+Hex = Annotated[str, Meta(pattern=rf"^{_HEX}$(?!\n)")]
 #: A color, or the key of a shared one, which follows the palette that the customer chose.
-ColorRef = Annotated[
-    str,
-    Meta(pattern=r"^(#[0-9a-fA-F]{6}|#[0-9a-fA-F]{8}|[a-z][a-z0-9_]{0,62})$(?!\n)"),
-]
+ColorRef = Annotated[str, Meta(pattern=rf"^({_HEX}|{_KEY})$(?!\n)")]
 PackagePath = Annotated[
     str, Meta(pattern=r"^[A-Za-z0-9_.\-]+(/[A-Za-z0-9_.\-]+)*$(?!\n)", max_length=200)
 ]

@@ -42,8 +42,10 @@ async function draw() {
 async function arrive(told) {
   if ([...told.keys()].length === 0 || location.hash.startsWith("#/")) return false;
   history.replaceState(null, "", location.pathname);
-  if (told.has("lang")) setLanguage(told.get("lang")); // a mail's link speaks as the mail did
-  speak();
+  if (told.has("lang")) { // a mail's link speaks as the mail did
+    setLanguage(told.get("lang"));
+    speak();
+  }
   if (told.has("error")) {
     await render();
     say(told.get("error").replaceAll("_", " "));

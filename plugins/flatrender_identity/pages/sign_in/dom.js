@@ -82,7 +82,7 @@ export function form({ fields, submit, act, id, more = null }) {
   const told = h("p", { role: "alert", class: "error" });
   const rows = fields.map((field) => row(field));
   const go = h("button", { type: "submit" }, submit);
-  const node = h("form", { novalidate: true, id }, [...rows.map((one) => one.node), more, told, go].filter(Boolean));
+  const node = h("form", { novalidate: true, id }, rows.map((one) => one.node), more, told, go);
   node.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (go.getAttribute("aria-disabled")) return;
