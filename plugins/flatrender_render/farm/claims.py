@@ -81,7 +81,7 @@ RETURNING user_id, tenant_id, started_at = now() AS first
 _HEARTBEAT = """
 UPDATE render.frame_jobs
 SET lease_until = coalesce($4::timestamptz, now()) + make_interval(secs => $3),
-    done_frames = greatest(done_frames, $5)
+    done_frames = greatest(done_frames, least($5, last_frame - first_frame + 1))
 WHERE id = $1 AND epoch = $2 AND state = 'Claimed'
 RETURNING job_id
 """

@@ -42,6 +42,7 @@ FROM render.scan_jobs s WHERE s.tenant_id = $1
 _DRIVEN = """
 SELECT EXISTS (SELECT FROM render.nodes n
                WHERE $1 = ANY (n.engines) AND n.deleted_at IS NULL
+                 AND (n.only_tenant_id IS NULL OR n.only_tenant_id = $2)
                  AND n.status IN ('Starting', 'Idle', 'Busy', 'Draining'))
 """
 _ONE = _STATE + " AND s.id = $2"
@@ -172,7 +173,7 @@ class ScanService:
     async def get(self, tenant_id: UUID, scan_id: UUID) -> ScanState | None:
         """Return a scan of this tenant, or None."""
         rows = await self._db.reads.records(tenant_id, _ONE, tenant_id, scan_id)
-        found = await self._states(rows)
+        found = await self._states(tenant_id, rows)
         return found[0] if found else None
 
     async def of_container(
@@ -182,15 +183,15 @@ class ScanService:
         rows = await self._db.reads.records(
             tenant_id, _LIST, tenant_id, container_id, limit, offset
         )
-        return await self._states(rows), rows[0][-1] if rows else 0
+        return await self._states(tenant_id, rows), rows[0][-1] if rows else 0
 
-    async def _states(self, rows: Sequence[Sequence[Any]]) -> list[ScanState]:
+    async def _states(self, tenant_id: UUID, rows: Sequence[Sequence[Any]]) -> list[ScanState]:
         """Return scans from their rows; a full one that waits in vain says so."""
         states = [_state(row) for row in rows]
         if not any(_waits(state) for state in states):
             return states
         async with self._db.system("nodes that drive After Effects") as work:
-            driven = await work.fetchval(_DRIVEN, FULL_ENGINE)
+            driven = await work.fetchval(_DRIVEN, FULL_ENGINE, tenant_id)
         if driven:
             return states
         return [replace(s, waits_for=_NO_NODE) if _waits(s) else s for s in states]

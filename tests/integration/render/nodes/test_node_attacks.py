@@ -144,6 +144,24 @@ async def test_numbers_that_no_column_holds_are_refused_not_stumbled_over(
     assert await _told(farm, held_once, "links", accented) == (403, "object_not_of_claim")
 
 
+async def test_a_piece_counts_no_more_frames_than_it_has(farm: Any) -> None:
+    async with farm.holding("long") as held:
+        second = await held.link.claim("lottie")
+        assert second is not None, "the second piece of the same job"
+        for claim in (held.claim, second):
+            path = f"/claims/{claim.id}/{claim.epoch}/beat"
+            answer = await _say(farm, held.node, path, {"frames": 2**31 - 1})
+            assert answer.status_code == 204
+            assert (await _state(farm, claim))[4] == claim.frames
+        job = held.job["id"]
+        await farm.platform.sql(
+            "UPDATE render.frame_jobs SET done_frames = done_frames - 1 WHERE id = $1", second.id
+        )
+        # What was drawn decides what a customer who stops gets back.
+        answer = await held.customer.call("POST", f"/v1/renders/{job}/cancel")
+        assert answer.status_code == 200, answer.text
+
+
 @pytest.mark.parametrize(
     "preview",
     [

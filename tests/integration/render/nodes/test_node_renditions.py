@@ -326,6 +326,21 @@ async def test_another_node_comes_first_after_a_failure_and_what_drains_gets_non
         assert await good.link.claim() is None
 
 
+async def test_a_node_kept_for_one_tenant_reads_no_video_of_another(
+    farm: Any, film: Any, wanted: Any
+) -> None:
+    rendition = await wanted("gif")
+    tenant = (await row_of(farm, rendition))["tenant_id"]
+    async with maker(farm) as node:
+        for kept_for, gets in ((uuid4(), False), (tenant, True)):
+            await farm.platform.sql(
+                "UPDATE render.nodes SET only_tenant_id = $2 WHERE id = $1", node.node.id, kept_for
+            )
+            claim = await node.link.claim()
+            assert (claim is not None) == gets
+        await node.link.give_back(claim)
+
+
 async def test_a_starting_node_gives_back_what_its_last_run_held(farm: Any, wanted: Any) -> None:
     await wanted("gif")
     async with maker(farm) as node, maker(farm) as other:

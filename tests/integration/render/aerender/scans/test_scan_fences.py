@@ -195,9 +195,9 @@ async def test_a_failure_of_the_machine_counts_against_it(shop: Any, scan: Any) 
 @pytest.mark.parametrize(
     "change",
     ["drain_requested_at = now()", "status = 'Quarantined'",
-     "rest_until = now() + interval '1 hour'"],
+     "rest_until = now() + interval '1 hour'", "only_tenant_id = gen_random_uuid()"],
 )  # fmt: skip
-async def test_who_drains_rests_or_is_set_aside_gets_none(
+async def test_who_drains_rests_is_set_aside_or_kept_for_others_gets_none(
     shop: Any, scan: Any, change: str
 ) -> None:
     async with shop.node() as link:
