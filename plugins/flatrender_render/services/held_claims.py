@@ -92,6 +92,8 @@ class HeldClaim(Held[Claim]):
         if await self._taken(export.piece.sha256):
             return
         seen = {key: await self._check_written(key) for key in keys}
+        if len(seen) < len(keys):
+            raise ObjectNotThere(key=export.piece.object_key)  # one file is not two things
         if seen[export.piece.object_key].size != export.piece.bytes:
             raise ObjectNotThere(key=export.piece.object_key)
         await self._check_running()

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from flatrender.errors import FieldError, Invalid, NotFound
 from flatrender.plugin import PluginContext
-from flatrender_render.errors import ClaimOver, ObjectNotThere
+from flatrender_render.errors import ClaimOver
 from flatrender_render.farm.long_poll import long_poll
 from flatrender_render.farm.rendition_local import LocalRenditionLink
 from flatrender_render.farm.rendition_wire import RenditionAsk, RenditionBeat, RenditionMade
@@ -22,12 +22,6 @@ from flatrender_render.services import sealing
 from flatrender_render.services.held import LINK_TIME, Held, epoch_of_ours
 from flatrender_render.services.renditions import RenditionService, Source
 
-#: How a file of each format begins: EBML (RFC 8794) with WebM's DocType; GIF89a, section 17.
-_BEGINS: dict[Format, tuple[bytes, bytes]] = {
-    "webm": (b"\x1a\x45\xdf\xa3", b"webm"),
-    "gif": (b"GIF89a", b""),
-}
-_HEAD = 64
 _GIF_FASTEST = 15.0  # pictures a second
 
 
@@ -99,14 +93,7 @@ class HeldRendition(Held[RenditionClaim]):
         place = key.rpartition("/")[0]
         lasting = (await sealing.copies(self._storage, place, names, {key: info}))[key]
         try:
-            head = await self._storage.get(lasting, length=min(_HEAD, info.size))
-            magic, kind = _BEGINS[claim.format]
-            if not head.startswith(magic) or kind not in head:
-                raise ObjectNotThere(key=key)
             await self._fenced(self._link.finish(claim, report, report.seconds, key=lasting))
-        except ObjectNotThere:
-            await sealing.leave(self._context, claim.tenant_id, [lasting], timedelta())
-            raise
         except ClaimOver:
             await sealing.leave(self._context, claim.tenant_id, [lasting], timedelta())
             if not await self._taken(report):

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 
 import urllib3
 from minio import Minio
-from minio.commonconfig import CopySource
+from minio.commonconfig import REPLACE, CopySource
 from minio.datatypes import Part, PostPolicy
 from minio.error import S3Error
 from msgspec import Struct
@@ -182,15 +182,20 @@ class ObjectStore:
 
         return await self._run(work, key)
 
-    async def copy(self, key: str, target: str, *, etag: str) -> None:
+    async def copy(self, key: str, target: str, *, etag: str, content_type: str) -> None:
         """Copy an object within the store, if it still is the one with this ETag.
 
-        Raises :class:`ObjectMissing`, and :class:`StoreError` when it is another by now.
+        The copy has this type and nothing else of what its uploader said of it: a type, an encoding
+        or a disposition would reach browsers. Raises :class:`ObjectMissing`, and
+        :class:`StoreError` when it is another by now.
         """
+        told: Any = {"Content-Type": content_type}
 
         def work() -> None:
             source = CopySource(self.bucket, key, match_etag=etag)
-            self._client.copy_object(self.bucket, target, source)
+            self._client.copy_object(
+                self.bucket, target, source, metadata=told, metadata_directive=REPLACE
+            )
 
         await self._run(work, key)
 

@@ -125,13 +125,14 @@ async def test_bytes_that_are_called_compressed_stay_as_they_are(
 
 
 async def test_a_copy_is_made_of_the_very_object_only(store: ObjectStore, key: str) -> None:
-    etag = await store.put(key, b"proven", content_type="video/mp4")
-    await store.copy(key, f"{key}.kept", etag=etag)
+    etag = await store.put(key, b"proven", content_type="text/html", metadata={"note": "mine"})
+    kind = {"etag": etag, "content_type": "video/mp4"}
+    await store.copy(key, f"{key}.kept", **kind)
     await store.put(key, b"forged", content_type="video/mp4")
     with pytest.raises(StoreError):
-        await store.copy(key, f"{key}.late", etag=etag)
+        await store.copy(key, f"{key}.late", **kind)
     with pytest.raises(ObjectMissing):
-        await store.copy(f"{key}.none", f"{key}.late", etag=etag)
+        await store.copy(f"{key}.none", f"{key}.late", **kind)
     kept = await store.stat(f"{key}.kept")
     assert (await store.get(f"{key}.kept"), kept.content_type) == (b"proven", "video/mp4")
     assert await store.keys(f"{key}.late") == []

@@ -10,10 +10,11 @@ from uuid import UUID
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from flatrender_render.farm import wire
 from flatrender_render.farm.claims import Claim
-from flatrender_render.farm.remote import HttpLink
+from flatrender_render.farm.remote import FarmRefused, HttpLink
 from flatrender_render.farm.reports import FinishedExport, Piece
 
 _PIECES = """
@@ -53,9 +54,9 @@ class Intruder:
         self.puts[key] = links.put[key]
         await self.overwrite(key, data)
 
-    async def overwrite(self, key: str, data: bytes) -> None:
+    async def overwrite(self, key: str, data: bytes, **headers: str) -> None:
         async with httpx.AsyncClient() as store:
-            answer = await store.put(self.puts[key], content=data)
+            answer = await store.put(self.puts[key], content=data, headers=headers)
         assert answer.status_code == 200, answer.text
 
     async def piece(self, claim: Claim) -> str:
@@ -182,6 +183,50 @@ async def test_a_finished_video_stays_as_it_was_reported(
         list(intruder.puts),
     )
     assert {row["object_key"] for row in left} == {k for k in intruder.puts if "exports/" in k}
+
+
+async def test_what_is_no_video_or_picture_is_not_taken_for_one(
+    intrusion: Any, made: dict[str, Any], farm: Any
+) -> None:
+    customer, job, intruder, _ = intrusion
+    for _ in range(2):
+        await intruder.piece(await intruder.take(job["id"]))
+    claim = await intruder.take(job["id"])
+    export = await intruder.assembly(claim)
+    _, data, pictures = made["export"]
+    contents = dict(zip(intruder.puts, (b"", b"", data, *pictures), strict=True))
+    page = b"<script>alert(document.domain)</script>"
+    places = (export.piece.object_key, export.poster_key, export.thumbnail_key, export.sheet_key)
+    for key in places:
+        await intruder.overwrite(
+            key, page.ljust(len(contents[key])), **{"content-type": "text/html"}
+        )
+        with pytest.raises(FarmRefused) as refused:
+            await intruder.link.finish(claim, export)
+        assert refused.value.code == "object_not_there", key
+        # The right bytes with a browser misled about them.
+        await intruder.overwrite(
+            key, contents[key],
+            **{"content-type": "text/html", "content-encoding": "gzip",
+               "content-disposition": 'inline; filename="page.html"', "cache-control": "public"},
+        )  # fmt: skip
+    with pytest.raises(FarmRefused) as refused:
+        await intruder.link.finish(claim, replace(export, sheet_key=export.poster_key))
+    assert refused.value.code == "object_not_there"
+    await intruder.link.finish(claim, export)
+    ended = await customer.ended(job["id"])
+    place = f"/v1/exports/{ended['export_id']}"
+    kinds = {"poster": "image/jpeg", "thumbnail": "image/jpeg", "contact-sheet": "image/png",
+             "download": "video/mp4"}  # fmt: skip
+    async with httpx.AsyncClient() as store:
+        for (part, kind), content in zip(kinds.items(), (*pictures, data), strict=True):
+            answer = await customer.call("GET", f"{place}/{part}")
+            got = await store.get(answer.headers["location"])
+            assert got.headers["content-type"] == kind
+            assert "content-encoding" not in got.headers
+            assert "page.html" not in got.headers.get("content-disposition", "")
+            assert got.headers.get("cache-control") is None
+            assert got.content == content
 
 
 async def test_two_reports_at_once_keep_one_video(
