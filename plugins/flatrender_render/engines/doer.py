@@ -28,6 +28,8 @@ from flatrender_render.engines.work import (
     DrawStill,
     Inspect,
     JoinSegments,
+    LookAtFilm,
+    LookAtRendition,
     MakePoster,
     MakeSheet,
     MixSound,
@@ -46,6 +48,7 @@ from flatrender_render.media.join import join
 from flatrender_render.media.pictures import jpeg, png, poster_of, preview, sheet_of
 from flatrender_render.media.probe import probe
 from flatrender_render.media.proof import prove, thumb_bytes, thumb_of_pixels
+from flatrender_render.media.second_look import look_at_film, look_at_rendition
 from flatrender_render.media.transcode import transcode
 
 _SESSIONS_KEPT = 2
@@ -103,6 +106,12 @@ class Doer:
                 return join(work.segments, Path(work.output), work.fps, audio, self._should_stop)
             case ProveFile():
                 return prove(Path(work.path), work.expected)
+            case LookAtFilm():
+                film = Path(work.path)
+                return look_at_film(film, work.expected, work.frame, work.stills, work.sheet)
+            case LookAtRendition():
+                film, path = Path(work.film), Path(work.path)
+                return look_at_rendition(film, path, work.format, work.made)
             case ProbeFile():
                 return probe(Path(work.path))
             case MakeSheet():

@@ -38,6 +38,8 @@ from flatrender_render.engines.work import (
     Halted,
     Inspect,
     JoinSegments,
+    LookAtFilm,
+    LookAtRendition,
     MakePoster,
     MakeSheet,
     MixSound,
@@ -181,6 +183,12 @@ class RenderPool:
 
         ``samples`` frames are drawn again, small, and compared. Raises ``ProofFailed``.
         """
+        return await self.prove_range(work, report.sha256, report.size, samples)
+
+    async def prove_range(
+        self, work: RenderChunk, sha256: str, size: int, samples: int = 5
+    ) -> Proof:
+        """As ``prove_chunk``, of a segment at ``work.output`` that anybody rendered."""
         count = work.last - work.first + 1
         step = max(1, (count - 1) // max(1, samples - 1))
         frames = sorted({*range(work.first, work.last + 1, step), work.last})
@@ -190,8 +198,8 @@ class RenderPool:
             height=work.spec.height,
             fps=work.spec.composition.fps,
             frames=count,
-            sha256=report.sha256,
-            size=report.size,
+            sha256=sha256,
+            size=size,
             reference={frame - work.first: cells for frame, cells in reference.thumbs.items()},
             visible=reference.motion.visible,
             moves=reference.motion.moves,
@@ -227,6 +235,10 @@ class RenderPool:
     async def prove(self, path: Path, expected: Expectation) -> Proof:
         """Prove a file. Raises ``ProofFailed``; see ``media.proof.prove``."""
         return await self._run(ProveFile(path=str(path), expected=expected), Proof)
+
+    async def look(self, work: LookAtFilm | LookAtRendition) -> Proof:
+        """Look again at what another machine made. Raises ``ProofFailed``."""
+        return await self._run(work, Proof)
 
     async def probe(self, path: Path) -> MediaInfo:
         """Say what a media file is."""

@@ -83,6 +83,25 @@ class ProveFile(Struct, frozen=True, kw_only=True, tag="prove"):
     expected: Expectation
 
 
+class LookAtFilm(Struct, frozen=True, kw_only=True, tag="look_film"):
+    """Look again at a film and its stills. See ``media.second_look.look_at_film``."""
+
+    path: str
+    expected: Expectation
+    frame: int = 0
+    stills: dict[str, int] = {}
+    sheet: str = ""
+
+
+class LookAtRendition(Struct, frozen=True, kw_only=True, tag="look_rendition"):
+    """Look again at a rendition. See ``media.second_look.look_at_rendition``."""
+
+    film: str
+    path: str
+    format: Format
+    made: Transcoded
+
+
 class ProbeFile(Struct, frozen=True, kw_only=True, tag="probe"):
     """Say what a media file is. See ``media.probe.probe``."""
 
@@ -127,6 +146,8 @@ Work = (
     | MixSound
     | JoinSegments
     | ProveFile
+    | LookAtFilm
+    | LookAtRendition
     | ProbeFile
     | MakeSheet
     | MakePoster

@@ -229,7 +229,7 @@ def _try_gif(  # noqa: PLR0917 - one rung of the ladder; private, one caller
         for _ in _through(source, graph, entry, should_stop):
             for frame in _pulled(sink):
                 if count in checks:
-                    thumbs[count] = _thumb_of(frame)
+                    thumbs[count] = thumb_of_frame(frame)
                 frame.pts, frame.time_base = count, 1 / rate
                 target.mux(stream.encode(frame))
                 count += 1
@@ -316,7 +316,7 @@ def _prove(path: Path, form: Format, wanted: _Wanted) -> Transcoded:
                 sound = "opus"
             for frame in container.decode(video=0):
                 if (cells := wanted.thumbs.get(count)) is not None:
-                    found = _thumb_of(frame)
+                    found = thumb_of_frame(frame)
                     if float(np.abs(found - cells).mean()) > _MEAN_DIFFERENCE:
                         raise ProofFailed("wrong_picture", f"frame {count} differs", (count,))
                 if frame.pts is not None and frame.time_base is not None:
@@ -346,7 +346,7 @@ def _spread(total: int) -> set[int]:
     return {min(total - 1, int((n + 0.5) * total / _CHECKS)) for n in range(_CHECKS)}
 
 
-def _thumb_of(frame: av.VideoFrame) -> Thumb:
+def thumb_of_frame(frame: av.VideoFrame) -> Thumb:
     """Return the grid of a frame's luma in MPEG range, whatever its format."""
     if frame.format.name == "yuv420p":
         return proof.thumb(luma(frame))
