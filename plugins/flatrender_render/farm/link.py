@@ -49,8 +49,9 @@ class Failure(Struct, frozen=True, kw_only=True):
 class Files(Protocol):
     """Moves objects of one claim between the store and local files."""
 
-    async def download(self, key: str, target: Path) -> None:
-        """Write an object to ``target``. Raises ``ObjectMissing`` or ``StoreError``."""
+    async def download(self, key: str, target: Path, *, most: int | None = None) -> None:
+        """Write an object to ``target``, its bytes as they lie. Raises ``ObjectMissing``,
+        ``ObjectTooLong`` beyond ``most`` bytes, or ``StoreError``."""
         ...
 
     async def put(

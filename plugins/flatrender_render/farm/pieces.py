@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from flatrender.storage import ObjectMissing
+from flatrender.storage import ObjectMissing, ObjectTooLong
 from flatrender.template.after_effects import BUNDLE_ENGINE, open_bundle
 from flatrender.template.composition import ImageRef
 from flatrender.template.package import TemplatePackage
@@ -62,6 +62,34 @@ def needed_files(claim: Claim) -> dict[str, str]:
             if isinstance(value, ImageRef):
                 wanted[value.sha256] = value.object_key
     return wanted
+
+
+def still_frame(total: int) -> int:
+    """Return the frame of a film that its poster and thumbnail show."""
+    return min(total - 1, total * 2 // 5)
+
+
+def expected_of(
+    claim: Claim,
+    frames: int,
+    *,
+    sha256: str = "",
+    size: int = 0,
+    audio: bool = False,
+    decode: bool = True,
+) -> Expectation:
+    """Return what a file of so many frames of the job must be; see ``Expectation``."""
+    job = claim.job
+    return Expectation(
+        width=job.width,
+        height=job.height,
+        fps=job.fps,
+        frames=frames,
+        sha256=sha256,
+        size=size,
+        audio=audio,
+        decode=decode,
+    )
 
 
 def spec_of(claim: Claim, files: dict[str, Path]) -> RenderSpec:
@@ -188,11 +216,9 @@ async def assemble(
     await entering(Step.VALIDATING)
     await desk.pool.prove(
         output,
-        Expectation(
-            width=job.width,
-            height=job.height,
-            fps=job.fps,
-            frames=job.total_frames,
+        expected_of(
+            claim,
+            job.total_frames,
             sha256=joined.sha256,
             size=joined.size,
             audio=sound is not None,
@@ -221,7 +247,7 @@ async def assemble(
 
 async def _pictures(desk: Desk, claim: Claim, video_file: Path, prefix: str) -> dict[str, str]:
     """Draw poster, thumbnail and contact sheet and return their keys."""
-    frame = min(claim.job.total_frames - 1, claim.job.total_frames * 2 // 5)
+    frame = still_frame(claim.job.total_frames)
     sheet = desk.folder / "sheet.png"
     poster = await desk.pool.poster(video_file, frame, min(POSTER_WIDTH, claim.job.width))
     thumbnail = await desk.pool.poster(video_file, frame, min(THUMBNAIL_WIDTH, claim.job.width))
@@ -250,9 +276,13 @@ async def _fetch_parts(desk: Desk, parts: list[Part]) -> dict[tuple[str, int], P
         async with few:
             desk.check()
             try:
-                await desk.files.download(part.object_key, path)
+                # Its node can write over it for a while: no more of it is taken than was proven.
+                await desk.files.download(part.object_key, path, most=part.bytes or None)
             except ObjectMissing:
                 damages.append(Damage(kind=part.kind, index=part.index, defect="missing"))
+                return
+            except ObjectTooLong:
+                damages.append(Damage(kind=part.kind, index=part.index, defect="wrong_hash"))
                 return
             if await asyncio.to_thread(file_digest, path) != part.sha256:
                 damages.append(Damage(kind=part.kind, index=part.index, defect="wrong_hash"))

@@ -19,7 +19,7 @@ import structlog
 
 from flatrender.security.secrets import Secret
 from flatrender.security.signatures import sign_request
-from flatrender.storage import ObjectMissing, StoreError
+from flatrender.storage import ObjectMissing, ObjectTooLong, StoreError
 from flatrender_render.domain import Step
 from flatrender_render.farm import wire
 from flatrender_render.farm.claims import Claim, StaleEpoch
@@ -37,6 +37,9 @@ ANSWER_SECONDS = 15.0
 _CONNECT = 5.0
 _CLOCK_TRIES = 5  # of a call whose time the farm does not take
 _CLOCK_PAUSE = 1.0  # seconds; timestamps are whole ones
+#: The attempt has ended, by its lease or because the farm did not find its result good.
+_OVER = frozenset({"stale_epoch", "not_proven"})
+LOOK_SECONDS = 600.0  # the farm decodes a whole film before it answers
 _RETRIES = 6  # of a report, with waits that double from half a second
 
 
@@ -120,7 +123,8 @@ class FarmClient:
                 raise FarmAway(f"no answer of ours: {error}") from error
         problem = _problem(answer)
         code = str(problem.get("code", ""))
-        if answer.status_code == 409 and code == "stale_epoch":
+        if answer.status_code == 409 and code in _OVER:
+            log.warning("attempt_over", code=code, detail=str(problem.get("detail", "")))
             raise StaleEpoch
         if answer.status_code >= 500 or answer.status_code in (408, 425, 429) or not code:
             raise FarmAway(f"answered {answer.status_code} {code}")
@@ -280,7 +284,8 @@ class HttpLink(HttpReports[Claim]):
 
     async def finish(self, claim: Claim, export: FinishedExport) -> None:
         """See ``FarmLink``."""
-        await self._client.insist(self._path(claim, "finish"), wire.Finished(export=export), dict)
+        report = wire.Finished(export=export)
+        await self._client.insist(self._path(claim, "finish"), report, dict, within=LOOK_SECONDS)
 
     async def damaged(self, claim: Claim, damages: Sequence[Damage], reason: str) -> None:
         """See ``FarmLink``."""
@@ -298,7 +303,7 @@ class HttpFiles:
         self._client = client
         self._path = path
 
-    async def download(self, key: str, target: Path) -> None:
+    async def download(self, key: str, target: Path, *, most: int | None = None) -> None:
         """See ``Files``. A transfer that is cut off goes on where it stopped."""
         got = 0
         for attempt in range(_RETRIES):
@@ -316,14 +321,17 @@ class HttpFiles:
                         got = 0
                     with target.open("r+b" if got else "wb") as file:
                         file.seek(got)
-                        async for block in answer.aiter_bytes(BLOCK):
+                        # Raw: what another node called compressed may unpack without a bound.
+                        async for block in answer.aiter_raw(BLOCK):
+                            if most is not None and got + len(block) > most:
+                                raise ObjectTooLong(key, most)
                             await self._client.bandwidth.take(len(block))
                             # A slow disk must not hold up the heartbeats.
                             await asyncio.to_thread(_append, file, block)
                             got += len(block)
                 return
             except (httpx.HTTPError, StoreError) as error:
-                if isinstance(error, ObjectMissing) or attempt == _RETRIES - 1:
+                if isinstance(error, (ObjectMissing, ObjectTooLong)) or attempt == _RETRIES - 1:
                     if isinstance(error, StoreError):
                         raise
                     raise StoreError(f"{error!r}: {key}") from error

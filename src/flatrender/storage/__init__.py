@@ -4,8 +4,16 @@ from flatrender.storage.store import (
     ObjectInfo,
     ObjectMissing,
     ObjectStore,
+    ObjectTooLong,
     PresignedPost,
     StoreError,
 )
 
-__all__ = ["ObjectInfo", "ObjectMissing", "ObjectStore", "PresignedPost", "StoreError"]
+__all__ = [
+    "ObjectInfo",
+    "ObjectMissing",
+    "ObjectStore",
+    "ObjectTooLong",
+    "PresignedPost",
+    "StoreError",
+]

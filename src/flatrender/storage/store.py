@@ -45,6 +45,13 @@ class ObjectMissing(StoreError):
         super().__init__(f"no object {key}", retryable=False)
 
 
+class ObjectTooLong(StoreError):
+    """An object has more bytes than were to be taken."""
+
+    def __init__(self, key: str, most: int) -> None:
+        super().__init__(f"more than {most} bytes: {key}", retryable=False)
+
+
 class ObjectInfo(Struct, frozen=True, kw_only=True):
     """What the store says of an object; ``size`` in bytes. ``modified`` is when it was last
     stored, by the store's own clock."""
@@ -143,11 +150,12 @@ class ObjectStore:
 
         return await self._run(work, key)
 
-    async def download(self, key: str, target: Path) -> None:
+    async def download(self, key: str, target: Path, *, most: int | None = None) -> None:
         """Write an object to ``target``; the file appears whole or not at all.
 
-        Its bytes are taken as they lie: an uploader may have called them compressed, and what
-        comes out of that has no bound.
+        Raises :class:`ObjectMissing`, and :class:`ObjectTooLong` beyond ``most`` bytes. What it
+        has is taken as it lies: an uploader may have called it compressed, and what comes out of
+        that has no bound.
         """
 
         def work() -> None:
@@ -156,8 +164,11 @@ class ObjectStore:
             part = target.with_name(f"{target.name}.{random_token(6)}.part")
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
+                left = most
                 with part.open("wb") as stream:
                     for chunk in response.stream(_CHUNK, decode_content=False):
+                        if left is not None and (left := left - len(chunk)) < 0:
+                            raise ObjectTooLong(key, most or 0)
                         stream.write(chunk)
                 part.replace(target)
             finally:

@@ -12,7 +12,7 @@ import pytest
 
 from flatrender.clock import SystemClock, random_token
 from flatrender.settings import StorageSettings
-from flatrender.storage import ObjectMissing, ObjectStore, StoreError
+from flatrender.storage import ObjectMissing, ObjectStore, ObjectTooLong, StoreError
 from flatrender.storage.store import disposition
 
 
@@ -122,6 +122,17 @@ async def test_bytes_that_are_called_compressed_stay_as_they_are(
     assert (tmp_path / "copy").read_bytes() == packed
     assert await store.get(key) == packed
     assert list(tmp_path.iterdir()) == [tmp_path / "copy"]
+
+
+async def test_no_more_is_taken_than_was_asked_for(
+    store: ObjectStore, key: str, tmp_path: Path
+) -> None:
+    await store.put(key, bytes(100))
+    with pytest.raises(ObjectTooLong):
+        await store.download(key, tmp_path / "copy", most=99)
+    assert list(tmp_path.iterdir()) == []
+    await store.download(key, tmp_path / "copy", most=100)
+    assert (tmp_path / "copy").read_bytes() == bytes(100)
 
 
 async def test_a_copy_is_made_of_the_very_object_only(store: ObjectStore, key: str) -> None:

@@ -14,10 +14,12 @@ import httpx
 import pytest
 
 from flatrender.security.signatures import sign_request
+from flatrender.storage import ObjectTooLong
 from flatrender.testing.platform import FAST, Person
 from flatrender.testing.serving import Line
 from flatrender_render.farm import wire
 from flatrender_render.farm.claims import StaleEpoch
+from flatrender_render.farm.pieces import needed_files
 from flatrender_render.farm.remote import FarmClient, FarmRefused, HttpLink
 from flatrender_render.farm.reports import Piece
 from flatrender_render.farm.wake import WORK_CHANNEL
@@ -144,6 +146,21 @@ async def test_a_node_reaches_nothing_but_its_claim(farm: Any) -> None:
         with pytest.raises(FarmRefused) as refused:  # another node's claim: not there at all
             await HttpLink(other.client).beat(claim, 1, None)
         assert (refused.value.status, refused.value.code) == (404, "not_found")
+
+
+async def test_a_node_takes_no_more_of_an_object_than_it_should_have(
+    farm: Any, tmp_path: Path
+) -> None:
+    async with farm.holding() as held:
+        files, (key, *_) = held.link.files(held.claim), needed_files(held.claim).values()
+        whole, cut = tmp_path / "whole", tmp_path / "cut"
+        await files.download(key, whole)
+        size = whole.stat().st_size
+        with pytest.raises(ObjectTooLong):
+            await files.download(key, cut, most=size - 1)
+        assert cut.stat().st_size < size
+        await files.download(key, cut, most=size)
+        assert cut.read_bytes() == whole.read_bytes()
 
 
 async def test_a_piece_must_be_in_the_store_as_told(farm: Any) -> None:

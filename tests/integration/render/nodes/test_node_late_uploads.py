@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gzip
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -135,8 +136,9 @@ async def intrusion(farm: Any, made: dict[str, Any]) -> AsyncIterator[Any]:
         await client.close()
 
 
+@pytest.mark.parametrize("kind", ["altered", "packed", "longer"])
 async def test_a_piece_that_changed_after_its_proof_is_made_again(
-    farm: Any, intrusion: Any, made: dict[str, Any], tmp_path: Path
+    farm: Any, intrusion: Any, made: dict[str, Any], tmp_path: Path, kind: str
 ) -> None:
     customer, job, intruder, node = intrusion
     keys = {}
@@ -144,8 +146,13 @@ async def test_a_piece_that_changed_after_its_proof_is_made_again(
         claim = await intruder.take(job["id"])
         keys[claim.kind] = await intruder.piece(claim)
     video = made["video"][1]
-    forged = video[:-1] + bytes([video[-1] ^ 1])  # of the same length, and nearly whole
-    await intruder.overwrite(keys["video"], forged)
+    forged, headers = {
+        "altered": (video[:-1] + bytes([video[-1] ^ 1]), {}),  # as long, and nearly whole
+        # The same bytes to who unpacks what an uploader calls packed, which may be a bomb.
+        "packed": (gzip.compress(video), {"content-encoding": "gzip"}),
+        "longer": (video + bytes(2**20), {}),
+    }[kind]
+    await intruder.overwrite(keys["video"], forged, **headers)
     await node.bye(intruder.client)
     other = await farm.enrol()
     async with other.at_work(tmp_path):
