@@ -8,7 +8,7 @@ sign already; reading takes one away from exactly these. So every text comes bac
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from msgspec.structs import replace
@@ -43,8 +43,7 @@ def read_csv(data: bytes) -> list[Row]:
     separator = max(",;\t", key=head.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
-        filled = (line for line in reader if any(cell.strip() for cell in line))
-        lines = list(islice(filled, MAX_ROWS + 2))
+        lines = list(islice(_filled(reader), MAX_ROWS + 2))
     except csv.Error as error:
         raise _refused(
             "/file",
@@ -60,13 +59,19 @@ def read_csv(data: bytes) -> list[Row]:
             "The first line names the columns and at least one more is needed",
         )
     if len(lines) > MAX_ROWS + 1:
-        raise _refused(
-            "/file",
-            "too_many_rows",
-            f"حداکثر {MAX_ROWS} سطر",
-            f"At most {MAX_ROWS} rows",
-        )
+        raise _too_many_rows()
     return _rows([unguarded(name.strip()) for name in lines[0]], lines[1:])
+
+
+def _filled(lines: Iterable[list[str]]) -> Iterator[list[str]]:
+    """Yield the lines that have something in them. Raises ``Invalid`` for a file of empty ones,
+    of which there may be millions."""
+    empty = 0
+    for line in lines:
+        if any(cell.strip() for cell in line):
+            yield line
+        elif (empty := empty + 1) > MAX_ROWS:
+            raise _too_many_rows()
 
 
 def _rows(columns: list[str], lines: Sequence[Sequence[str]]) -> list[Row]:
@@ -152,6 +157,10 @@ def numbered(error: FieldError, number: int) -> FieldError:
         message_fa=f"سطر {number}: {error.message_fa}",
         message_en=f"Row {number}: {error.message_en}",
     )
+
+
+def _too_many_rows() -> Invalid:
+    return _refused("/file", "too_many_rows", f"حداکثر {MAX_ROWS} سطر", f"At most {MAX_ROWS} rows")
 
 
 def _refused(pointer: str, code: str, fa: str, en: str) -> Invalid:

@@ -7,15 +7,15 @@ node do the same work in the same way. Nothing here does anything.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Annotated, Protocol, TypeVar
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from flatrender_render.domain import Step
 from flatrender_render.farm.claims import Claim
 from flatrender_render.farm.fence import Returning
 from flatrender_render.farm.repairs import Damage
-from flatrender_render.farm.reports import FinishedExport, Piece
+from flatrender_render.farm.reports import Count, FinishedExport, Piece
 
 C_contra = TypeVar("C_contra", contravariant=True)
 
@@ -32,6 +32,11 @@ class Part(Struct, frozen=True, kw_only=True):
     frames: int
 
 
+#: Customers read it, and rules match it by its beginning.
+Code = Annotated[str, Meta(max_length=100, pattern=r"^[a-z0-9_.-]+$(?!\n)")]
+ExitCode = Annotated[int, Meta(ge=-(2**31), le=2**32 - 1)]  # Windows counts without a sign
+
+
 class Failure(Struct, frozen=True, kw_only=True):
     """Why an attempt failed, as the node saw it; the farm decides what follows.
 
@@ -39,11 +44,11 @@ class Failure(Struct, frozen=True, kw_only=True):
     ``exit_code`` is the status of the program that the engine drove, where it drives one.
     """
 
-    code: str
-    message: str
-    defect: str = ""
-    frames: list[int] = []
-    exit_code: int | None = None
+    code: Code
+    message: Annotated[str, Meta(max_length=8000)]
+    defect: Annotated[str, Meta(max_length=60)] = ""
+    frames: Annotated[list[Count], Meta(max_length=200_000)] = []
+    exit_code: ExitCode | None = None
 
 
 class Files(Protocol):

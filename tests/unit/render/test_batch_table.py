@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flatrender.errors import Invalid
 from flatrender.http.tables import write_csv
-from flatrender_render.batch_table import read_csv
+from flatrender_render.batch_table import MAX_BYTES, MAX_ROWS, read_csv
 
 
 @pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t=", "\r=", "\n=", "\uff1d", "\uff20"])
@@ -38,3 +39,11 @@ def test_only_what_was_escaped_is_unescaped() -> None:
 def test_every_text_comes_back_as_it_was(cells: list[str]) -> None:
     data = write_csv(["key", "cell"], [["k", cell] for cell in cells])
     assert [row["cell"] for row in read_csv(data)] == cells
+
+
+def test_empty_lines_are_passed_over_but_not_by_the_million() -> None:
+    assert read_csv(b"name\n" + b"\n" * MAX_ROWS + b"x\n") == [{"name": "x"}]
+    for line in (b"\n", b",\n", b" \n"):
+        with pytest.raises(Invalid) as refused:
+            read_csv(b"name\nx\n" + line * (MAX_BYTES // len(line) - 20))
+        assert [error.code for error in refused.value.errors] == ["too_many_rows"]

@@ -120,6 +120,29 @@ async def test_what_a_piece_weighs_is_within_bounds(
     assert await _state(farm, held_once.claim) == before
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"code": "x" * 100_000},
+        {"code": "lottie_<b>free</b>"},
+        {"code": "lottie_broken\nlevel=error"},
+        {"message": "x" * 8001},
+        {"defect": "x" * 61},
+        {"frames": [-1]},
+        {"exit_code": 2**32},
+    ],
+    ids=lambda fault: str(fault)[:30],
+)
+async def test_why_a_piece_failed_is_told_in_few_words(
+    farm: Any, held_once: Any, fault: dict[str, Any]
+) -> None:
+    before = await _state(farm, held_once.claim)
+    failure = {"code": "internal", "message": "so", **fault}
+    told = await _told(farm, held_once, "fail", {"failure": failure})
+    assert told == (422, "validation_failed")
+    assert await _state(farm, held_once.claim) == before
+
+
 async def test_numbers_that_no_column_holds_are_refused_not_stumbled_over(
     farm: Any, held_once: Any
 ) -> None:
@@ -142,24 +165,6 @@ async def test_numbers_that_no_column_holds_are_refused_not_stumbled_over(
     assert await _told(farm, held_once, "uploads/end", unknown) == (409, "object_not_there")
     accented = {"put": [claim.object_key("é")]}
     assert await _told(farm, held_once, "links", accented) == (403, "object_not_of_claim")
-
-
-async def test_a_piece_counts_no_more_frames_than_it_has(farm: Any) -> None:
-    async with farm.holding("long") as held:
-        second = await held.link.claim("lottie")
-        assert second is not None, "the second piece of the same job"
-        for claim in (held.claim, second):
-            path = f"/claims/{claim.id}/{claim.epoch}/beat"
-            answer = await _say(farm, held.node, path, {"frames": 2**31 - 1})
-            assert answer.status_code == 204
-            assert (await _state(farm, claim))[4] == claim.frames
-        job = held.job["id"]
-        await farm.platform.sql(
-            "UPDATE render.frame_jobs SET done_frames = done_frames - 1 WHERE id = $1", second.id
-        )
-        # What was drawn decides what a customer who stops gets back.
-        answer = await held.customer.call("POST", f"/v1/renders/{job}/cancel")
-        assert answer.status_code == 200, answer.text
 
 
 @pytest.mark.parametrize(
@@ -196,6 +201,24 @@ async def test_what_was_proven_is_written_and_read_no_more(farm: Any) -> None:
             ("uploads/end", upload),
         ):
             assert await _told(farm, held, act, body) == (409, "stale_epoch"), act
+
+
+async def test_a_piece_counts_no_more_frames_than_it_has(farm: Any) -> None:
+    async with farm.holding("long") as held:
+        second = await held.link.claim("lottie")
+        assert second is not None, "the second piece of the same job"
+        for claim in (held.claim, second):
+            path = f"/claims/{claim.id}/{claim.epoch}/beat"
+            answer = await _say(farm, held.node, path, {"frames": 2**31 - 1})
+            assert answer.status_code == 204
+            assert (await _state(farm, claim))[4] == claim.frames
+        job = held.job["id"]
+        await farm.platform.sql(
+            "UPDATE render.frame_jobs SET done_frames = done_frames - 1 WHERE id = $1", second.id
+        )
+        # What was drawn decides what a customer who stops gets back.
+        answer = await held.customer.call("POST", f"/v1/renders/{job}/cancel")
+        assert answer.status_code == 200, answer.text
 
 
 @pytest.fixture(scope="module")
