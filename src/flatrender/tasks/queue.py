@@ -1,6 +1,7 @@
 """The queue client: puts tasks and event deliveries where workers find them (arq on Valkey)."""
 
 import asyncio
+import contextlib
 import time
 import traceback
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from uuid import UUID
 import msgspec
 from arq.connections import ArqRedis, RedisSettings, create_pool
 from arq.constants import in_progress_key_prefix, job_key_prefix
+from redis.exceptions import RedisError
 
 from flatrender.tasks.task import QueueName
 
@@ -57,6 +59,8 @@ class QueueClient:
     def __init__(self, url: str, prefix: str) -> None:
         self._url = url
         self._prefix = prefix
+        #: The channel on which a queue is named that has got a job.
+        self.calls = f"{prefix}:calls"
         self._redis: ArqRedis | None = None
         self._opening = asyncio.Lock()
         self._closed = False
@@ -91,15 +95,19 @@ class QueueClient:
         redis = await self.redis()
         now = await self._now(redis)
         due = max(job.run_at or now, now)
-        await redis.enqueue_job(
+        queue = self.queue_name(job.queue, job.context)
+        made = await redis.enqueue_job(
             job.name,
             job.payload,
             job.headers,
             _job_id=job.job_id,
-            _queue_name=self.queue_name(job.queue, job.context),
+            _queue_name=queue,
             _defer_until=due,
             _expires=due - now + _KEPT,
         )
+        if made is not None:
+            with contextlib.suppress(RedisError, OSError):  # a look finds it, if a little later
+                await redis.publish(self.calls, queue)
 
     async def _now(self, redis: ArqRedis) -> datetime:
         """Return the time by Valkey's clock; asks it now and then how far ours is off."""

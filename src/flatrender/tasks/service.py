@@ -25,8 +25,7 @@ log = structlog.get_logger(__name__)
 
 MAINTENANCE_SECONDS = 3600.0
 _SETTLE_SECONDS = 0.1  # longer than a poll of a queue takes
-#: A slot of a schedule that is known to be taken is asked for again after so long only: Valkey
-#: may have been emptied since.
+#: Slots of schedules that are known to be taken are asked for again after so long only.
 _ASK_AGAIN_SECONDS = 1.0
 
 
@@ -37,7 +36,8 @@ class WorkerService:
         self._runtime = runtime
         self._queues = list(queues)
         self._stopping = asyncio.Event()
-        self._taken: dict[str, tuple[int, float]] = {}  # task -> slot, when it was asked for
+        self._taken: dict[str, int] = {}  # task -> its slot that somebody has taken
+        self._asked = float("-inf")  # when Valkey was asked whether it still knows them
         #: Seconds that running tasks get to finish after :meth:`stop`.
         self.grace = runtime.settings.worker.shutdown_grace
 
@@ -54,7 +54,7 @@ class WorkerService:
                     loop.add_signal_handler(number, self.stop)
         runtime, settings = self._runtime, self._runtime.settings
         queue = runtime.infra.queue
-        workers = build_workers(
+        workers, due = build_workers(
             runtime.contexts,
             {n: (p.manifest.tasks, p.manifest.subscriptions) for n, p in runtime.active.items()},
             queue,
@@ -71,6 +71,7 @@ class WorkerService:
             time_scale=settings.core.time_scale,
         )
         background = [
+            asyncio.create_task(due.run(), name="due"),
             asyncio.create_task(relay.run(), name="relay"),
             asyncio.create_task(self._schedule(), name="scheduler"),
             asyncio.create_task(self._maintain(), name="maintenance"),
@@ -130,22 +131,43 @@ class WorkerService:
             return
         tick = max(0.02, min(s.every for _, s in entries) * scale / 2)
         while True:
-            for name, schedule in entries:
+            try:
+                open_ones = await self._open_slots(entries, scale)
+            except Exception as error:  # noqa: BLE001 - Valkey may be away for a while
+                log.warning("schedules_not_looked_at", error=repr(error))
+                open_ones = []
+            for name, schedule, slot in open_ones:
                 try:
-                    await self._enqueue_due(name, schedule, schedule.every * scale)
+                    await self._enqueue_due(name, schedule, slot, schedule.every * scale)
                 except Exception as error:  # noqa: BLE001 - Valkey may be away for a while
                     log.warning("schedule_failed", task=schedule.task.name, error=repr(error))
             await asyncio.sleep(min(tick, 1.0))
 
-    async def _enqueue_due(self, context: str, schedule: Schedule, period: float) -> None:
-        slot = int(self._runtime.infra.clock.now().timestamp() / period)
-        now = asyncio.get_running_loop().time()
-        taken, asked = self._taken.get(schedule.task.name, (-1, 0.0))
-        if slot == taken and now - asked < _ASK_AGAIN_SECONDS:
-            return
+    async def _open_slots(
+        self, entries: Sequence[tuple[str, Schedule]], scale: float
+    ) -> list[tuple[str, Schedule, int]]:
+        """Return the schedules whose slot of this moment may be free, with its number.
+
+        Slots that are known to be taken are asked for together, and only now and then: Valkey
+        may have been emptied since.
+        """
+        now, moment = self._runtime.infra.clock.now().timestamp(), asyncio.get_running_loop().time()
+        slots = [(name, each, int(now / (each.every * scale))) for name, each in entries]
+        known = [one for one in slots if self._taken.get(one[1].task.name) == one[2]]
+        if known and moment - self._asked >= _ASK_AGAIN_SECONDS:
+            self._asked = moment
+            redis = await self._runtime.infra.queue.redis()
+            there = await redis.exists(*(self._slot_key(each, slot) for _, each, slot in known))
+            if there < len(known):
+                self._taken.clear()
+        return [one for one in slots if self._taken.get(one[1].task.name) != one[2]]
+
+    async def _enqueue_due(
+        self, context: str, schedule: Schedule, slot: int, period: float
+    ) -> None:
         queue = self._runtime.infra.queue
         redis = await queue.redis()
-        key = f"{self._runtime.settings.valkey.prefix}:slot:{schedule.task.name}:{slot}"
+        key = self._slot_key(schedule, slot)
         if await redis.set(key, 1, nx=True, px=int(period * 2000) + 1000):
             await queue.enqueue(
                 Job(
@@ -155,7 +177,10 @@ class WorkerService:
                     payload=msgspec.json.encode(schedule.payload),
                 )
             )
-        self._taken[schedule.task.name] = slot, now
+        self._taken[schedule.task.name] = slot
+
+    def _slot_key(self, schedule: Schedule, slot: int) -> str:
+        return f"{self._runtime.settings.valkey.prefix}:slot:{schedule.task.name}:{slot}"
 
     async def _maintain(self) -> None:
         while True:

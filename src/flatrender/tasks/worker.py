@@ -30,8 +30,7 @@ log = structlog.get_logger(__name__)
 # arq writes the arguments of every job into its info lines: payloads do not belong into logs.
 logging.getLogger("arq.worker").setLevel(logging.WARNING)
 
-#: Workers poll; what people wait for is looked at more often.
-_POLL_SECONDS: dict[str, float] = {"quick": 0.02, "render": 0.05, "events": 0.05}
+_POLL_SECONDS = 0.02  # between two looks at a queue that holds something
 
 #: Work that occupies a processor: so many at once as there are slots.
 _OF_SLOTS: frozenset[QueueName] = frozenset({"render", "extras"})
@@ -221,8 +220,9 @@ def build_workers(
     redis: Any,
     concurrency: int,
     render_slots: int,
-) -> list[DueWorker]:
-    """Return one arq worker per queue class and context that has anything to run."""
+) -> tuple[list[DueWorker], DueQueues]:
+    """Return one arq worker per queue class and context that has anything to run, and who calls
+    them."""
     workers: list[DueWorker] = []
     for name, context in contexts.items():
         tasks, subscriptions = manifests[name]
@@ -245,7 +245,7 @@ def build_workers(
                     max_jobs=render_slots if rendering else concurrency,
                     # arq reads so many from the front, where what other workers run lies too.
                     queue_read_limit=_READ_LIMIT if rendering else None,
-                    poll_delay=_POLL_SECONDS.get(queue, 0.2),
+                    poll_delay=_POLL_SECONDS,
                     keep_result=0,
                     max_tries=1_000_000,
                     job_serializer=serialize,
@@ -255,7 +255,7 @@ def build_workers(
                     log_results=False,
                 )
             )
-    due = DueQueues(redis, [worker.queue_name for worker in workers])
+    due = DueQueues(redis, [worker.queue_name for worker in workers], queue_client.calls)
     for worker in workers:
         worker.due = due
-    return workers
+    return workers, due
