@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from flatrender.template.after_effects import (
+    BUNDLE_NAMES,
     MANIFEST,
     AepManifest,
     AepScene,
@@ -111,6 +112,15 @@ def _manifest(archive: SafeArchive) -> AepManifest:
     if MANIFEST not in archive:
         return _UNTOLD
     try:
-        return msgspec.json.decode(archive.read(MANIFEST), type=AepManifest)
+        manifest = msgspec.json.decode(archive.read(MANIFEST), type=AepManifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise AerenderFailed("package_broken", f"{MANIFEST}: {error}") from error
+    # A designer may have written it: a path that leaves the bundle would open files of the
+    # machine's, or of others' shares, where Windows signs in by itself.
+    strays = [name for name in manifest.footage if BUNDLE_NAMES.problem(name) is not None]
+    if manifest.project and manifest.project not in useful_names(archive):
+        strays.append(manifest.project)
+    if strays:
+        told = ", ".join(map(repr, strays[:20]))[:1000]
+        raise AerenderFailed("package_broken", f"{MANIFEST} names what the bundle has not: {told}")
+    return manifest

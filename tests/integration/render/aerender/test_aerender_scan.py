@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import signal
 import zipfile
 from pathlib import Path
@@ -128,6 +129,31 @@ def test_a_bundle_that_is_none_names_every_reason(desk: Any) -> None:
     with pytest.raises(PackageRefused) as caught:
         read(desk, target.getvalue())
     assert {error.code for error in caught.value.errors} == {"path_traversal", "name_reserved"}
+    assert desk.ae.runs("AfterFX") == 0
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"project": "../../../secret.aep"},
+        {"project": "footage/../../../../secret.aep"},
+        {"project": "{folder}/secret.aep"},
+        {"project": "\\\\example.com\\share\\secret.aep"},  # a machine would sign in there
+        {"footage": ["../../../secret.aep"]},
+        {"footage": ["{folder}/secret.aep"]},
+        {"footage": ["\\\\example.com\\share\\a.png"]},
+    ],
+    ids=str,
+)
+def test_a_bundle_names_nothing_beyond_itself(desk: Any, told: Json) -> None:
+    """What a designer's own ``flatrender.json`` says opens no file of the machine's or network."""
+    (desk.folder / "secret.aep").write_bytes(projects.encode(desk.project))
+    desk.ae.behave()
+    told = json.loads(json.dumps(told).replace("{folder}", str(desk.folder)))
+    manifest = {"project": "project.aep", "comp": "frfinal", "mode": "Fix", **told}
+    with pytest.raises(AerenderFailed) as caught:
+        read(desk, emulator.bundle(desk.project, desk.files, manifest))
+    assert caught.value.code == "package_broken"
     assert desk.ae.runs("AfterFX") == 0
 
 
