@@ -311,6 +311,23 @@
         return found;
     }
 
+    /* Every file that the project reads, proxies included: whose they are is told by their place. */
+    function filesRead() {
+        var found = [];
+        var i;
+        var item;
+        for (i = 1; i <= app.project.numItems; i += 1) {
+            item = app.project.item(i);
+            if (item instanceof FootageItem && item.file) {
+                found.push(item.file.fsName);
+            }
+            if (item.proxySource && item.proxySource.file) {
+                found.push(item.proxySource.file.fsName);
+            }
+        }
+        return found;
+    }
+
     function missingFonts(scope) {
         var found = [];
         var seen = {};
@@ -348,6 +365,7 @@
         }
         result.comp = stage.name;
         result.missing_footage = missingFootage();
+        result.files = filesRead();
         if (stage.name === order.assembled) {
             copies = assemble(order, stage);
         }
@@ -386,5 +404,6 @@
         app.project.save(new File(order.bound));
     }
 
-    FLATRENDER.run({bindings: [], scenes: [], missing_footage: [], missing_fonts: []}, work);
+    FLATRENDER.run({bindings: [], scenes: [], files: [], missing_footage: [], missing_fonts: []},
+        work);
 }());

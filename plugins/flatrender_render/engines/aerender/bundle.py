@@ -7,6 +7,7 @@ may say more than the naming convention does.
 
 import contextlib
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,6 +81,18 @@ def manifest_of(package: Path) -> AepManifest:
         return _UNTOLD
     with _opened(package) as archive:
         return _manifest(archive)
+
+
+def inside(path: str, root: Path) -> str | None:
+    """Return a machine's path as a name below ``root``, None for what lies elsewhere."""
+    for known in (path, os.path.realpath(path)):
+        try:
+            name = Path(known).relative_to(root)
+        except ValueError:
+            continue
+        if ".." not in name.parts:
+            return name.as_posix()
+    return None
 
 
 def scene_of(manifest: AepManifest, key: str) -> AepScene | None:

@@ -251,7 +251,8 @@ class AerenderSession:
         desk.require(ended)
         found = desk.read(sidecar.Result, self._order.nonce, "binding_failed")
         composition = self._spec.composition
-        sidecar.check_result(self._order, found, (composition.width, composition.height))
+        size = (composition.width, composition.height)
+        sidecar.check_result(self._order, found, size, root=self._folder / "project")
         judge(ended)
         bound = Path(self._order.bound)
         if not bundles.is_project(bound):

@@ -5,7 +5,6 @@ by its file in the bundle, never by where this machine happened to lay it out. W
 comps and layers mean is not known here.
 """
 
-import os
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -125,7 +124,7 @@ def _read(desk: Desk, nonce: str) -> ScanResult:
 
 
 def _footage(item: SeenFootage, root: Path, used: bool) -> ScanFootage:
-    bundled = None if item.missing or not item.path else inside(item.path, root)
+    bundled = None if item.missing or not item.path else bundles.inside(item.path, root)
     if bundled and item.sequence:
         bundled = bundled.rpartition("/")[0] or None
     return ScanFootage(
@@ -141,16 +140,6 @@ def _footage(item: SeenFootage, root: Path, used: bool) -> ScanFootage:
         # A file that only this machine has is missing for every other one.
         missing=used and (item.missing or (bool(item.path) and bundled is None)),
     )
-
-
-def inside(path: str, root: Path) -> str | None:
-    """Return a machine's path as a name below ``root``, None for what lies elsewhere."""
-    for known in (path, os.path.realpath(path)):
-        try:
-            return Path(known).relative_to(root).as_posix()
-        except ValueError:
-            continue
-    return None
 
 
 def _plain_comp(comp: ScanComp) -> ScanComp:

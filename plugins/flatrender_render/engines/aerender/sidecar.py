@@ -8,7 +8,7 @@ nested by scene instance; nothing is flattened.
 
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -17,7 +17,7 @@ from flatrender.template.after_effects import AepColor, AepManifest, AepScene, A
 from flatrender.template.composition import Composition, ImageRef, SceneInstance
 from flatrender.template.timing import placements, total_frames
 from flatrender_render.engines import InputBroken, TemplateBroken
-from flatrender_render.engines.aerender.bundle import scene_of
+from flatrender_render.engines.aerender.bundle import inside, scene_of
 from flatrender_render.engines.aerender.failures import AerenderFailed
 
 FINAL_FIX: Final = "frfinal"
@@ -103,6 +103,7 @@ class Result(Struct, frozen=True, kw_only=True):
     duration: float = 0.0
     bindings: list[BoundLayer] = []
     scenes: list[PlacedScene] = []
+    files: list[str] = []
     missing_footage: list[str] = []
     missing_fonts: list[str] = []
 
@@ -287,11 +288,17 @@ def number_text(value: float) -> str:
     return f"{value:.6f}".rstrip("0").rstrip(".") or "0"
 
 
-def check_result(order: Order, found: Result, size: tuple[int, int]) -> None:
+def check_result(order: Order, found: Result, size: tuple[int, int], *, root: Path) -> None:
     """Hold what was read back against what was asked. Raises ``AerenderFailed`` with names.
 
-    ``size`` is what the composition must measure, in pixels.
+    ``size`` is what the composition must measure, in pixels; ``root`` is where the bundle lies.
     """
+    # A project may name any file of the machine, another tenant's or a secret one, to be seen in
+    # the video: what the bundle has not is missing.
+    strays = {PureWindowsPath(path).name for path in found.files if inside(path, root) is None}
+    if strays:
+        names = ", ".join(sorted(strays)[:20])
+        raise AerenderFailed("footage_missing", f"missing footage, not of the bundle: {names}")
     if found.missing_footage:
         names = ", ".join(sorted(found.missing_footage)[:20])
         raise AerenderFailed("footage_missing", f"missing footage: {names}")

@@ -170,6 +170,20 @@ def test_missing_footage_is_named_before_anything_starts(desk: Any) -> None:
     assert desk.ae.runs("AfterFX") == 0
 
 
+@pytest.mark.parametrize("file", ["{folder}/secret.png", "../../../secret.png"])
+def test_a_project_shows_no_file_of_the_machines_own(desk: Any, file: str) -> None:
+    """Another customer's picture, or whatever lies there, is never drawn into a video."""
+    (desk.folder / "secret.png").write_bytes(desk.photo)
+    photo = desk.project["items"][2]
+    photo["file"] = file.format(folder=desk.folder)
+    found = desk.failure()
+    assert (found.code, str(found)) == (
+        "footage_missing", "missing footage, not of the bundle: secret.png"
+    )  # fmt: skip
+    assert farm.classify(found.code, str(found), engine="aerender").rule == "ae_missing_footage"
+    assert desk.ae.runs("aerender") == 0
+
+
 def test_missing_fonts_are_named_before_anything_starts(desk: Any) -> None:
     desk.manifest = {"project": "project.aep", "comp": "frfinal", "mode": "Fix",
                      "fonts": [{"family": "Nobody's Grotesk", "style": "Bold"}]}  # fmt: skip
