@@ -6,7 +6,8 @@ no filter reaches what is kept.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from functools import lru_cache
 
 import av
 import numpy as np
@@ -27,8 +28,9 @@ MARGIN = 16  # pixels converted beyond those that are kept
 STEP = 32  # rows; parts are whole steps, so that few different sizes exist
 COLUMNS = 64  # the same across
 KEPT = 64  # sizes prepared for
-SPLIT = 64  # rows between two parts that are worth converting them apart
-WORTH = 0.85  # above this share of the picture, converting all of it is cheaper
+PART = 40_000  # pixels that cost as much as a part does beside its pixels
+WORTH = 0.8  # above this share of the cost of all, converting all is cheaper: whole rows go faster
+_NEVER = 1 << 62
 
 
 def to_video(reformatter: VideoReformatter, source: av.VideoFrame) -> av.VideoFrame:
@@ -54,25 +56,92 @@ def plane_of(picture: av.VideoFrame, number: int) -> NDArray[np.uint8]:
     return rows.reshape(-1, plane.line_size)
 
 
-def parts(boxes: Iterable[Box], width: int, height: int) -> Iterator[Box]:
-    """Return boxes of whole steps, one above the other, that hold all that boxes change."""
-    left = top = right = bottom = 0
-    for box in sorted(boxes, key=lambda b: b[1]):
-        if box[0] >= box[2] or box[1] >= box[3]:
+def parts(boxes: Iterable[Box], width: int, height: int) -> list[Box]:
+    """Return boxes of whole steps, apart from each other, that hold all that boxes change.
+
+    Of the ways to cut the picture into strips and those at their gaps, the cheapest.
+    """
+    rows = _touched(boxes, width, height)
+    # Strips that end where ``rows`` changes: the cheapest ways down to there, with their last cut.
+    ends = [n for n in range(1, len(rows) + 1) if n == len(rows) or rows[n] != rows[n - 1]]
+    best: list[tuple[int, int]] = [(0, 0)]
+    for number, end in enumerate(ends):
+        cheapest = (_NEVER, 0)
+        bits = 0
+        for cut in range(number, -1, -1):
+            bits |= rows[ends[cut] - 1]
+            begin = ends[cut - 1] if cut else 0
+            cost = best[cut][0] + _cost(bits, end - begin)
+            cheapest = min(cheapest, (cost, cut))
+        best.append(cheapest)
+    found: list[Box] = []
+    number = len(ends)
+    while number:
+        cut = best[number][1]
+        begin, end = ends[cut - 1] if cut else 0, ends[number - 1]
+        bits = 0
+        for row in rows[begin:end]:
+            bits |= row
+        top, bottom = begin * STEP, min(end * STEP, height)
+        found += [
+            (left * COLUMNS, top, min(right * COLUMNS, width), bottom)
+            for left, right in _runs(bits, _gap(end - begin))
+        ]
+        number = cut
+    return found
+
+
+def _costs(some: Iterable[Box]) -> int:
+    """Return what converting parts costs, in pixels."""
+    wide = 2 * MARGIN
+    return sum((r - x + wide) * (b - y + wide) + PART for x, y, r, b in some)
+
+
+def _touched(boxes: Iterable[Box], width: int, height: int) -> list[int]:
+    """Return for every step of rows which steps of columns boxes reach, one bit each."""
+    rows = [0] * -(-height // STEP)
+    for left, top, right, bottom in boxes:
+        if left >= right or top >= bottom:
             continue
-        first = max(box[1] - REACH, 0) // STEP * STEP
-        last = min(-(-(box[3] + REACH) // STEP) * STEP, height)
-        begin = max(box[0] - REACH, 0) // COLUMNS * COLUMNS
-        end = min(-(-(box[2] + REACH) // COLUMNS) * COLUMNS, width)
-        if bottom and first > bottom + SPLIT:
-            yield left, top, right, bottom
-            bottom = 0
-        if bottom:
-            left, right, bottom = min(left, begin), max(right, end), max(bottom, last)
+        first = max(left - REACH, 0) // COLUMNS
+        last = (min(right + REACH, width) - 1) // COLUMNS
+        bits = (2 << last) - (1 << first)
+        begin, end = max(top - REACH, 0) // STEP, (min(bottom + REACH, height) - 1) // STEP + 1
+        for row in range(begin, end):
+            rows[row] |= bits
+    return rows
+
+
+def _gap(steps: int) -> int:
+    """Return from how many untouched columns on two parts of a strip are cheaper than one."""
+    return 1 + (PART // (steps * STEP + 2 * MARGIN) + 2 * MARGIN) // COLUMNS
+
+
+@lru_cache(maxsize=4096)
+def _runs(bits: int, gap: int) -> tuple[tuple[int, int], ...]:
+    """Return the first and the end column of every run of bits, over gaps smaller than ``gap``."""
+    runs: list[tuple[int, int]] = []
+    column = 0
+    while bits:
+        skipped = (bits & -bits).bit_length() - 1
+        bits >>= skipped
+        column += skipped
+        length = (~bits & (bits + 1)).bit_length() - 1
+        bits >>= length
+        if runs and column - runs[-1][1] < gap:
+            runs[-1] = (runs[-1][0], column + length)
         else:
-            left, top, right, bottom = begin, first, end, last
-    if bottom:
-        yield left, top, right, bottom
+            runs.append((column, column + length))
+        column += length
+    return tuple(runs)
+
+
+@lru_cache(maxsize=16384)
+def _cost(bits: int, steps: int) -> int:
+    """Return what converting the touched columns of a strip costs, in pixels."""
+    high = steps * STEP + 2 * MARGIN
+    runs = _runs(bits, _gap(steps))
+    return sum(((right - left) * COLUMNS + 2 * MARGIN) * high + PART for left, right in runs)
 
 
 class Converter:
@@ -91,12 +160,8 @@ class Converter:
         The picture is good until the next call. Raises ``av.FFmpegError``.
         """
         height, width = self._buffer.shape[:2]
-        some = None if changed is None else list(parts(changed, width, height))
-        if (
-            self._picture is None
-            or some is None
-            or sum((r - x) * (b - y) for x, y, r, b in some) > WORTH * width * height
-        ):
+        some = None if changed is None else parts(changed, width, height)
+        if self._picture is None or some is None or _costs(some) > WORTH * width * height:
             self._picture = to_video(self._reformatter((height, width)), self.source)
         else:
             for part in some:

@@ -20,7 +20,7 @@ from .composition import Composition, Part
 from .content import PrecompContent
 from .geometry import to_skia
 from .layers import Layer
-from .raster import covers, device_box
+from .raster import covers
 
 WHOLE = 0.7  # above this share of the surface, drawing all of it is cheaper
 SMALL = 0.04  # growing the region by this share of the surface is cheaper than a surface aside
@@ -38,17 +38,25 @@ class Region:
         self.skia = skia.Region()
         self.crossed = False
         self.full = False
+        self._boxes: list[Box] | None = None
 
-    def add(self, matrix: skia.Matrix, box: skia.Rect) -> None:
-        """Add the pixels that something within ``box`` may touch."""
-        pixels = device_box(matrix, box)
-        if pixels.intersect(self.surface):
-            self.full = self.full or pixels.contains(self.surface)
-            self.skia.op(pixels, skia.Region.kUnion_Op)
+    def add(self, pixels: skia.IRect | skia.Region) -> None:
+        """Add pixels, as far as the surface has them."""
+        within = skia.Region(self.surface)
+        if within.op(pixels, skia.Region.kIntersect_Op):
+            self.full = self.full or within.contains(self.surface)
+            self.skia.op(within, skia.Region.kUnion_Op)
+            self._boxes = None
+
+    def replace(self, pixels: skia.Region) -> None:
+        """Be these pixels."""
+        self.skia, self._boxes = pixels, None
 
     def boxes(self) -> list[Box]:
         """Return the region as boxes that do not overlap."""
-        return [(r.left(), r.top(), r.right(), r.bottom()) for r in self.skia.iterator()]
+        if self._boxes is None:
+            self._boxes = [(r.left(), r.top(), r.right(), r.bottom()) for r in self.skia.iterator()]
+        return self._boxes
 
     @property
     def share(self) -> float:
@@ -85,10 +93,10 @@ def compare(
                 region,
             )
         else:
-            region.add(matrix, part.box)
+            region.add(part.pixels(matrix))
     for part in _apart(old, kept):
         if part.variant is not None or id(part.layers[0]) not in entered:
-            region.add(matrix, part.box)
+            region.add(part.pixels(matrix))
 
 
 def _apart(parts: list[Part], kept: Set[object]) -> Iterator[Part]:
@@ -112,21 +120,22 @@ def settle(inside: Composition, frame: float, matrix: skia.Matrix, region: Regio
     most = share + SMALL
     while cut := list(_cut(inside, frame, matrix, region)):
         for pixels in cut:
-            region.skia.op(pixels, skia.Region.kUnion_Op)
+            region.add(pixels)
         if region.share > most:
-            region.skia = asked
+            region.replace(asked)
             region.crossed = True
             return
 
 
 def _cut(
     inside: Composition, frame: float, matrix: skia.Matrix, region: Region
-) -> Iterator[skia.IRect]:
-    """Yield the boxes of what is drawn directly and lies partly in the region."""
+) -> Iterator[skia.Region]:
+    """Yield the pixels of what is drawn directly and lies partly in the region."""
     for part in inside.parts(frame):
-        pixels = device_box(matrix, part.box)
-        if part.divisible or not pixels.intersect(region.surface):
+        if part.divisible:
             continue
+        pixels = skia.Region(region.surface)
+        pixels.op(part.pixels(matrix), skia.Region.kIntersect_Op)
         if not region.skia.intersects(pixels):
             continue
         layer = part.layers[0]

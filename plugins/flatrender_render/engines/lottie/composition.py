@@ -7,7 +7,7 @@ import skia
 from .blend import NORMAL
 from .layers import Layer
 from .limits import Deadline
-from .raster import Stills, Variant, device_box, has_pixels, reaches
+from .raster import Stills, Variant, device_box, has_pixels, matrix_key
 from .stillness import Span, together
 
 WORTH_FRAMES = 8  # a still picture pays from this many frames on
@@ -24,7 +24,7 @@ class Part:
     Parts of equal ``key`` look the same, whatever the frames.
     """
 
-    __slots__ = ("_box", "frame", "key", "layers", "variant")
+    __slots__ = ("_box", "_cover", "frame", "key", "layers", "variant")
 
     def __init__(
         self, layers: Sequence[Layer], key: Variant, frame: float, variant: Variant | None = None
@@ -34,6 +34,7 @@ class Part:
         self.frame = frame
         self.variant = variant  # the picture's, for standing layers drawn by one
         self._box: skia.Rect | None = None
+        self._cover: tuple[tuple[float, ...], skia.IRect | skia.Region] | None = None
 
     @property
     def box(self) -> skia.Rect:
@@ -43,6 +44,19 @@ class Part:
             for layer in self.layers:
                 self._box.join(layer.bounds(self.frame))
         return self._box
+
+    def pixels(self, matrix: skia.Matrix) -> skia.IRect | skia.Region:
+        """Return pixels, all that may be touched are among them; ``matrix`` leads to the surface.
+
+        Not to be changed.
+        """
+        key = matrix_key(matrix)
+        if self._cover is None or self._cover[0] != key:
+            found = box = device_box(matrix, self.box)
+            if self.variant is None:
+                found = self.layers[0].cover(self.frame, matrix, box) or box
+            self._cover = (key, found)
+        return self._cover[1]
 
     @property
     def moves(self) -> bool:
@@ -123,7 +137,7 @@ class Composition:
         for index in range(first, len(parts)):
             part = parts[index]
             self._deadline.check()
-            if region is not None and not reaches(region, canvas.getTotalMatrix(), part.box):
+            if region is not None and not region.intersects(part.pixels(canvas.getTotalMatrix())):
                 continue
             if part.moves and part.layers[0].pictorial(frame):
                 self._draw_seen(canvas, part, parts[index + 1 :], cut)

@@ -9,6 +9,7 @@ import skia
 
 from .blend import NORMAL
 from .content import Content, ImageContent, PrecompContent, SolidContent
+from .cover import cover
 from .effects import Effects
 from .effects.base import SoftEffect
 from .geometry import (
@@ -275,6 +276,17 @@ class Layer:
         if not inner.preservesAxisAlignment():
             return None
         return inner.mapRect(rect).makeInset(1, 1).roundIn()  # its edges are soft
+
+    def cover(self, frame: float, matrix: skia.Matrix, box: skia.IRect) -> skia.Region | None:
+        """Return the pixels that thin lines may touch, or ``None`` where ``box`` is as good.
+
+        ``matrix`` leads from the composition to the surface.
+        """
+        content = self.content
+        if not isinstance(content, ShapeContent) or self.effects or self.styles or self.matte:
+            return None
+        inner = skia.Matrix.Concat(matrix, to_skia(self.world(frame)))
+        return cover(content.marks(frame), inner, box)
 
     def pictorial(self, frame: float) -> bool:
         """Whether drawing it costs by the pixel: a picture, or a composition drawn by itself."""

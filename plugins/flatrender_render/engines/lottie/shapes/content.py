@@ -4,6 +4,8 @@ from functools import cached_property
 
 import skia
 
+from flatrender_render.engines.lottie.cover import Mark
+from flatrender_render.engines.lottie.geometry import IDENTITY
 from flatrender_render.engines.lottie.reader import Obj
 
 from .tree import Drawing, Group, core_of, paint_all, union_bounds
@@ -50,6 +52,10 @@ class ShapeContent:
         if self.static:
             self._bounds = box
         return box
+
+    def marks(self, frame: float) -> list[Mark]:
+        """Return what is painted where, in the layer's space."""
+        return [mark for d in self._drawings(frame) for mark in d.marks(frame, IDENTITY)]
 
     def _drawings(self, frame: float) -> list[Drawing]:
         if self._latest is None or self._latest[0] != frame:

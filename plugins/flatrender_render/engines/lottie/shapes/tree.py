@@ -7,12 +7,13 @@ outlines are held in shared ``Ref`` cells until everything has been evaluated.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 import skia
 
 from flatrender_render.engines.lottie.blend import NORMAL, blend_mode
+from flatrender_render.engines.lottie.cover import Mark
 from flatrender_render.engines.lottie.geometry import (
     IDENTITY,
     Matrix,
@@ -99,6 +100,12 @@ class Draw:
                 return inner  # with its corners, all of it lies in a convex outline
         return None
 
+    def marks(self, frame: float, matrix: Matrix) -> Iterator[Mark]:
+        """Yield what is painted where; ``matrix`` leads from the style's space."""
+        if self.entries:
+            out = self.style.outset(frame) + 1.0
+            yield Mark(self.path(), matrix, out, self.style.stroke)
+
     def bounds(self, frame: float) -> skia.Rect:
         """Return what may be painted, in the style's space."""
         rect = skia.Rect.MakeEmpty()
@@ -160,6 +167,12 @@ class DrawGroup:
             return None
         inner = core_of(self.children, frame)
         return None if inner is None else matrix.mapRect(inner)
+
+    def marks(self, frame: float, matrix: Matrix) -> Iterator[Mark]:
+        """As ``Draw.marks``; ``matrix`` leads from the space around the group."""
+        inner = multiply(matrix, self.matrix)
+        for child in self.children:
+            yield from child.marks(frame, inner)
 
     def bounds(self, frame: float) -> skia.Rect:
         """Return what may be painted, in the space around the group."""
