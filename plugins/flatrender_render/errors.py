@@ -95,6 +95,16 @@ class ObjectNotThere(Conflict):
     detail_en = "Key: {key}"
 
 
+class NotProven(Conflict):
+    """The farm looked at a node's result, and it is not what it must be; the attempt failed."""
+
+    code = "not_proven"
+    title_fa = "این نتیجه از بازبینی رد شد"
+    title_en = "The result did not pass the farm's own look"
+    detail_fa = "ایراد: {kind}. این تلاش ناموفق به شمار آمد."
+    detail_en = "The fault: {kind}. The attempt has failed."
+
+
 class AlreadyInFormat(Conflict):
     """Further formats are made from the MP4 only."""
 

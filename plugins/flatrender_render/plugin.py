@@ -1,6 +1,6 @@
 """The render context's manifest: what it owns, offers and needs."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 from litestar.di import Provide
@@ -41,7 +41,7 @@ from flatrender_render.farm import expiry, fonts, renditions, scan_wake
 from flatrender_render.farm.gauges import METRICS
 from flatrender_render.farm.node import Node
 from flatrender_render.farm.runner import Runner
-from flatrender_render.farm.wake import SCHEDULES, TASKS
+from flatrender_render.farm.wake import SCHEDULES, TASKS, WORK
 from flatrender_render.services import batches, erasure
 from flatrender_render.services.acts import ActService
 from flatrender_render.services.batch_streams import BatchStreamService
@@ -63,6 +63,7 @@ from flatrender_render.services.rules import RuleService
 from flatrender_render.services.scan_gateway import ScanGateway
 from flatrender_render.services.scans import ScanService
 from flatrender_render.services.scene_snapshots import SceneSnapshotService
+from flatrender_render.services.second_look import SecondLook
 from flatrender_render.services.shares import ShareService
 from flatrender_render.services.snapshots import SnapshotService
 from flatrender_render.services.streams import StreamService
@@ -196,6 +197,13 @@ class RenderPlugin(FlatRenderPlugin):
         """Let scrapes of the metrics read the farm."""
         METRICS.attach(self.context.db)
 
+    async def take_up(self, queues: Collection[str]) -> None:
+        """Join the farm: an idle machine is seen, counted on and can be acted on before it has
+        had a piece."""
+        if WORK.queue in queues:
+            self.context.get(Runner)  # carries out what the farm asks of the node
+            await self.context.get(Node).identity()
+
     def wind_down(self) -> None:
         """Claim no more frame jobs: this process is about to stop."""
         if runner := self.context.made(Runner):
@@ -208,5 +216,7 @@ class RenderPlugin(FlatRenderPlugin):
             await node.leave()
         if runner := self.context.made(Runner):
             await runner.close()
+        if look := self.context.made(SecondLook):
+            await look.close()
         if inspector := self.context.made(InspectorService):
             await inspector.close()

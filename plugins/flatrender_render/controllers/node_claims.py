@@ -11,7 +11,13 @@ from flatrender.http.problems import problem_responses
 from flatrender.security.guards import requires_node
 from flatrender.security.principal import Principal
 from flatrender_render.controllers.node_api import SIGNED, node_of
-from flatrender_render.errors import ActNotOfClaim, ClaimOver, NotYourObject, ObjectNotThere
+from flatrender_render.errors import (
+    ActNotOfClaim,
+    ClaimOver,
+    NotProven,
+    NotYourObject,
+    ObjectNotThere,
+)
 from flatrender_render.farm import wire
 from flatrender_render.services.held_claims import HeldClaim
 from flatrender_render.services.node_gateway import NodeGateway
@@ -117,7 +123,7 @@ class NodeClaimController(Controller):
         operation_id="node_finish",
         summary="The proven video",
         responses=problem_responses(
-            NotFound, ClaimOver, ActNotOfClaim, NotYourObject, ObjectNotThere, *SIGNED
+            NotFound, ClaimOver, ActNotOfClaim, NotYourObject, ObjectNotThere, NotProven, *SIGNED
         ),
     )
     async def finish(
@@ -125,7 +131,8 @@ class NodeClaimController(Controller):
         data: JSONBody[wire.Finished],
         held: NamedDependency[HeldClaim],
     ) -> None:
-        """Report the finished video and its pictures. The same report again is fine."""
+        """Report the finished video and its pictures; the farm decodes them before it answers.
+        The same report again is fine."""
         await held.finish(data)
 
     @post(

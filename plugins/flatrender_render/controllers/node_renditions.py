@@ -15,7 +15,7 @@ from flatrender.http.problems import problem_responses
 from flatrender.security.guards import requires_node
 from flatrender.security.principal import Principal
 from flatrender_render.controllers.node_api import NOTHING, SIGNED, caller_watched, node_of
-from flatrender_render.errors import ClaimOver, NotYourObject, ObjectNotThere
+from flatrender_render.errors import ClaimOver, NotProven, NotYourObject, ObjectNotThere
 from flatrender_render.farm import wire
 from flatrender_render.farm.rendition_wire import (
     RENDITIONS,
@@ -26,6 +26,7 @@ from flatrender_render.farm.rendition_wire import (
 from flatrender_render.farm.renditions import RenditionClaim
 from flatrender_render.services.held_renditions import HeldRendition, RenditionGateway
 
+_FINISH = (ClaimOver, ObjectNotThere, NotProven, *SIGNED)
 _UPLOAD = (NotFound, ClaimOver, NotYourObject, *SIGNED)
 
 
@@ -133,12 +134,13 @@ class NodeHeldRenditionController(Controller):
         status_code=204,
         operation_id="node_finish_rendition",
         summary="A proven rendition",
-        responses=problem_responses(NotFound, ClaimOver, Invalid, ObjectNotThere, *SIGNED),
+        responses=problem_responses(NotFound, Invalid, *_FINISH),
     )
     async def finish(
         self, data: JSONBody[RenditionMade], held: NamedDependency[HeldRendition]
     ) -> None:
-        """Report a result that lies in the store. The same report again is fine."""
+        """Report a result that lies in the store; the farm decodes it before it answers. The same
+        report again is fine."""
         await held.finish(data)
 
     @post(

@@ -21,7 +21,10 @@ C_contra = TypeVar("C_contra", contravariant=True)
 
 
 class Part(Struct, frozen=True, kw_only=True):
-    """A proven piece that the assembly joins; ``bytes`` is its size."""
+    """A proven piece that the assembly joins; ``bytes`` is its size.
+
+    ``outside``: by a machine whose proof is its own word, to be proven again by who joins it.
+    """
 
     kind: str
     index: int
@@ -30,6 +33,7 @@ class Part(Struct, frozen=True, kw_only=True):
     packets: int
     bytes: int
     frames: int
+    outside: bool = False
 
 
 #: Customers read it, and rules match it by its beginning.

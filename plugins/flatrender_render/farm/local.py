@@ -26,9 +26,13 @@ from flatrender_render.farm.watch import ProgressTeller
 log = structlog.get_logger(__name__)
 
 _PARTS = """
-SELECT kind, index, object_key, sha256, packets, bytes, last_frame - first_frame + 1 AS frames
-FROM render.frame_jobs WHERE job_id = $1 AND kind IN ('video', 'audio') AND state = 'Done'
-ORDER BY kind, index
+SELECT f.kind, f.index, f.object_key, f.sha256, f.packets, f.bytes,
+       f.last_frame - f.first_frame + 1 AS frames,
+       coalesce((SELECT n.kind <> 'Worker' FROM render.nodes n WHERE n.id = f.node_id), true)
+           AS outside
+FROM render.frame_jobs f
+WHERE f.job_id = $1 AND f.kind IN ('video', 'audio') AND f.state = 'Done'
+ORDER BY f.kind, f.index
 """
 
 
@@ -129,16 +133,35 @@ class LocalLink:
         elif verdict.error_class == "node":
             await tell.node_event(verdict.code)
 
-    async def damaged(self, claim: Claim, damages: Sequence[Damage], reason: str) -> None:
-        """See ``FarmLink``."""
+    async def damaged(
+        self, claim: Claim, damages: Sequence[Damage], reason: str, *, seen: bool = True
+    ) -> None:
+        """See ``FarmLink``. ``seen``: by the farm itself, so that it speaks against the makers."""
         async with self._context.db.system("farm repair") as work:
+            await reports.lock_own(work, claim)
+            makers = await repairs.makers(work, claim, damages) if seen else []
             note = await repairs.repair(work, claim, Damaged(damages))
+            for node_id, epoch in makers:
+                await self._blame(work, claim, node_id, epoch, reason)
         tell = self._tell(claim)
         if note is None:
             await tell.failed(self._verdict("segment_mismatch", reason, claim.job.engine))
         else:
             await tell.repair(note)
             await tell.step(Step.REPAIRING)
+
+    async def _blame(
+        self, work: SystemTransaction, claim: Claim, node_id: UUID, epoch: int, reason: str
+    ) -> None:
+        """A node said it had proven a piece that was never good: somebody else makes it anew."""
+        job = claim.job
+        verdict = self._verdict(repairs.NEVER_GOOD, reason, job.engine)
+        seconds = reports.BLOCK_SECONDS * self._scale
+        await reports.send_elsewhere(work, claim, node_id, verdict, seconds, None)
+        await conduct.note_other_failure(
+            work, node_id, verdict, epoch=epoch, engine=job.engine, job_id=job.id,
+            scale=self._scale,
+        )  # fmt: skip
 
     async def late(self, claim: Claim) -> None:
         """See ``FarmLink``."""
@@ -181,6 +204,7 @@ async def parts_of(work: SystemTransaction, job_id: UUID) -> list[Part]:
             packets=row["packets"] or 0,
             bytes=row["bytes"] or 0,
             frames=row["frames"],
+            outside=row["outside"],
         )
         for row in rows
     ]

@@ -10,6 +10,7 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 from flatrender.storage import ObjectMissing, ObjectTooLong
@@ -23,10 +24,10 @@ from flatrender_render.engines.work import RenderChunk
 from flatrender_render.farm.cache import ContentCache, file_digest
 from flatrender_render.farm.claims import Claim
 from flatrender_render.farm.link import Files, Part
-from flatrender_render.farm.repairs import Damage, Damaged
+from flatrender_render.farm.repairs import Damage, Damaged, defect_of
 from flatrender_render.farm.reports import FinishedExport, Piece
 from flatrender_render.media.audio import AudioSource
-from flatrender_render.media.errors import Stopped
+from flatrender_render.media.errors import ProofFailed, Stopped
 from flatrender_render.media.join import SegmentFile
 from flatrender_render.media.proof import Expectation
 
@@ -199,6 +200,8 @@ async def assemble(
     begun = time.monotonic()
     local = await _fetch_parts(desk, parts)
     desk.check()
+    await _prove_again(desk, claim, parts, local)
+    desk.check()
     segments = [
         SegmentFile(path=str(local[(p.kind, p.index)]), frames=p.frames)
         for p in parts
@@ -295,6 +298,49 @@ async def _fetch_parts(desk: Desk, parts: list[Part]) -> dict[tuple[str, int], P
     if damages:
         raise Damaged(damages)
     return found
+
+
+async def _prove_again(
+    desk: Desk, claim: Claim, parts: list[Part], local: dict[tuple[str, int], Path]
+) -> None:
+    """Prove the segments of machines outside as if they had been drawn here.
+
+    Raises ``Damaged`` with all that do not pass.
+    """
+    segments = [part for part in parts if part.kind == "video"]
+    if not any(part.outside for part in segments):
+        return
+    job = claim.job
+    damages: list[Damage] = []
+
+    async def again(part: Part, first: int, files: dict[str, Path]) -> None:
+        work = RenderChunk(
+            engine=job.engine,
+            spec=spec_of(claim, files),
+            first=first,
+            last=first + part.frames - 1,
+            output=str(local[part.kind, part.index]),
+        )
+        try:
+            desk.check()
+            await desk.pool.prove_range(work, part.sha256, part.bytes, PROOF_SAMPLES)
+        except ProofFailed as error:
+            damage = Damage(kind=part.kind, index=part.index, defect=defect_of(error.kind))
+            damages.append(damage)
+
+    async with desk.cache.hold(
+        needed_files(claim), desk.files, package=job.package_sha256
+    ) as files:
+        firsts = accumulate((part.frames for part in segments), initial=0)
+        foreign = [(p, first) for p, first in zip(segments, firsts, strict=False) if p.outside]
+        outcomes = await asyncio.gather(
+            *(again(part, first, files) for part, first in foreign), return_exceptions=True
+        )
+    for outcome in outcomes:
+        if outcome is not None:
+            raise outcome
+    if damages:
+        raise Damaged(damages)
 
 
 async def _upload(desk: Desk, key: str, path: Path, content_type: str) -> float:

@@ -3,7 +3,7 @@
 from msgspec.structs import asdict
 
 from flatrender_render.farm import wire
-from flatrender_render.farm.remote import ANSWER_SECONDS, FarmClient, HttpReports
+from flatrender_render.farm.remote import ANSWER_SECONDS, LOOK_SECONDS, FarmClient, HttpReports
 from flatrender_render.farm.rendition_wire import (
     RENDITIONS,
     RenditionAsk,
@@ -33,4 +33,4 @@ class HttpRenditionLink(HttpReports[RenditionClaim]):
     async def finish(self, claim: RenditionClaim, made: Transcoded, seconds: float) -> None:
         """See ``RenditionLink``."""
         report = RenditionMade(**asdict(made), seconds=seconds)
-        await self._client.insist(self._path(claim, "finish"), report, dict)
+        await self._client.insist(self._path(claim, "finish"), report, dict, within=LOOK_SECONDS)

@@ -7,6 +7,7 @@ every report; a range is made again at most three times, then the job fails and 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
+from uuid import UUID
 
 from msgspec import Meta, Struct
 
@@ -19,6 +20,9 @@ from flatrender_render.farm.failures import classify
 Defect = Literal[
     "missing", "truncated", "corrupt", "wrong_count", "wrong_size", "wrong_hash", "black", "frozen"
 ]
+
+#: The fault of a machine whose result does not pass the farm's own look, whatever its proof said.
+NEVER_GOOD = "node_result_bad"
 
 #: What a proof calls its fault, in the words of the table.
 _DEFECTS: dict[str, Defect] = {
@@ -58,6 +62,15 @@ SELECT a.tenant_id, a.job_id, a.id, a.first_frame, a.last_frame, a.defect,
 FROM again a
 RETURNING attempt, missing_frames, corrupt_frames
 """
+#: Who made pieces that were never good; one that is missing or another by now says nothing of it.
+_MAKERS = """
+SELECT f.node_id, f.epoch FROM render.frame_jobs f
+JOIN unnest($2::text[], $3::int[], $4::text[]) AS hurt(kind, index, defect)
+     ON hurt.kind = f.kind AND hurt.index = f.index
+WHERE f.job_id = $1 AND f.state = 'Done' AND f.node_id IS NOT NULL
+  AND hurt.defect NOT IN ('missing', 'wrong_hash')
+ORDER BY f.node_id
+"""
 _HOLD = """
 UPDATE render.frame_jobs
 SET state = 'Waiting', held = true, lease_until = NULL, node_id = NULL, done_frames = 0
@@ -80,6 +93,11 @@ FROM (SELECT count(*) AS past FROM render.frame_repair_jobs WHERE frame_job_id =
 WHERE n.past < $7::int
 RETURNING attempt
 """
+
+
+def defect_of(kind: str) -> Defect:
+    """Return what a proof's fault is called here."""
+    return _DEFECTS.get(kind, "corrupt")
 
 
 class Damage(Struct, frozen=True, kw_only=True):
@@ -135,11 +153,20 @@ async def repair(
     )
 
 
+async def makers(
+    work: SystemTransaction, claim: Claim, damages: Sequence[Damage]
+) -> list[tuple[UUID, int]]:
+    """Return node and epoch of each piece that was never good, before it is sent back."""
+    columns = zip(*((d.kind, d.index, d.defect) for d in damages), strict=True)
+    rows = await work.fetch(_MAKERS, claim.job.id, *map(list, columns))
+    return [(row["node_id"], row["epoch"]) for row in rows]
+
+
 async def note_failed_proof(
     work: SystemTransaction, claim: Claim, kind: str, frames: Sequence[int], reason: str
 ) -> RepairNote | None:
     """Write down that a range failed its proof and is made again; None past the last try."""
-    defect = _DEFECTS.get(kind, "corrupt")
+    defect = defect_of(kind)
     bad = len(frames) or claim.frames
     missing = bad if defect in {"missing", "truncated", "wrong_count"} else 0
     attempt = await work.fetchval(

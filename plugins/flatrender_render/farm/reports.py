@@ -193,7 +193,7 @@ async def fail(
         verdict.rule,
     )
     if node_id is not None and ErrorClass(verdict.error_class) in _NODES_OWN:
-        await _send_elsewhere(work, claim, node_id, verdict, BLOCK_SECONDS * scale, now)
+        await send_elsewhere(work, claim, node_id, verdict, BLOCK_SECONDS * scale, now)
     if not blamed:
         return False  # another try follows, until the job is too old
     if not verdict.fail_now and row["blamed_attempts"] < MAX_BLAMED_ATTEMPTS:
@@ -201,7 +201,7 @@ async def fail(
     return await fail_job(work, claim.job.id, verdict, now=now)
 
 
-async def _send_elsewhere(  # noqa: PLR0917 - private, one caller
+async def send_elsewhere(  # noqa: PLR0917 - the facts of one failure
     work: SystemTransaction,
     claim: Claim,
     node_id: UUID,

@@ -4,20 +4,27 @@ A claim is found by frame job, epoch and node together: another node's does not 
 does is what its kind of work does; an assembly's acts are not a piece's. See ``held``.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from flatrender.errors import NotFound
 from flatrender.plugin import PluginContext
+from flatrender.storage import ObjectInfo
 from flatrender_render.domain import Step
-from flatrender_render.errors import ActNotOfClaim, ClaimOver, ObjectNotThere
+from flatrender_render.errors import ActNotOfClaim, ClaimOver, NotProven, ObjectNotThere
 from flatrender_render.farm import claims, report_sql
 from flatrender_render.farm.claims import Claim, StaleEpoch
 from flatrender_render.farm.local import LocalLink, parts_of
 from flatrender_render.farm.pieces import needed_files
+from flatrender_render.farm.reports import FinishedExport
 from flatrender_render.farm.wire import Beat, Completed, DamageFound, Enter, Finished, Parts
+from flatrender_render.media.errors import ProofFailed
 from flatrender_render.services import sealing
 from flatrender_render.services.held import LINK_TIME, Held, epoch_of_ours
+from flatrender_render.services.second_look import SecondLook, failure_of
 
 #: Where an assembly moves its job by itself; all other moves follow from reports.
 _ASSEMBLY_STEPS = frozenset({Step.UPLOADING, Step.VALIDATING})
@@ -66,9 +73,11 @@ class HeldClaim(Held[Claim]):
         """See ``FarmLink.parts``. Raises ``ClaimOver`` and ``ActNotOfClaim``."""
         self._of_assembly()
         try:
-            return Parts(parts=await self._link.parts(self._claim))
+            parts = await self._link.parts(self._claim)
         except StaleEpoch:
             raise await self._over() from None
+        # The farm looks at the whole film of a machine outside: one of them need not at others.
+        return Parts(parts=[replace(part, outside=False) for part in parts])
 
     async def complete(self, report: Completed) -> None:
         """See ``FarmLink.complete``; the same report again is fine. Raises ``ClaimOver``,
@@ -83,35 +92,57 @@ class HeldClaim(Held[Claim]):
         )
 
     async def finish(self, report: Finished) -> None:
-        """See ``FarmLink.finish``; the same report again is fine. Raises as ``complete``.
+        """See ``FarmLink.finish``; the same report again is fine. Raises as ``complete``, and
+        ``NotProven``.
 
-        What the job keeps are copies out of the node's reach (see ``sealing``).
+        What the job keeps are copies out of the node's reach (see ``sealing``), which the farm
+        has looked at itself (see ``second_look``).
         """
-        export, keys = report.export, sealing.keys_of(report.export)
+        export, look = report.export, self._context.get(SecondLook)
         self._of_assembly()
         if await self._taken(export.piece.sha256):
             return
+        keys = sealing.keys_of(export)
         seen = {key: await self._check_written(key) for key in keys}
         if len(seen) < len(keys):
             raise ObjectNotThere(key=export.piece.object_key)  # one file is not two things
         if seen[export.piece.object_key].size != export.piece.bytes:
             raise ObjectNotThere(key=export.piece.object_key)
         await self._check_running()
+        own = (self._claim.id, self._claim.epoch, export.piece.sha256)
+        await look.once(own, lambda: self._take(look, export, seen))
+
+    async def _take(
+        self, look: SecondLook, export: FinishedExport, seen: Mapping[str, ObjectInfo]
+    ) -> None:
         sealed = await sealing.seal(self._storage, self._claim, export, seen)
         try:
+            try:
+                await look.film(self._claim, sealed)
+            except ProofFailed as error:
+                await self._fenced(self._refuse(look, error))
+                raise NotProven(kind=error.kind) from error
             await self._fenced(self._link.finish(self._claim, sealed))
-        except ClaimOver:
-            await sealing.leave(
-                self._context, self._claim.job.tenant_id, sealing.keys_of(sealed), timedelta()
-            )
+        except (ClaimOver, NotProven):
+            await self._leave(sealing.keys_of(sealed), timedelta())
             if not await self._taken(export.piece.sha256):
                 raise
-        await self._leave(keys, LINK_TIME * 2)
+        await self._leave(sealing.keys_of(export), LINK_TIME * 2)
+
+    async def _refuse(self, look: SecondLook, error: ProofFailed) -> None:
+        """A film that did not pass: its pieces are made again that do not pass either, or else
+        another node assembles it."""
+        damages = await look.damages(self._claim, await self._link.parts(self._claim))
+        if damages:
+            await self._link.damaged(self._claim, damages, str(error))
+        else:
+            await self._link.fail(self._claim, failure_of(error))
 
     async def damaged(self, report: DamageFound) -> None:
         """See ``FarmLink.damaged``. Raises ``ClaimOver`` and ``ActNotOfClaim``."""
         self._of_assembly()
-        await self._fenced(self._link.damaged(self._claim, report.damages, report.reason))
+        told = (report.damages, report.reason)
+        await self._fenced(self._link.damaged(self._claim, *told, seen=False))
 
     def _of_assembly(self, allowed: bool = True) -> None:
         """Refuse an act of an assembly for any other claim, and one that it never does."""

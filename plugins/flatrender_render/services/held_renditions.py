@@ -2,8 +2,9 @@
 
 A rendition is found by id, epoch and node together: one that a node never held does not exist for
 it. What its node has proven is held against the video before it counts: the file lies in the
-store, begins as its format does, and is as long, as large and as loud as the video makes it; what
-is kept is a copy that no link leads to. See ``held`` and ``sealing``.
+store, begins as its format does, is as long, as large and as loud as the video makes it, and the
+farm itself has decoded it and found the video in it; what is kept is a copy that no link leads to.
+See ``held``, ``sealing`` and ``second_look``.
 """
 
 import asyncio
@@ -12,15 +13,18 @@ from uuid import UUID
 
 from flatrender.errors import FieldError, Invalid, NotFound
 from flatrender.plugin import PluginContext
-from flatrender_render.errors import ClaimOver
+from flatrender.storage import ObjectInfo
+from flatrender_render.errors import ClaimOver, NotProven
 from flatrender_render.farm.long_poll import long_poll
 from flatrender_render.farm.rendition_local import LocalRenditionLink
 from flatrender_render.farm.rendition_wire import RenditionAsk, RenditionBeat, RenditionMade
 from flatrender_render.farm.renditions import RenditionClaim
+from flatrender_render.media.errors import ProofFailed
 from flatrender_render.media.transcode import Format, Transcoded
 from flatrender_render.services import sealing
 from flatrender_render.services.held import LINK_TIME, Held, epoch_of_ours
 from flatrender_render.services.renditions import RenditionService, Source
+from flatrender_render.services.second_look import SecondLook, failure_of
 
 _GIF_FASTEST = 15.0  # pictures a second
 
@@ -70,7 +74,8 @@ class HeldRendition(Held[RenditionClaim]):
 
     async def finish(self, report: RenditionMade) -> None:
         """Take a result; the same report again is fine. Raises ``Invalid`` for one that is not
-        what the video makes, ``ObjectNotThere`` for a file that is not there as told."""
+        what the video makes, ``ObjectNotThere`` for a file that is not there as told, and
+        ``NotProven``."""
         differs = difference(self._claim.format, self._source, report)
         if differs:
             raise Invalid(
@@ -86,15 +91,25 @@ class HeldRendition(Held[RenditionClaim]):
         if await self._taken(report):
             return
         await self._check_running()
+        info = await self._check_written(self._claim.result_key, report.size)
+        look = self._context.get(SecondLook)
+        own = (self._claim.id, self._claim.epoch, report.sha256)
+        await look.once(own, lambda: self._take(look, report, info))
+
+    async def _take(self, look: SecondLook, report: RenditionMade, info: ObjectInfo) -> None:
         claim, key = self._claim, self._claim.result_key
-        info = await self._check_written(key, report.size)
         # What is kept is a copy out of the node's reach.
         names = {key: f"video.{claim.format}"}
         place = key.rpartition("/")[0]
         lasting = (await sealing.copies(self._storage, place, names, {key: info}))[key]
         try:
+            try:
+                await look.rendition(claim, lasting, report)
+            except ProofFailed as error:
+                await self._fenced(self._link.fail(claim, failure_of(error)))
+                raise NotProven(kind=error.kind) from error
             await self._fenced(self._link.finish(claim, report, report.seconds, key=lasting))
-        except ClaimOver:
+        except (ClaimOver, NotProven):
             await sealing.leave(self._context, claim.tenant_id, [lasting], timedelta())
             if not await self._taken(report):
                 raise

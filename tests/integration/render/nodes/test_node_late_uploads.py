@@ -14,9 +14,12 @@ import pytest
 from msgspec.structs import replace
 
 from flatrender_render.farm import wire
-from flatrender_render.farm.claims import Claim
+from flatrender_render.farm.claims import Claim, StaleEpoch
 from flatrender_render.farm.remote import FarmRefused, HttpLink
+from flatrender_render.farm.repairs import Damage
 from flatrender_render.farm.reports import FinishedExport, Piece
+from flatrender_render.farm.runner import Runner
+from flatrender_render.media.encode import SegmentEncoder, VideoFormat
 
 _PIECES = """
 SELECT kind, object_key, sha256, packets, bytes FROM render.frame_jobs WHERE job_id = $1
@@ -234,6 +237,146 @@ async def test_what_is_no_video_or_picture_is_not_taken_for_one(
             assert "page.html" not in got.headers.get("content-disposition", "")
             assert got.headers.get("cache-control") is None
             assert got.content == content
+
+
+async def test_the_farm_looks_at_a_finished_video_itself(
+    intrusion: Any, made: dict[str, Any], farm: Any, tmp_path: Path
+) -> None:
+    """A node whose memory spoils what it proved: the bytes are as reported and no film."""
+    customer, job, intruder, node = intrusion
+    for _ in range(2):
+        await intruder.piece(await intruder.take(job["id"]))
+    claim = await intruder.take(job["id"])
+    export = await intruder.assembly(claim)
+    film = made["export"][1]
+    middle = film.index(b"mdat") + 8 + 3000
+    spoiled = film[:middle] + bytes(300) + film[middle + 300 :]
+    await intruder.overwrite(export.piece.object_key, spoiled)
+    digest = hashlib.sha256(spoiled).hexdigest()
+    with pytest.raises(StaleEpoch):
+        await intruder.link.finish(
+            claim, replace(export, piece=replace(export.piece, sha256=digest))
+        )
+    (attempt,) = await farm.platform.sql(
+        "SELECT outcome, error_class, error_code, blamed FROM render.frame_attempts "
+        "WHERE frame_job_id = $1 AND epoch = $2",
+        claim.id,
+        claim.epoch,
+    )
+    assert tuple(attempt) == ("Failed", "node", "node_result_bad", False)
+    await node.bye(intruder.client)
+    async with (await farm.enrol()).at_work(tmp_path):
+        ended = await customer.ended(job["id"])
+    assert ended["step"] == "Done"
+    assert await _downloaded(customer, ended) == film
+
+
+async def test_stills_that_do_not_show_the_video_do_not_count(
+    intrusion: Any, made: dict[str, Any], farm: Any
+) -> None:
+    _, job, intruder, _ = intrusion
+    for _ in range(2):
+        await intruder.piece(await intruder.take(job["id"]))
+    claim = await intruder.take(job["id"])
+    export = await intruder.assembly(claim)
+    await intruder.overwrite(export.poster_key, made["export"][2][1])  # the thumbnail
+    with pytest.raises(StaleEpoch):
+        await intruder.link.finish(claim, export)
+    rows = await farm.platform.sql(
+        "SELECT error_code FROM render.frame_jobs WHERE id = $1", claim.id
+    )
+    assert [row[0] for row in rows] == ["node_result_bad"]
+
+
+async def test_a_piece_that_was_never_good_is_made_again_elsewhere(
+    intrusion: Any, made: dict[str, Any], farm: Any, tmp_path: Path
+) -> None:
+    """A piece with the hash that its node told, and no frames behind it: whoever assembles, the
+    farm finds the range, blames its maker and has just that range made again."""
+    customer, job, intruder, node = intrusion
+    row, data = made["video"]
+    middle = data.index(b"mdat") + 8 + 3000
+    spoiled = data[:middle] + bytes(300) + data[middle + 300 :]
+    facts = {"object_key": row["object_key"], "packets": row["packets"], "bytes": row["bytes"],
+             "sha256": hashlib.sha256(spoiled).hexdigest()}  # fmt: skip
+    intruder.made = {**made, "video": (facts, spoiled)}
+    for _ in range(2):
+        await intruder.piece(await intruder.take(job["id"]))
+    await node.bye(intruder.client)
+    other = await farm.enrol()
+    async with other.at_work(tmp_path):
+        ended = await customer.ended(job["id"])
+    assert ended["step"] == "Done"
+    assert await _downloaded(customer, ended) == made["export"][1]
+    repairs = await farm.platform.sql(
+        "SELECT r.defect, r.state, f.kind FROM render.frame_repair_jobs r "
+        "JOIN render.frame_jobs f ON f.id = r.frame_job_id WHERE r.job_id = $1",
+        UUID(job["id"]),
+    )
+    assert [tuple(one) for one in repairs] == [("corrupt", "Done", "video")]
+    crashes = await farm.platform.sql(
+        "SELECT job_id FROM render.node_crashes WHERE node_id = $1", node.id
+    )
+    assert [one[0] for one in crashes] == [UUID(job["id"])]
+
+
+async def test_a_worker_that_joins_pieces_of_machines_outside_proves_them_again(
+    intrusion: Any, made: dict[str, Any], farm: Any, tmp_path: Path
+) -> None:
+    """A piece that is a whole segment, with the right hash, and shows something else."""
+    customer, job, intruder, node = intrusion
+    path = tmp_path / "grey.mp4"
+    claim = await intruder.take(job["id"])
+    while claim.kind != "video":
+        await intruder.piece(claim)
+        claim = await intruder.take(job["id"])
+    form = VideoFormat(width=claim.job.width, height=claim.job.height, fps=claim.job.fps)
+    with SegmentEncoder(path, form) as encoder:
+        for _ in range(claim.frames):
+            encoder.buffer[:] = 128
+            encoder.write()
+        facts = encoder.finish()
+    told = {"sha256": facts.sha256, "packets": facts.packets, "bytes": facts.size}
+    intruder.made = {**made, "video": (told, path.read_bytes())}
+    await intruder.piece(claim)
+    if len(intruder.puts) == 1:  # the sound comes after it
+        await intruder.piece(await intruder.take(job["id"]))
+    await node.bye(intruder.client)
+    context = farm.platform.runtime.plugins["render"].context
+    await context.get(Runner).work("lottie")
+    ended = await customer.ended(job["id"])
+    assert ended["step"] == "Done"
+    assert await _downloaded(customer, ended) == made["export"][1]
+    repairs = await farm.platform.sql(
+        "SELECT defect, state FROM render.frame_repair_jobs WHERE job_id = $1", UUID(job["id"])
+    )
+    assert [tuple(one) for one in repairs] == [("frozen", "Done")]
+    crashes = await farm.platform.sql(
+        "SELECT job_id FROM render.node_crashes WHERE node_id = $1", node.id
+    )
+    assert [one[0] for one in crashes] == [UUID(job["id"])]
+
+
+async def test_a_machine_outside_blames_nobody(intrusion: Any, farm: Any, tmp_path: Path) -> None:
+    """What a node says of another one's piece has it made again, and is no proof against it."""
+    customer, job, intruder, node = intrusion
+    for _ in range(2):
+        await intruder.piece(await intruder.take(job["id"]))
+    await node.bye(intruder.client)
+    other = await farm.enrol()
+    async with other.joined() as client:
+        link = HttpLink(client, wait=5.0)
+        claim = await link.claim("lottie")
+        assert claim is not None
+        assert claim.kind == "assemble"
+        assert not any(part.outside for part in await link.parts(claim))
+        await link.damaged(claim, [Damage(kind="video", index=0, defect="corrupt")], "says who")
+    crashes = await farm.platform.sql(
+        "SELECT id FROM render.node_crashes WHERE node_id = $1", node.id
+    )
+    assert crashes == []
+    async with (await farm.enrol()).at_work(tmp_path):
+        assert (await customer.ended(job["id"]))["step"] == "Done"
 
 
 async def test_two_reports_at_once_keep_one_video(

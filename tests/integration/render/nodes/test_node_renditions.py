@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import signal
 import sys
@@ -24,7 +25,7 @@ from flatrender_render.farm.remote import FarmRefused
 from flatrender_render.farm.remote_renditions import HttpRenditionLink
 from flatrender_render.farm.rendition_wire import RENDITIONS, RenditionAsk
 from flatrender_render.farm.renditions import RenditionClaim
-from flatrender_render.media.transcode import Transcoded
+from flatrender_render.media.transcode import Transcoded, transcode
 
 _CLOSE = (
     "UPDATE render.renditions SET state = 'Cancelled', lease_until = NULL, epoch = epoch + 1 "
@@ -41,7 +42,15 @@ async def film(farm: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
         job = await customer.ended((await customer.submit())["id"])
     assert job["step"] == "Done", job
     export = await customer.get(f"/v1/exports/{job['export_id']}")
-    return SimpleNamespace(customer=customer, export=export)
+    answer = await customer.call("GET", f"/v1/exports/{job['export_id']}/download")
+    folder = tmp_path_factory.mktemp("film")
+    source, webm = folder / "film.mp4", folder / "film.webm"
+    async with httpx.AsyncClient() as store:
+        source.write_bytes((await store.get(answer.headers["location"])).content)
+    made = await asyncio.to_thread(transcode, source, webm, "webm")
+    return SimpleNamespace(
+        customer=customer, export=export, made=made, source=source, webm=webm.read_bytes()
+    )
 
 
 @pytest.fixture
@@ -96,21 +105,7 @@ async def maker(farm: Any) -> AsyncIterator[Any]:
 
 def made_of(film: Any, **more: Any) -> Transcoded:
     """Return what a node that made a WebM of the film reports."""
-    export = film.export
-    made = Transcoded(
-        width=export["width"],
-        height=export["height"],
-        fps=export["fps"],
-        frames=export["frames"],
-        duration=export["frames"] / export["fps"],
-        size=len(WEBM),
-        sha256="ab" * 32,
-        audio_codec="opus",
-    )
-    return replace(made, **more)
-
-
-WEBM = b"\x1a\x45\xdf\xa3" + b"\x42\x82\x84webm" + bytes(100)
+    return replace(film.made, **more)
 
 
 async def test_the_command_makes_what_a_customer_asks_for(
@@ -166,7 +161,7 @@ async def test_what_comes_after_the_lease_is_refused_counted_and_changes_nothing
     async with maker(farm) as first, maker(farm) as second:
         lost = await first.link.claim()
         assert await second.link.claim() is None  # it is taken
-        await first.link.files(lost).put(lost.result_key, WEBM)
+        await first.link.files(lost).put(lost.result_key, film.webm)
         await farm.platform.sql(
             "UPDATE render.renditions SET lease_until = now() - interval '1 second' WHERE id = $1",
             lost.id,
@@ -188,7 +183,7 @@ async def test_what_comes_after_the_lease_is_refused_counted_and_changes_nothing
             with pytest.raises(FarmRefused) as refused:
                 await first.link.beat(replace(lost, epoch=epoch), 0.5)
             assert refused.value.code == "not_found"
-        await second.link.files(claim).put(claim.result_key, WEBM)
+        await second.link.files(claim).put(claim.result_key, film.webm)
         await second.link.finish(claim, made_of(film), 1.0)
         await second.link.finish(claim, made_of(film), 1.0)  # its answer got lost
         with pytest.raises(StaleEpoch):
@@ -214,14 +209,14 @@ async def test_what_a_node_writes_after_its_report_reaches_nobody(
             wire.Links(put=[claim.result_key]),
             wire.PresignedLinks,
         )
-        await node.link.files(claim).put(claim.result_key, WEBM)
+        await node.link.files(claim).put(claim.result_key, film.webm)
         await node.link.finish(claim, made_of(film), 1.0)
         async with httpx.AsyncClient() as store:
             late = await store.put(links.put[claim.result_key], content=b"another video")
             assert late.status_code == 200
             found = await over(film)
             answer = await film.customer.call("GET", f"/v1/exports/{found['export_id']}/download")
-            assert (await store.get(answer.headers["location"])).content == WEBM
+            assert (await store.get(answer.headers["location"])).content == film.webm
 
 
 @pytest.mark.parametrize(
@@ -243,7 +238,7 @@ async def test_what_is_not_of_the_video_does_not_count(
     rendition = await wanted("webm")
     async with maker(farm) as node:
         claim = await node.link.claim()
-        await node.link.files(claim).put(claim.result_key, WEBM)
+        await node.link.files(claim).put(claim.result_key, film.webm)
         with pytest.raises(FarmRefused) as refused:
             await node.link.finish(claim, made_of(film, **fault), 1.0)
         assert (refused.value.status, refused.value.code) == (422, "validation_failed")
@@ -256,7 +251,8 @@ async def test_a_file_must_be_there_as_told(farm: Any, film: Any, wanted: Any) -
     async with maker(farm) as node:
         claim = await node.link.claim()
         files = node.link.files(claim)
-        for lying in (None, WEBM + b"more", bytes(len(WEBM)), b"GIF89a" + bytes(len(WEBM) - 6)):
+        size = len(film.webm)
+        for lying in (None, film.webm + b"more", bytes(size), b"GIF89a" + bytes(size - 6)):
             if lying is not None:
                 await files.put(claim.result_key, lying)
             with pytest.raises(FarmRefused) as refused:
@@ -264,6 +260,35 @@ async def test_a_file_must_be_there_as_told(farm: Any, film: Any, wanted: Any) -
             assert (refused.value.status, refused.value.code) == (409, "object_not_there")
         assert (await row_of(farm, rendition))["state"] == "Claimed"
         await node.link.give_back(claim)
+
+
+async def test_the_farm_looks_at_a_rendition_itself(farm: Any, film: Any, wanted: Any) -> None:
+    """What a node says it has proven is decoded: bytes as reported that are no film, and a good
+    one of another film, fail the attempt and not the customer."""
+    rendition = await wanted("webm")
+    size, middle = len(film.webm), len(film.webm) // 2
+    damaged = film.webm[:middle] + bytes(600) + film.webm[middle + 600 :]
+    for content in (film.webm[:64] + bytes(size - 64), damaged):
+        async with maker(farm) as node:
+            claim = await node.link.claim()
+            await node.link.files(claim).put(claim.result_key, content)
+            told = made_of(film, sha256=hashlib.sha256(content).hexdigest())
+            with pytest.raises(StaleEpoch):
+                await node.link.finish(claim, told, 1.0)
+            row = await row_of(farm, rendition)
+            assert (row["state"], row["error_code"]) == ("Waiting", "node_result_bad")
+            assert row["avoid_nodes"][-1] == node.node.id
+            (crash,) = await farm.platform.sql(
+                "SELECT classification, rule_code FROM render.node_crashes WHERE node_id = $1",
+                node.node.id,
+            )
+            assert tuple(crash) == ("node", "process_died")
+            await farm.platform.sql("UPDATE render.renditions SET not_before = now()")
+    async with maker(farm) as node:
+        claim = await node.link.claim()
+        await node.link.files(claim).put(claim.result_key, film.webm)
+        await node.link.finish(claim, made_of(film), 1.0)
+    assert (await over(film))["state"] == "Done"
 
 
 async def test_a_rendition_is_not_there_for_a_node_that_never_held_it(
@@ -357,7 +382,7 @@ async def test_a_large_result_goes_in_parts(farm: Any, wanted: Any, tmp_path: Pa
     async with maker(farm) as node:
         claim = await node.link.claim()
         source = tmp_path / "large"
-        source.write_bytes(WEBM + bytes(wire.PART_BYTES))
+        source.write_bytes(b"webm" + bytes(wire.PART_BYTES))
         assert (await node.link.files(claim).put(claim.result_key, source)).endswith("-2")
         storage = farm.platform.runtime.plugins["render"].context.infra.storage
         assert (await storage.stat(claim.result_key)).size == source.stat().st_size
