@@ -7,12 +7,16 @@ were started here are ended. What the processes are used for is the pool's.
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import sys
+from collections.abc import Mapping
+from importlib.metadata import entry_points
 
 import msgspec
 from msgspec import Struct
 
+from flatrender_render.engines import ENTRY_POINT
 from flatrender_render.engines.work import (
     LENGTH,
     MAX_MESSAGE,
@@ -22,6 +26,7 @@ from flatrender_render.engines.work import (
     Request,
 )
 
+_PLATFORMS = re.compile(r"FLATRENDER_|PG[A-Z]|AWS_")
 _LOG_BYTES = 16 * 1024  # a fault handler's report of all threads fits
 
 
@@ -131,6 +136,21 @@ class Watch:
         return max(limits.between, limits.patience * self._slowest)
 
 
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without what only the platform needs: keys, passwords, addresses.
+
+    A render process reads what strangers made, with libraries in C. Engines keep their own
+    settings (``FLATRENDER_<ENGINE>...``).
+    """
+    own = {f"FLATRENDER_{one.name.upper()}" for one in entry_points(group=ENTRY_POINT)}
+    own.add("FLATRENDER_SYSLIBS")
+    return {
+        name: value
+        for name, value in environment.items()
+        if not _PLATFORMS.match(name) or name.startswith(tuple(own))
+    }
+
+
 class RenderProcess:
     """One process and its pipes."""
 
@@ -155,7 +175,7 @@ class RenderProcess:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env=env,
+            env=without_secrets(env),
             start_new_session=True,  # a group of its own: its whole tree can be ended
         )
         worker = cls(process)

@@ -130,6 +130,23 @@ async def hasty(env: dict[str, str]) -> AsyncIterator[RenderPool]:
         yield made
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+async def test_a_process_that_reads_strangers_files_holds_no_key_of_the_platform(
+    env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("FLATRENDER_STORAGE_SECRET_KEY", "FLATRENDER_NODE_SECRET", "PGPASSWORD"):
+        monkeypatch.setenv(name, "told to nobody")
+    monkeypatch.setenv("FLATRENDER_AERENDER_MFR", "50")
+    async with RenderPool(
+        1, LIMITS, {**env, "FLATRENDER_DATABASE_PASSWORD": "told to nobody"}
+    ) as made:
+        await made.warm_up()
+        (worker,) = made._workers
+        given = Path(f"/proc/{worker.process.pid}/environ").read_bytes()
+    assert b"told to nobody" not in given
+    assert b"FLATRENDER_AERENDER_MFR=50" in given  # an engine's own
+
+
 COMPOSITION = Composition(
     width=320,
     height=180,
