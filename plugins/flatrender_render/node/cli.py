@@ -37,6 +37,7 @@ def node(id_: str | None, **given: object) -> None:
     except NodeMisconfigured as error:
         raise click.UsageError(str(error)) from error
     configure_logging(load_settings().observability)
+    os.umask(0o077)  # customers' files lie here; other users of the machine are strangers
 
     async def run() -> bool:
         agent = NodeAgent(settings)

@@ -130,6 +130,8 @@ async def test_the_command_makes_what_a_customer_asks_for(
         with contextlib.suppress(ProcessLookupError):
             process.kill()
     assert found["state"] == "Done"
+    # What lies on a node is no business of the machine's other users.
+    assert {path.stat().st_mode & 0o077 for path in tmp_path.rglob("*")} == {0}
     row = await row_of(farm, rendition)
     assert (row["node_id"], row["maker_nodes"], row["stale_reports"]) == (node.id, [node.id], 0)
     twin = await film.customer.get(f"/v1/exports/{found['export_id']}")
