@@ -288,7 +288,7 @@ def queue_line(queue: Any) -> str:
 def node_table(nodes: Sequence[Any]) -> list[str]:
     """Return a table of nodes."""
     if not nodes:
-        return ["no node is online (a worker of the pool joins with its first piece)"]
+        return ["no node is online: start a worker of the render queue, or a node (docs/nodes.md)"]
     lines = [
         columns(
             (26, "NODE"),

@@ -6,7 +6,7 @@ every reason. The kernel knows contexts only through what is written here.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -146,6 +146,10 @@ class FlatRenderPlugin:
 
     async def start(self) -> None:
         """Run once, after every port is bound and before the first request or task."""
+
+    async def take_up(self, queues: Collection[str]) -> None:
+        """Run once in a worker that begins to take this context's tasks from these queues. What
+        fails here is logged; the worker goes on."""
 
     def wind_down(self) -> None:
         """Run when the worker is told to stop, before running tasks get their grace time: a

@@ -1,4 +1,4 @@
-"""The node that this worker process is: registered on first use, alive by heartbeat."""
+"""The node that this worker process is: registered when it takes up work, alive by heartbeat."""
 
 import asyncio
 import os
@@ -68,6 +68,11 @@ class Node:
     def slots(self) -> int:
         """How many frame jobs run here at once."""
         return self._context.infra.settings.worker.render_slots or os.cpu_count() or 1
+
+    @property
+    def registered(self) -> bool:
+        """Whether the farm knows this node."""
+        return self._id is not None
 
     async def identity(self) -> UUID:
         """Return this node's id, registering it on first use."""

@@ -36,6 +36,8 @@ class WorkerService:
         self._runtime = runtime
         self._queues = list(queues)
         self._stopping = asyncio.Event()
+        #: Set once tasks are taken and the contexts know of it.
+        self.ready = asyncio.Event()
         self._taken: dict[str, int] = {}  # task -> its slot that somebody has taken
         self._asked = float("-inf")  # when Valkey was asked whether it still knows them
         #: Seconds that running tasks get to finish after :meth:`stop`.
@@ -78,6 +80,8 @@ class WorkerService:
         ]
         running = [asyncio.create_task(w.async_run(), name=w.queue_name) for w in workers]
         log.info("worker_started", queues=[w.queue_name for w in workers])
+        await self._take_up()
+        self.ready.set()
         stop = asyncio.create_task(self._stopping.wait())
         done, _ = await asyncio.wait([stop, *running], return_when=asyncio.FIRST_COMPLETED)
         for ended in done - {stop}:
@@ -85,6 +89,16 @@ class WorkerService:
                 log.error("worker_loop_ended", queue=ended.get_name(), error=repr(error))
         await self._wind_down(workers, running, background)
         stop.cancel()
+
+    async def _take_up(self) -> None:
+        """Tell the contexts which of their queues this process serves."""
+        for name, plugin in self._runtime.active.items():
+            queues = {task.queue for task in plugin.manifest.tasks}
+            served = queues.intersection(self._queues) if self._queues else queues
+            try:
+                await plugin.take_up(served)
+            except Exception as error:  # noqa: BLE001 - tasks are taken all the same
+                log.warning("context_not_taken_up", context=name, error=repr(error))
 
     async def _wind_down(
         self,
