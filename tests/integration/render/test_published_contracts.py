@@ -97,3 +97,12 @@ async def test_every_event_that_was_sent_is_as_published(lot: Any) -> None:
             validator.validate(json.loads(row["payload"]))
             sent.add(row["name"])
     assert {"render.job.queued.v1", "render.job.started.v1", "render.job.completed.v1"} <= sent
+
+
+async def test_the_rules_that_administrators_read_are_as_published(lot: Any) -> None:
+    platform = lot.platform
+    admin = await platform.admin()
+    answer = await platform.client.get("/v1/admin/failure-rules", headers=admin.headers)
+    rules = answer.json()["data"]
+    assert len(rules) > 20
+    Draft202012Validator(await schema_of(platform, "failure-rules")).validate(rules)

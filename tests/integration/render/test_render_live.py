@@ -10,6 +10,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+from jsonschema import Draft202012Validator
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -17,8 +18,13 @@ from flatrender.http.drain import Drain
 from flatrender.security import vigil
 from flatrender.testing.platform import Platform, run_platform
 from flatrender.testing.serving import Served, serving
+from flatrender_render.farm import claims
+from flatrender_render.farm.link import Failure
+from flatrender_render.farm.local import LocalLink
 from flatrender_render.live import channel
+from flatrender_render.stream_schema import render_stream_schema
 
+PUBLISHED = Draft202012Validator(render_stream_schema())
 ORDER = ["Queued", "Rendering", "Encoding", "Uploading", "Validating", "Done"]
 
 
@@ -49,8 +55,13 @@ async def ticket_of(customer: Any, job: Any) -> Any:
 
 
 async def all_of(live: Any) -> list[Any]:
-    """Return every message until the server closes, without the pings of a slow machine."""
+    """Return every message until the server closes, without the pings of a slow machine.
+
+    Each is as published, whatever the test is about.
+    """
     messages = [json.loads(text) async for text in live]
+    for message in messages:
+        PUBLISHED.validate(message)
     return [message for message in messages if message["type"] != "ping"]
 
 
@@ -68,6 +79,8 @@ async def events_of(url: str, opened: asyncio.Event | None = None) -> list[tuple
                 name = line.removeprefix("event: ")
             elif line.startswith("data: "):
                 found.append((name, json.loads(line.removeprefix("data: "))))
+                if name != "error":  # a problem document
+                    PUBLISHED.validate(found[-1][1])
     return found
 
 
@@ -144,6 +157,31 @@ async def test_a_repair_is_told(lot: Any, platform: Platform, served: Served, fr
     shown = [m["progress"] for m in messages if "progress" in m]
     assert shown == sorted(shown)
     assert messages[-1]["type"] == "done"
+
+
+async def test_a_lost_attempt_is_told_and_the_render_goes_on(
+    lot: Any, platform: Platform, served: Served, frozen: Any
+) -> None:
+    customer = await lot.customer("long")
+    job = await customer.submit()
+    row = await customer.claimed(job["id"])
+    context = platform.runtime.plugins["render"].context
+    async with context.db.system("claim of a test") as work:
+        claim = await claims.attempt_of(
+            work, frame_job_id=row["id"], epoch=row["epoch"], node_id=row["node_id"]
+        )
+    assert claim is not None
+    async with watch(served, await ticket_of(customer, job)) as live:
+        told = Failure(code="worker_crashed", message="signal 9")
+        await LocalLink(context, row["node_id"]).fail(claim, told)
+        frozen.thaw()
+        messages = await all_of(live)
+    assert [m["event"] for m in messages if m["type"] == "node_event"] == ["worker_crashed"]
+    assert messages[-1]["type"] == "done"
+    await platform.sql(
+        "UPDATE render.nodes SET consecutive_failures = 0, rest_until = NULL WHERE id = $1",
+        row["node_id"],
+    )
 
 
 async def test_a_preview_is_a_small_picture(lot: Any, served: Served, frozen: Any) -> None:
