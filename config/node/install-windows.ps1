@@ -1,10 +1,13 @@
-# Installs a render node outside as a Windows service that starts with the machine.
-# Run in an elevated PowerShell, on a machine with After Effects and Python 3.11 or newer:
-#   .\install-windows.ps1 -Url https://api.example.com -Id <node id> -SecretFile C:\secret.txt
+# Installs a render node outside on Windows: it starts when this user logs on, and again when it ends.
+# Run in an elevated PowerShell, on a machine with After Effects and Python 3.11 or newer, with the
+# wheel of FlatRender that the farm runs (`pip wheel --no-deps .` in its folder makes one):
+#   .\install-windows.ps1 -Url https://api.example.com -Id <node id> -SecretFile C:\secret.txt -Wheel .\flatrender-0.1.0-py3-none-any.whl
+# Stop it: Stop-ScheduledTask "FlatRender node"; remove it: Unregister-ScheduledTask "FlatRender node".
 param(
   [Parameter(Mandatory)][string]$Url,
   [Parameter(Mandatory)][guid]$Id,
   [Parameter(Mandatory)][string]$SecretFile,
+  [Parameter(Mandatory)][string]$Wheel,
   [string]$Folder = "$env:ProgramData\FlatRenderNode",
   [int]$Slots = 1
 )
@@ -16,7 +19,7 @@ Copy-Item $SecretFile $secret -Force
 icacls $secret /inheritance:r /grant:r "Administrators:F" "SYSTEM:R" "${env:USERNAME}:R" | Out-Null
 
 py -3 -m venv "$Folder\venv"
-& "$Folder\venv\Scripts\python.exe" -m pip install --upgrade flatrender
+& "$Folder\venv\Scripts\python.exe" -m pip install --upgrade "$Wheel"
 
 # After Effects needs a desktop session of a user, so the node runs as a scheduled task at logon of
 # this user, restarted when it ends, instead of as a service of session 0.
