@@ -30,6 +30,9 @@ from flatrender_render.farm.wire import (
 #: How long a link is good; also after the attempt that it was given for (see ``sealing``).
 LINK_TIME = timedelta(minutes=15)
 _PART_LINK_TIME = timedelta(hours=12)  # a large file over a slow line
+_SOUND_BYTES = 256 * 2**20  # hours of it
+#: Of a poster, a thumbnail or a contact sheet.
+PICTURE_BYTES = 32 * 2**20
 _LARGEST_EPOCH = 2**31 - 1
 
 C = TypeVar("C")
@@ -117,15 +120,15 @@ class Held(ABC, Generic[C]):
         if not (plain and self._writes(key)):
             raise NotYourObject(key=key)
 
-    async def _check_written(self, key: str, size: int | None = None) -> ObjectInfo:
-        """Return an object as it is; refuse one that the attempt may not write, or that is not
-        there as told."""
+    async def _check_written(self, key: str, size: int | None = None, *, most: int) -> ObjectInfo:
+        """Return an object as it is; refuse one that the attempt may not write, that is not there
+        as told, or has more than ``most`` bytes: a link cannot bound what is stored by it."""
         self._check_place(key)
         try:
             info = await self._storage.stat(key)
         except ObjectMissing:
             raise ObjectNotThere(key=key) from None
-        if size is not None and info.size != size:
+        if info.size > most or (size is not None and info.size != size):
             raise ObjectNotThere(key=key)
         return info
 
@@ -146,6 +149,11 @@ class Held(ABC, Generic[C]):
     async def _over(self) -> ClaimOver:
         await self._reporting.late(self._claim)
         return ClaimOver()
+
+
+def most_bytes(width: int, height: int, frames: int) -> int:
+    """Return what no encoded film passes: its bare pixels (4:2:0), and room for its sound."""
+    return width * height * 3 // 2 * frames + _SOUND_BYTES
 
 
 def epoch_of_ours(epoch: int) -> int:

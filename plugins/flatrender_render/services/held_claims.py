@@ -23,7 +23,13 @@ from flatrender_render.farm.reports import FinishedExport
 from flatrender_render.farm.wire import Beat, Completed, DamageFound, Enter, Finished, Parts
 from flatrender_render.media.errors import ProofFailed
 from flatrender_render.services import sealing
-from flatrender_render.services.held import LINK_TIME, Held, epoch_of_ours
+from flatrender_render.services.held import (
+    LINK_TIME,
+    PICTURE_BYTES,
+    Held,
+    epoch_of_ours,
+    most_bytes,
+)
 from flatrender_render.services.second_look import SecondLook, failure_of
 
 #: Where an assembly moves its job by itself; all other moves follow from reports.
@@ -85,7 +91,7 @@ class HeldClaim(Held[Claim]):
         piece = report.piece
         if self._claim.kind == "assemble" or piece.frames != self._claim.frames:
             raise ActNotOfClaim()
-        await self._check_written(piece.object_key, piece.bytes)
+        await self._check_written(piece.object_key, piece.bytes, most=self._most)
         await self._once(
             self._link.complete(self._claim, piece, report.preview),
             lambda: self._taken(piece.sha256),
@@ -103,7 +109,8 @@ class HeldClaim(Held[Claim]):
         if await self._taken(export.piece.sha256):
             return
         keys = sealing.keys_of(export)
-        seen = {key: await self._check_written(key) for key in keys}
+        most = dict.fromkeys(keys, PICTURE_BYTES) | {export.piece.object_key: self._most}
+        seen = {key: await self._check_written(key, most=most[key]) for key in keys}
         if len(seen) < len(keys):
             raise ObjectNotThere(key=export.piece.object_key)  # one file is not two things
         if seen[export.piece.object_key].size != export.piece.bytes:
@@ -165,6 +172,11 @@ class HeldClaim(Held[Claim]):
             async with self._db.system("segments of a job") as work:
                 keys |= {part.object_key for part in await parts_of(work, self._claim.job.id)}
         return keys
+
+    @property
+    def _most(self) -> int:
+        job = self._claim.job
+        return most_bytes(job.width, job.height, self._claim.frames)
 
     def _writes(self, key: str) -> bool:
         claim, job = self._claim, self._claim.job

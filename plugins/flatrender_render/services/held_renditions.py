@@ -22,7 +22,7 @@ from flatrender_render.farm.renditions import RenditionClaim
 from flatrender_render.media.errors import ProofFailed
 from flatrender_render.media.transcode import Format, Transcoded
 from flatrender_render.services import sealing
-from flatrender_render.services.held import LINK_TIME, Held, epoch_of_ours
+from flatrender_render.services.held import LINK_TIME, Held, epoch_of_ours, most_bytes
 from flatrender_render.services.renditions import RenditionService, Source
 from flatrender_render.services.second_look import SecondLook, failure_of
 
@@ -91,7 +91,8 @@ class HeldRendition(Held[RenditionClaim]):
         if await self._taken(report):
             return
         await self._check_running()
-        info = await self._check_written(self._claim.result_key, report.size)
+        most = most_bytes(self._source.width, self._source.height, self._source.frames)
+        info = await self._check_written(self._claim.result_key, report.size, most=most)
         look = self._context.get(SecondLook)
         own = (self._claim.id, self._claim.epoch, report.sha256)
         await look.once(own, lambda: self._take(look, report, info))

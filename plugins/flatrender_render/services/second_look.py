@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 import structlog
 
 from flatrender.plugin import PluginContext
+from flatrender.storage import ObjectMissing, ObjectTooLong
 from flatrender_render.engines.pool import (
     PoolLimits,
     RenderPool,
@@ -116,7 +117,10 @@ class SecondLook:
                 continue
             with TemporaryDirectory(prefix="flatrender-look-") as folder:
                 path = Path(folder, "part")
-                await self._storage.download(part.object_key, path)
+                try:
+                    await self._storage.download(part.object_key, path, most=part.bytes or None)
+                except (ObjectMissing, ObjectTooLong):
+                    continue  # as below
                 if await asyncio.to_thread(file_digest, path) != part.sha256:
                     continue  # written over since: an assembly notices that by itself
                 try:

@@ -20,6 +20,8 @@ from flatrender_render.farm.repairs import Damage
 from flatrender_render.farm.reports import FinishedExport, Piece
 from flatrender_render.farm.runner import Runner
 from flatrender_render.media.encode import SegmentEncoder, VideoFormat
+from flatrender_render.services import held_claims
+from flatrender_render.services.held import PICTURE_BYTES
 
 _PIECES = """
 SELECT kind, object_key, sha256, packets, bytes FROM render.frame_jobs WHERE job_id = $1
@@ -377,6 +379,34 @@ async def test_a_machine_outside_blames_nobody(intrusion: Any, farm: Any, tmp_pa
     assert crashes == []
     async with (await farm.enrol()).at_work(tmp_path):
         assert (await customer.ended(job["id"]))["step"] == "Done"
+
+
+async def test_what_is_larger_than_any_film_or_picture_is_not_fetched(
+    intrusion: Any, made: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a node stores has no bound but this one, and the farm looks at it on its own disk."""
+    _, job, intruder, _ = intrusion
+    with monkeypatch.context() as patch:
+        patch.setattr(held_claims, "most_bytes", lambda *_: made["video"][0]["bytes"] - 1)
+        claim = await intruder.take(job["id"])
+        while claim.kind != "video":
+            await intruder.piece(claim)
+            claim = await intruder.take(job["id"])
+        with pytest.raises(FarmRefused) as refused:
+            await intruder.piece(claim)
+        assert refused.value.code == "object_not_there"
+    await intruder.piece(claim)
+    claim = await intruder.take(job["id"])
+    while claim.kind != "assemble":
+        await intruder.piece(claim)
+        claim = await intruder.take(job["id"])
+    export = await intruder.assembly(claim)
+    await intruder.overwrite(export.poster_key, b"\xff\xd8\xff".ljust(PICTURE_BYTES + 1))
+    with pytest.raises(FarmRefused) as refused:
+        await intruder.link.finish(claim, export)
+    assert refused.value.code == "object_not_there"
+    await intruder.overwrite(export.poster_key, made["export"][2][0])
+    await intruder.link.finish(claim, export)
 
 
 async def test_two_reports_at_once_keep_one_video(
