@@ -37,7 +37,7 @@ from flatrender_render.controllers.schemas import SchemaController
 from flatrender_render.controllers.shares import PublicShareController, ShareController
 from flatrender_render.controllers.snapshots import SnapshotController
 from flatrender_render.controllers.streams import StreamController, watch_render
-from flatrender_render.farm import expiry, fonts, renditions, scan_wake
+from flatrender_render.farm import expiry, fonts, leftovers, renditions, scan_wake
 from flatrender_render.farm.gauges import METRICS
 from flatrender_render.farm.node import Node
 from flatrender_render.farm.runner import Runner
@@ -109,12 +109,20 @@ class RenderPlugin(FlatRenderPlugin):
             AdminTenantShareController,
             AdminActController,
         ),
-        tasks=(*TASKS, *scan_wake.TASKS, *renditions.TASKS, *expiry.TASKS, *batches.TASKS),
+        tasks=(
+            *TASKS,
+            *scan_wake.TASKS,
+            *renditions.TASKS,
+            *expiry.TASKS,
+            *leftovers.TASKS,
+            *batches.TASKS,
+        ),
         schedules=(
             *SCHEDULES,
             *scan_wake.SCHEDULES,
             *renditions.SCHEDULES,
             *expiry.SCHEDULES,
+            *leftovers.SCHEDULES,
             *batches.SCHEDULES,
         ),
         subscriptions=(

@@ -154,6 +154,7 @@ class RenderJob(Base):
     submitted_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    pieces_removed_at: Mapped[datetime | None]
     deadline_at: Mapped[datetime | None]
     cancel_requested_at: Mapped[datetime | None]
     cancelled_by: Mapped[str | None]

@@ -114,6 +114,15 @@ SET state = 'Waiting', finished_at = NULL, held = kind NOT IN ('video', 'audio')
     error_message = NULL
 WHERE job_id = $1 AND state = 'Failed'
 """
+#: Proven pieces whose objects were given up meanwhile (``farm.leftovers``) are made again.
+_FORGET_REMOVED = """
+UPDATE render.frame_jobs f
+SET state = 'Waiting', held = false, done_frames = 0, finished_at = NULL, node_id = NULL,
+    object_key = NULL, sha256 = NULL, packets = NULL, bytes = NULL, proof = NULL, not_before = now()
+FROM render.render_jobs j
+WHERE j.id = $1 AND f.tenant_id = j.tenant_id AND f.job_id = j.id
+  AND f.kind IN ('video', 'audio') AND f.state = 'Done' AND f.finished_at < j.pieces_removed_at
+"""
 #: A new life has its own three repairs; the timeline keeps what was.
 _FORGET_REPAIRS = "DELETE FROM render.frame_repair_jobs WHERE job_id = $1"
 _UNBLOCK = "DELETE FROM render.job_node_blocks WHERE job_id = $1"
@@ -312,7 +321,7 @@ class ActService:
             impersonator(),
             reach.staff,
         )
-        for statement in (_RETRY_FRAMES, _FORGET_REPAIRS, _UNBLOCK):
+        for statement in (_RETRY_FRAMES, _FORGET_REMOVED, _FORGET_REPAIRS, _UNBLOCK):
             await work.execute(statement, job_id)
         step = await self._go_on(work, job)
         await self._note(work, reach, job, "retried", step)
