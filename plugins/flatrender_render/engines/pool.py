@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable
+from contextvars import ContextVar
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -61,6 +62,7 @@ from flatrender_render.media.proof import Expectation, Proof
 from flatrender_render.media.transcode import Format, Transcoded
 
 __all__ = [
+    "SPENT",
     "Interrupted",
     "OnProgress",
     "PoolError",
@@ -70,6 +72,9 @@ __all__ = [
     "WorkerCrashed",
     "WorkerHung",
 ]
+
+#: Where set, processor time of what is done is added up here, seconds by kind of work.
+SPENT: ContextVar[dict[str, float] | None] = ContextVar("processor_seconds", default=None)
 
 T = TypeVar("T")
 OnProgress = Callable[[Progress], None]
@@ -305,6 +310,9 @@ class RenderPool:
             self._doing.add(doing)
             answer = await self._converse(worker, work, on_progress, (cancel, doing.recall))
             healthy = True
+            if isinstance(answer, Done) and (spent := SPENT.get()) is not None:
+                name = type(work).__name__
+                spent[name] = round(spent.get(name, 0.0) + answer.processor_seconds, 4)
         finally:
             if worker is not None and not healthy:
                 # Also when the caller was cancelled: nobody waits for what is being made.

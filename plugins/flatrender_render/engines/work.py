@@ -218,10 +218,11 @@ class Progress(Struct, frozen=True, kw_only=True, tag="progress"):
 
 
 class Done(Struct, frozen=True, tag="done"):
-    """From the process: the work's result, encoded."""
+    """From the process: the work's result, encoded, and the processor time it took, seconds."""
 
     id: int
     result: msgspec.Raw
+    processor_seconds: float = 0.0
 
 
 class Failed(Struct, frozen=True, kw_only=True, tag="failed"):

@@ -121,8 +121,10 @@ class Process:
 
     def _serve(self, task: Task) -> None:
         self._current = task.id
+        begun = time.process_time()
         try:
-            answer: Answer = Done(task.id, msgspec.Raw(msgspec.msgpack.encode(self._do(task))))
+            result = msgspec.Raw(msgspec.msgpack.encode(self._do(task)))
+            answer: Answer = Done(task.id, result, time.process_time() - begun)
         except Stopped:
             answer = Halted(task.id)
         except ProofFailed as error:

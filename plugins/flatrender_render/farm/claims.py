@@ -83,7 +83,7 @@ UPDATE render.frame_jobs
 SET lease_until = coalesce($4::timestamptz, now()) + make_interval(secs => $3),
     done_frames = greatest(done_frames, least($5, last_frame - first_frame + 1))
 WHERE id = $1 AND epoch = $2 AND state = 'Claimed'
-RETURNING job_id
+RETURNING id, job_id, done_frames
 """
 
 _STALE = """
@@ -116,14 +116,20 @@ WHERE id = $1 AND epoch = $2 AND state = 'Claimed' RETURNING job_id
 """
 
 
-_FACTS = """
-SELECT j.step, least(j.total_frames, coalesce(sum(f.done_frames)
+_STANDING = """
+SELECT j.step, least(j.total_frames, coalesce(sum({frames})
            FILTER (WHERE f.kind = 'video'), 0))::int AS drawn, j.total_frames AS total,
        count(DISTINCT f.node_id) FILTER (WHERE f.state = 'Claimed')::int AS nodes,
        j.started_at, now() AS now
 FROM render.render_jobs j JOIN render.frame_jobs f ON f.job_id = j.id
-WHERE j.id = $1 GROUP BY j.id
 """
+_FACTS = _STANDING.format(frames="f.done_frames") + "WHERE j.id = $1 GROUP BY j.id"
+# The statement's own change is not in what it reads of the table.
+_BEAT = (
+    f"WITH own AS ({_HEARTBEAT})"
+    + _STANDING.format(frames="CASE WHEN f.id = own.id THEN own.done_frames ELSE f.done_frames END")
+    + "JOIN own ON own.job_id = j.id GROUP BY j.id"
+)
 
 
 class StaleEpoch(Exception):
@@ -313,6 +319,19 @@ async def heartbeat(
     if row is None:
         STALE.labels("heartbeat").inc()
         raise StaleEpoch
+
+
+async def beat(
+    database: ContextDatabase, frame_job_id: UUID, epoch: int, done_frames: int
+) -> JobFacts:
+    """As ``heartbeat``, in one round trip; return how the job stands now."""
+    rows = await database.system_fetch(
+        "farm heartbeat", _BEAT, frame_job_id, epoch, LEASE_SECONDS, None, done_frames
+    )
+    if not rows:
+        STALE.labels("heartbeat").inc()
+        raise StaleEpoch
+    return JobFacts(**rows[0])
 
 
 async def begin(work: SystemTransaction, job_id: UUID) -> bool:

@@ -68,11 +68,7 @@ class LocalLink:
 
     async def beat(self, claim: Claim, frames: int, preview: str | None) -> None:
         """See ``FarmLink``."""
-        async with self._context.db.system("farm heartbeat") as work:
-            await claims.heartbeat(
-                work, frame_job_id=claim.id, epoch=claim.epoch, done_frames=frames
-            )
-            facts = await claims.progress_of(work, claim.job.id)
+        facts = await claims.beat(self._context.db, claim.id, claim.epoch, frames)
         await self._tell(claim).progress(facts, preview, typical=await self._typical(claim))
 
     async def enter(self, claim: Claim, step: Step) -> None:

@@ -22,6 +22,7 @@ from flatrender.storage import StoreError
 from flatrender.template.problems import PackageRefused
 from flatrender_render.domain import Step
 from flatrender_render.engines.pool import (
+    SPENT,
     Interrupted,
     PoolError,
     PoolLimits,
@@ -130,8 +131,11 @@ class Performer:
     async def _guarded(
         self, link: Reporting[C], claim: C, work: Awaitable[None], package_sha256: str
     ) -> None:
+        spent: dict[str, float] = {}
+        counting = SPENT.set(spent)
         try:
             await work
+            log.info("attempt_done", processor_seconds=spent)  # where a video's time went
         except (StaleEpoch, Stopped):
             log.info("attempt_fenced_off")
             await link.late(claim)
@@ -145,6 +149,8 @@ class Performer:
             failure = failure_of(error, package_sha256)
             log.warning("attempt_failed", code=failure.code, error=repr(error))
             await fenced(link, claim, link.fail(claim, failure))
+        finally:
+            SPENT.reset(counting)
 
     async def _perform(
         self, link: FarmLink, claim: Claim, folder: Path, heard: "_Heard", stop: asyncio.Event

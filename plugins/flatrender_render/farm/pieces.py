@@ -15,8 +15,8 @@ from pathlib import Path
 
 from flatrender.storage import ObjectMissing, ObjectTooLong
 from flatrender.template.after_effects import BUNDLE_ENGINE, open_bundle
+from flatrender.template.archive import ArchiveLimits, SafeArchive
 from flatrender.template.composition import ImageRef
-from flatrender.template.package import TemplatePackage
 from flatrender_render.domain import Step
 from flatrender_render.engines import RenderSpec
 from flatrender_render.engines.pool import OnProgress, RenderPool
@@ -354,8 +354,10 @@ def _unpack(package: Path, engine: str, names: list[str], folder: Path) -> dict[
     found: dict[str, Path] = {}
     if not names:
         return found
-    # Designers' bundles keep rules of names and sizes of their own.
-    opened = open_bundle(package) if engine == BUNDLE_ENGINE else TemplatePackage.open(package)
+    # Designers' bundles keep rules of names and sizes of their own. What else is in a package was
+    # looked through when it was imported, and these are the very same bytes.
+    bundle = engine == BUNDLE_ENGINE
+    opened = open_bundle(package) if bundle else SafeArchive(package, ArchiveLimits())
     with contextlib.closing(opened):
         for name in names:
             path = folder / f"package-{hashlib.sha256(name.encode()).hexdigest()[:16]}"

@@ -1,12 +1,13 @@
 """What the engine says of a template package: the ``TemplateInspector`` port."""
 
+import asyncio
 from pathlib import Path
 from typing import Literal
 
 from flatrender.contracts.render import InspectionNote
 from flatrender.plugin import PluginContext
 from flatrender.template.composition import Composition, SceneInstance
-from flatrender.template.manifest import Scene, Variant
+from flatrender.template.manifest import Scene, TemplateManifest, Variant
 from flatrender.template.package import TemplatePackage
 from flatrender_render.domain import output_size
 from flatrender_render.engines import RenderSpec
@@ -22,8 +23,8 @@ class InspectorService:
 
     async def inspect(self, package: Path) -> list[InspectionNote]:
         """Return every problem and limitation the engine sees."""
-        with TemplatePackage.open(package) as opened:
-            name = opened.manifest.engine
+        manifest, _ = await asyncio.to_thread(_read, package)
+        name = manifest.engine
         try:
             return await self._pool.inspect(name, package)
         except (WorkFailed, WorkerCrashed) as error:
@@ -33,9 +34,7 @@ class InspectorService:
         self, package: Path, *, aspect: str, scene_key: str | None, width: int
     ) -> bytes:
         """Draw one settled frame with default values as JPEG."""
-        with TemplatePackage.open(package) as opened:
-            manifest = opened.manifest
-            digest = opened.sha256
+        manifest, digest = await asyncio.to_thread(_read, package)
         variant = next(v for v in manifest.variants if v.aspect == aspect)
         scene = next((s for s in variant.scenes if s.key == scene_key), variant.scenes[0])
         composition = _composition(variant, scene, manifest.direction)
@@ -63,6 +62,12 @@ class InspectorService:
     async def close(self) -> None:
         """End the render process."""
         await self._pool.close()
+
+
+def _read(package: Path) -> tuple[TemplateManifest, str]:
+    """Return the manifest of a package and the package's hash; takes a while for a large one."""
+    with TemplatePackage.open(package) as opened:
+        return opened.manifest, opened.sha256
 
 
 def _broken(error: PoolError) -> InspectionNote:

@@ -22,6 +22,7 @@ from flatrender.testing import packages as make
 from flatrender.testing.media import decode_luma, sine, write_sound
 from flatrender_render.engines import RenderSpec
 from flatrender_render.engines.pool import (
+    SPENT,
     PoolError,
     PoolLimits,
     RenderPool,
@@ -230,7 +231,12 @@ async def test_a_whole_video(pool: RenderPool, spec: RenderSpec, tmp_path: Path)
         moves=True, visible=True, audio=True,
     )  # fmt: skip
     assert (await pool.prove(film, whole)).frames == 105
+    spent: dict[str, float] = {}
+    counting = SPENT.set(spent)
     info = await pool.probe(film)
+    SPENT.reset(counting)
+    assert list(spent) == ["ProbeFile"]
+    assert spent["ProbeFile"] > 0.0
     assert (info.width, info.height, info.frames, info.audio_codec) == (320, 180, 105, "aac")
     await pool.sheet(film, tmp_path / "sheet.png")
     assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from flatrender_render.domain import Step
 from flatrender_render.farm import claims, reports
@@ -161,6 +162,24 @@ async def test_leases_follow_the_given_clock(farm: Any) -> None:
         )
     row = await farm.row("SELECT lease_until FROM render.frame_jobs WHERE id = $1", claim.id)
     assert row["lease_until"] == later + timedelta(seconds=claims.LEASE_SECONDS), "prolonged"
+
+
+async def test_a_beat_prolongs_and_tells_how_the_job_stands(farm: Any) -> None:
+    """Its own frames included, which its statement has just written."""
+    await farm.job(pieces=2)
+    one, other = await farm.must_claim(), await farm.must_claim()
+    await _beat(farm, other)
+    before = await farm.row("SELECT lease_until AS t FROM render.frame_jobs WHERE id = $1", one.id)
+    facts = await claims.beat(farm.db, one.id, one.epoch, 3)
+    after = await farm.row("SELECT lease_until AS t FROM render.frame_jobs WHERE id = $1", one.id)
+    assert after["t"] > before["t"]
+    assert (facts.drawn, facts.total) == (3 + other.frames, one.job.total_frames)
+    async with farm.db.system("test") as work:
+        again = await claims.progress_of(work, one.job.id)
+    assert again == replace(facts, now=again.now)
+    await farm.complete(one)
+    with pytest.raises(StaleEpoch):
+        await claims.beat(farm.db, one.id, one.epoch, 4)
 
 
 async def _beat(farm: Any, claim: Claim) -> None:
