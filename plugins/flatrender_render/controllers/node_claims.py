@@ -104,6 +104,7 @@ class NodeClaimController(Controller):
         "/complete",
         status_code=204,
         operation_id="node_complete",
+        request_max_body_size=wire.REPORT_BYTES,
         summary="A proven piece",
         responses=problem_responses(
             NotFound, ClaimOver, ActNotOfClaim, NotYourObject, ObjectNotThere, *SIGNED
@@ -121,6 +122,7 @@ class NodeClaimController(Controller):
         "/finish",
         status_code=204,
         operation_id="node_finish",
+        request_max_body_size=wire.REPORT_BYTES,
         summary="The proven video",
         responses=problem_responses(
             NotFound, ClaimOver, ActNotOfClaim, NotYourObject, ObjectNotThere, NotProven, *SIGNED

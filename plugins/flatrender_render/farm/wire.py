@@ -24,6 +24,7 @@ from flatrender_render.farm.together import MOST
 API = "/v1/node"
 MAX_WAIT = 25.0  # seconds of a long poll; below what proxies cut
 PREVIEW_LIMIT = 40_000  # characters of a data URL
+REPORT_BYTES = 256 * 1024  # of what is told of a result: its proof is kept
 MAX_LINKS = 400
 MOST_CLAIMS = MOST  # frame jobs in one answer
 PART_BYTES = 8 * 1024 * 1024  # of a resumable upload

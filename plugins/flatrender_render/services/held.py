@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Generic, TypeVar
 
-from flatrender.errors import NotFound
+from flatrender.errors import Invalid, NotFound
+from flatrender.http.validation import field_error
 from flatrender.plugin import PluginContext
 from flatrender.storage import ObjectInfo, ObjectMissing, StoreError
 from flatrender_render.errors import ClaimOver, NotYourObject, ObjectNotThere
@@ -60,6 +61,11 @@ class Held(ABC, Generic[C]):
         del key
         return False
 
+    @property
+    def _most(self) -> int:
+        """The bytes that no result of this work passes."""
+        return 0
+
     async def fail(self, report: Failed) -> None:
         """Take a failed attempt. Raises ``ClaimOver``."""
         await self._fenced(self._reporting.fail(self._claim, report.failure))
@@ -85,8 +91,11 @@ class Held(ABC, Generic[C]):
         )
 
     async def start_upload(self, start: UploadStart) -> UploadParts:
-        """Begin an upload in parts. Raises ``NotYourObject`` and ``ClaimOver``."""
+        """Begin an upload in parts. Raises ``NotYourObject``, ``ClaimOver`` and, for more bytes
+        than the work can make, ``Invalid``."""
         self._check_place(start.key)
+        if start.size > self._most:
+            raise Invalid(errors=[field_error("/size", "out_of_range")])
         await self._check_running()
         upload_id = await self._storage.start_parts(start.key, content_type=start.content_type)
         count = -(-start.size // PART_BYTES)

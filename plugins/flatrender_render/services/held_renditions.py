@@ -91,8 +91,7 @@ class HeldRendition(Held[RenditionClaim]):
         if await self._taken(report):
             return
         await self._check_running()
-        most = most_bytes(self._source.width, self._source.height, self._source.frames)
-        info = await self._check_written(self._claim.result_key, report.size, most=most)
+        info = await self._check_written(self._claim.result_key, report.size, most=self._most)
         look = self._context.get(SecondLook)
         own = (self._claim.id, self._claim.epoch, report.sha256)
         await look.once(own, lambda: self._take(look, report, info))
@@ -126,6 +125,10 @@ class HeldRendition(Held[RenditionClaim]):
 
     async def _readable(self) -> set[str]:
         return {self._claim.source_object_key}
+
+    @property
+    def _most(self) -> int:
+        return most_bytes(self._source.width, self._source.height, self._source.frames)
 
     def _writes(self, key: str) -> bool:
         return key == self._claim.result_key

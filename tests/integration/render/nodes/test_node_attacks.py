@@ -143,6 +143,16 @@ async def test_why_a_piece_failed_is_told_in_few_words(
     assert await _state(farm, held_once.claim) == before
 
 
+async def test_what_is_kept_of_a_proof_is_bounded(farm: Any, held_once: Any) -> None:
+    report = {"piece": _piece(held_once.claim, proof={"note": "x" * wire.REPORT_BYTES})}
+    assert (await _told(farm, held_once, "complete", report))[0] == 413
+
+
+async def test_no_links_are_made_for_more_than_a_piece_can_be(farm: Any, held_once: Any) -> None:
+    plan = {"key": held_once.claim.object_key("mp4"), "size": 50 * 2**30}
+    assert await _told(farm, held_once, "uploads", plan) == (422, "validation_failed")
+
+
 async def test_numbers_that_no_column_holds_are_refused_not_stumbled_over(
     farm: Any, held_once: Any
 ) -> None:
