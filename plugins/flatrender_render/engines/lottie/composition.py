@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import skia
 
 from .blend import NORMAL
+from .cover import few
 from .layers import Layer
 from .limits import Deadline
 from .raster import Stills, Variant, device_box, has_pixels, matrix_key
@@ -50,12 +51,12 @@ class Part:
 
         Not to be changed.
         """
+        box = device_box(matrix, self.box)
+        if self.variant is not None or not self.layers[0].lined or few(box):
+            return box
         key = matrix_key(matrix)
         if self._cover is None or self._cover[0] != key:
-            found = box = device_box(matrix, self.box)
-            if self.variant is None:
-                found = self.layers[0].cover(self.frame, matrix, box) or box
-            self._cover = (key, found)
+            self._cover = (key, self.layers[0].cover(self.frame, matrix, box) or box)
         return self._cover[1]
 
     @property

@@ -10,11 +10,11 @@ import skia
 
 from .geometry import Matrix, from_skia, multiply, stretch_of, to_skia
 
-CELL = 32  # pixels
+CELL = 16  # pixels
 WORTH = 100_000  # pixels of a box below which there is little to gain
 MOST = 16_384  # pixels to a side; what is larger than this has no cover
 MANY = 40  # outlines from which on finding their cover costs too much
-THIN = 0.35  # share of the box; a cover that may hold more than this is not worth its pieces
+THIN = 0.2  # share of the box above which a cover, with its many pieces, was no gain
 # Beyond what is painted: a square whose middle the grown outline misses may be touched as far as
 # half its diagonal away (0.71 of a side); Skia finds middles to an eighth of a square. Two pixels
 # as ``raster.device_box`` has them.
@@ -47,7 +47,7 @@ def cover(marks: Iterable[Mark], matrix: skia.Matrix, box: skia.IRect) -> skia.R
     """
     held = list(marks)
     if (
-        box.width() * box.height() < WORTH
+        few(box)
         or max(box.width(), box.height()) > MOST
         or len(held) > MANY
         or not any(mark.line for mark in held)
@@ -80,6 +80,11 @@ def cover(marks: Iterable[Mark], matrix: skia.Matrix, box: skia.IRect) -> skia.R
     found = skia.Region()
     found.setPath(outline, skia.Region(box))
     return found
+
+
+def few(box: skia.IRect) -> bool:
+    """Whether a box has so few pixels that there is little to gain."""
+    return bool(box.width() * box.height() < WORTH)
 
 
 def _about(mark: Mark, outer: Matrix) -> float:

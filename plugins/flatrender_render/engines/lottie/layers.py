@@ -277,13 +277,24 @@ class Layer:
             return None
         return inner.mapRect(rect).makeInset(1, 1).roundIn()  # its edges are soft
 
+    @property
+    def lined(self) -> bool:
+        """Whether lines are all or much of what is drawn, and nothing else around them."""
+        return (
+            isinstance(self.content, ShapeContent)
+            and self.content.lined
+            and self.effects is None
+            and self.styles is None
+            and self.matte is None
+        )
+
     def cover(self, frame: float, matrix: skia.Matrix, box: skia.IRect) -> skia.Region | None:
         """Return the pixels that thin lines may touch, or ``None`` where ``box`` is as good.
 
         ``matrix`` leads from the composition to the surface.
         """
         content = self.content
-        if not isinstance(content, ShapeContent) or self.effects or self.styles or self.matte:
+        if not isinstance(content, ShapeContent) or not self.lined:
             return None
         inner = skia.Matrix.Concat(matrix, to_skia(self.world(frame)))
         return cover(content.marks(frame), inner, box)

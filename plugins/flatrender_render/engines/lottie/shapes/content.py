@@ -19,6 +19,7 @@ class ShapeContent:
     def __init__(self, layer: Obj) -> None:
         self.root = Group(layer, "shapes", modified_later=False)
         self.static = self.root.static
+        self.lined = self.root.lines
         self.heavy = self.root.gradients or self.root.count > MANY_ITEMS
         self._picture: skia.Picture | None = None
         self._bounds: skia.Rect | None = None

@@ -312,6 +312,9 @@ class Group:
         self.gradients: bool = any(
             i.gradient is not None for i in self.items if isinstance(i, Style)
         ) or any(g.gradients for g in groups)
+        self.lines: bool = any(i.stroke for i in self.items if isinstance(i, Style)) or any(
+            g.lines for g in groups
+        )
         self.modified_later = modified_later
         self.deadline = obj.doc.deadline
         self.inner_later = later
