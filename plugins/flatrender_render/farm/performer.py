@@ -7,8 +7,6 @@ it made is thrown away.
 
 import asyncio
 import contextlib
-import shutil
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -17,7 +15,6 @@ from typing import TypeVar
 import structlog
 from msgspec.structs import replace
 
-from flatrender.clock import random_token
 from flatrender.storage import StoreError
 from flatrender.template.problems import PackageRefused
 from flatrender_render.domain import Step
@@ -36,6 +33,7 @@ from flatrender_render.farm.claims import Claim, StaleEpoch
 from flatrender_render.farm.fence import fenced, give_back, lease_kept
 from flatrender_render.farm.link import Failure, FarmLink, Reporting
 from flatrender_render.farm.repairs import Damaged
+from flatrender_render.farm.scratch import Scratch
 from flatrender_render.media.errors import MediaError, ProofFailed, Stopped
 
 log = structlog.get_logger(__name__)
@@ -54,7 +52,7 @@ class Performer:
 
     def __init__(self, folder: Path, slots: int, *, budget: int = DEFAULT_BUDGET) -> None:
         self.cache = ContentCache(folder / "cache", budget=budget)
-        self._scratch = folder / "scratch"
+        self._scratch = Scratch(folder / "scratch")
         self.pool = RenderPool(slots)
         # Snapshots are waited for: they do not stand in line behind videos.
         self.stills = RenderPool(1, PoolLimits(nice=0))
@@ -177,12 +175,12 @@ class Performer:
     @contextlib.asynccontextmanager
     async def folder(self) -> AsyncIterator[Path]:
         """A folder for one attempt, gone with it."""
-        self._scratch.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f"{random_token(4)}-", dir=self._scratch))
+        await asyncio.to_thread(self._scratch.sweep)
+        folder = self._scratch.take()
         try:
             yield folder
         finally:
-            await asyncio.to_thread(shutil.rmtree, folder, True)
+            await asyncio.to_thread(self._scratch.give_up, folder)
 
 
 class _Heard:
