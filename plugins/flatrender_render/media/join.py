@@ -49,7 +49,7 @@ class _Segment:
                 if hashlib.file_digest(stream, "sha256").hexdigest() != file.sha256:
                     raise SegmentMismatch(f"{file.path} is not what its report says (sha256)")
         try:
-            self.container = av.open(file.path)
+            self.container = av.open(file.path, format="mp4")  # a playlist is no segment
         except (av.FFmpegError, OSError) as error:
             raise MediaUnreadable(f"{file.path}: {error}") from error
         if len(self.container.streams.video) != 1:
@@ -121,7 +121,7 @@ def _write(
     should_stop: Callable[[], bool],
 ) -> int:
     first = _Segment(files[0], fps)
-    sound = av.open(str(audio)) if audio else None
+    sound = av.open(str(audio), format="mp4") if audio else None
     try:
         with av.open(
             str(output),

@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import shutil
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -113,6 +114,18 @@ def test_joins_are_without_a_seam(tmp_path: Path, parts: list[SegmentFile]) -> N
     together = decode_luma(tmp_path / "film.mp4")
     assert len(together) == 145
     assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
+
+
+@pytest.mark.parametrize("kind", ["picture", "sound"])
+def test_a_playlist_is_no_segment(tmp_path: Path, parts: list[SegmentFile], kind: str) -> None:
+    """One that another node made would have files of this machine's joined in its place."""
+    shutil.copyfile(parts[0].path, tmp_path / "other.mp4")
+    playlist = tmp_path / "video-0"
+    playlist.write_bytes(b"ffconcat version 1.0\nfile other.mp4\n")
+    forged = [SegmentFile(path=str(playlist), frames=parts[0].frames), *parts[1:]]
+    files, sound = (forged, None) if kind == "picture" else (parts, playlist)
+    with pytest.raises((MediaUnreadable, EncodeFailed)):
+        join(files, tmp_path / "film.mp4", 30, sound)
 
 
 def test_times_of_a_joined_file_are_exact(tmp_path: Path, parts: list[SegmentFile]) -> None:
