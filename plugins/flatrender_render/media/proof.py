@@ -7,7 +7,7 @@ size), so a renderer that went wrong cannot vouch for itself.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -118,14 +118,41 @@ def prove(path: Path, expected: Expectation) -> Proof:
                 # the time; nothing in a file can make it fail, and averages hardly feel it.
                 "skip_loop_filter": "all",
             }
-            thumbs = list(_decode(container, stream, expected))
+            seen = _Seen(expected.reference)
+            for frame in _decode(container, stream, expected):
+                seen.look(frame)
     except (av.FFmpegError, OSError) as error:
         raise ProofFailed("undecodable", str(error)) from error
-    if len(thumbs) != expected.frames:
-        missing = tuple(range(len(thumbs), expected.frames))
-        raise ProofFailed("wrong_count", f"{len(thumbs)} frames of {expected.frames}", missing)
-    warnings = _check_pictures(np.stack(thumbs), expected)
-    return Proof(frames=len(thumbs), duration=len(thumbs) / expected.fps, warnings=warnings)
+    if seen.frames != expected.frames:
+        missing = tuple(range(seen.frames, expected.frames))
+        raise ProofFailed("wrong_count", f"{seen.frames} frames of {expected.frames}", missing)
+    warnings = _check_pictures(seen, expected)
+    return Proof(frames=seen.frames, duration=seen.frames / expected.fps, warnings=warnings)
+
+
+class _Seen:
+    """What the frames so far show. Thumbnails are made only where they can still tell something:
+    where one is to be compared, and until one is not black and one is not like the first."""
+
+    def __init__(self, wanted: Collection[int]) -> None:
+        self._wanted = wanted
+        self._first: Thumb | None = None
+        self.frames = 0
+        self.black = True
+        self.still = True
+        self.thumbs: dict[int, Thumb] = {}
+
+    def look(self, frame: av.VideoFrame) -> None:
+        """Take note of the next frame."""
+        if self.black or self.still or self.frames in self._wanted:
+            cells = thumb(luma(frame))
+            if self._first is None:
+                self._first = cells
+            self.black = self.black and bool((cells <= _BLACK).all())
+            self.still = self.still and bool((np.abs(cells - self._first) < _STILL).all())
+            if self.frames in self._wanted:
+                self.thumbs[self.frames] = cells
+        self.frames += 1
 
 
 def _check_packets(
@@ -177,7 +204,7 @@ def _check_stream(stream: av.VideoStream, expected: Expectation) -> None:
 
 def _decode(
     container: av.container.InputContainer, stream: av.VideoStream, expected: Expectation
-) -> Iterator[Thumb]:
+) -> Iterator[av.VideoFrame]:
     for number, frame in enumerate(container.decode(stream)):
         if frame.is_corrupt:
             raise ProofFailed("undecodable", f"frame {number} is corrupt", (number,))
@@ -187,7 +214,7 @@ def _decode(
             raise ProofFailed("wrong_timing", f"frame {number} is not at its time", (number,))
         if number >= expected.frames:
             raise ProofFailed("wrong_count", f"more than {expected.frames} frames")
-        yield thumb(luma(frame))
+        yield frame
 
 
 def _check_sound(container: av.container.InputContainer, expected: Expectation) -> None:
@@ -201,18 +228,17 @@ def _check_sound(container: av.container.InputContainer, expected: Expectation) 
         raise ProofFailed("wrong_audio", f"{seconds:.3f} s of sound for {wanted:.3f} s")
 
 
-def _check_pictures(thumbs: NDArray[np.float32], expected: Expectation) -> list[str]:
-    black = bool((thumbs <= _BLACK).all())
-    frozen = len(thumbs) > 1 and bool((np.abs(thumbs - thumbs[0]) < _STILL).all())
+def _check_pictures(seen: _Seen, expected: Expectation) -> list[str]:
+    black, frozen = seen.black, seen.still and seen.frames > 1
     wanted = {
         number: np.frombuffer(packed, np.uint8).reshape(GRID, GRID).astype(np.float32)
         for number, packed in sorted(expected.reference.items())
     }
     if black and (expected.visible or any((cells > _BLACK + 4).any() for cells in wanted.values())):
-        raise ProofFailed("black", "all frames are black", tuple(range(len(thumbs))))
+        raise ProofFailed("black", "all frames are black", tuple(range(seen.frames)))
     if frozen and (expected.moves or _reference_moves(wanted)):
-        raise ProofFailed("frozen", "all frames are the same", tuple(range(len(thumbs))))
-    bad = tuple(number for number, cells in wanted.items() if _differs(thumbs[number], cells))
+        raise ProofFailed("frozen", "all frames are the same", tuple(range(seen.frames)))
+    bad = tuple(number for number, cells in wanted.items() if _differs(seen.thumbs[number], cells))
     if bad:
         raise ProofFailed("wrong_picture", f"frames {list(bad)} show something else", bad)
     flags: dict[Literal["black", "frozen"], bool] = {"black": black, "frozen": frozen}

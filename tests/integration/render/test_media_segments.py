@@ -339,6 +339,22 @@ def test_without_a_reference_black_and_frozen_only_warn(tmp_path: Path) -> None:
     assert fault(tmp_path / "black.mp4", expect(part, moves=True)) == "frozen"
 
 
+def late(pixels: NDArray[np.uint8], frame: int) -> None:
+    paint(pixels, frame) if frame > 50 else black(pixels, frame)
+
+
+def rests(pixels: NDArray[np.uint8], frame: int) -> None:
+    paint(pixels, max(frame, 50))
+
+
+@pytest.mark.parametrize("draw", [late, rests])
+def test_one_picture_at_the_end_is_enough(tmp_path: Path, draw: Draw) -> None:
+    path = tmp_path / "film.mp4"
+    encode(path, 0, 60, draw=draw)
+    part = SegmentFile(path=str(path), frames=60)
+    assert prove(path, expect(part, visible=True, moves=True)).warnings == []
+
+
 def test_a_scene_that_rests_may_rest(tmp_path: Path) -> None:
     """A reference that does not move allows frozen pictures; a black one allows black."""
     encode(tmp_path / "still.mp4", 0, 10, draw=frozen)
