@@ -7,7 +7,6 @@ See ``held``.
 from collections.abc import Iterator
 from uuid import UUID
 
-import msgspec
 from msgspec.structs import replace
 
 from flatrender.contracts.render import ScanClaim
@@ -17,7 +16,6 @@ from flatrender.template.after_effects import BUNDLE_NAMES
 from flatrender.template.project_scan import ProjectScan
 from flatrender_render.farm.scan_local import LocalScanLink
 from flatrender_render.farm.scan_wire import ScanFound, ScanRefused
-from flatrender_render.farm.wire import Failed
 from flatrender_render.services.held import Held, epoch_of_ours
 from flatrender_render.services.scans import ScanService
 
@@ -57,15 +55,7 @@ class HeldScan(Held[ScanClaim]):
 
     async def refuse(self, report: ScanRefused) -> None:
         """Take the reasons why a file is no project."""
-        if _has_nul(report):
-            raise _invalid("/errors", "contains_nul")
         await self._fenced(self._link.refuse(self._claim, report.errors))
-
-    async def fail(self, report: Failed) -> None:
-        """Take a failed attempt."""
-        if _has_nul(report):
-            raise _invalid("/failure", "contains_nul")
-        await super().fail(report)
 
     async def _running(self) -> bool:
         held = await self._scans.held(self._node_id, self._claim.scan_id, self._claim.epoch)
@@ -78,10 +68,9 @@ class HeldScan(Held[ScanClaim]):
 def checked(result: ProjectScan) -> ProjectScan:
     """Return a node's result as it may be stored. Raises ``Invalid``.
 
-    Its names of files end in packages that other machines unpack: they keep a bundle's rules.
+    Its names of files end in packages that other machines unpack: they keep a bundle's rules. (A
+    body with U+0000, which jsonb does not take, was refused when it was read.)
     """
-    if _has_nul(result):
-        raise _invalid("/result", "contains_nul")
     for place, name in _files(result):
         parts = name.split("/")
         if name.startswith("/") or ".." in parts or BUNDLE_NAMES.problem(name) is not None:
@@ -94,20 +83,6 @@ def _files(result: ProjectScan) -> Iterator[tuple[str, str]]:
     for number, item in enumerate(result.footage):
         if item.bundled is not None:
             yield f"/result/footage/{number}/bundled", item.bundled
-
-
-def _has_nul(report: object) -> bool:
-    """Return whether any text holds U+0000, which PostgreSQL's jsonb does not take."""
-    waiting = [msgspec.to_builtins(report)]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, str) and "\0" in value:
-            return True
-        if isinstance(value, dict):
-            waiting += [*value.keys(), *value.values()]
-        elif isinstance(value, list):
-            waiting += value
-    return False
 
 
 def _invalid(pointer: str, code: str) -> Invalid:

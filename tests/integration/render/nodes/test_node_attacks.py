@@ -127,6 +127,7 @@ async def test_what_a_piece_weighs_is_within_bounds(
         {"code": "lottie_<b>free</b>"},
         {"code": "lottie_broken\nlevel=error"},
         {"message": "x" * 8001},
+        {"message": "\0"},
         {"defect": "x" * 61},
         {"frames": [-1]},
         {"exit_code": 2**32},
