@@ -258,7 +258,7 @@ async def test_a_rotated_secret_and_the_former_one_hold_a_removed_node_does_not(
     rotated = await farm.platform.client.post(f"{url}/secret", headers=farm.admin.headers)
     assert (await _send(farm, node)).json()["code"] == "invalid_signature"  # it had leaked
     node, fresh = fresh, farm.known(rotated.json())
-    assert (await _send(farm, node)).status_code == 200
+    assert (await _send(farm, fresh)).status_code == 200
     await farm.platform.sql(
         "UPDATE render.nodes SET previous_secret_until = now() WHERE id = $1", node.id
     )
