@@ -174,10 +174,11 @@ BLAMED: frozenset[ErrorClass] = frozenset({ErrorClass.TEMPLATE, ErrorClass.INPUT
 
 
 def overall_progress(step: Step, rendered: int, total: int) -> float:
-    """Return 0..1 over the whole job: 95 % is rendering, the rest joining, moving and proving."""
+    """Return 0..1 over the whole job: 95 % is rendering, the rest joining, moving and proving.
+
+    A job that waits again (resumed, retried) has what it keeps.
+    """
     fixed = {
-        Step.QUEUED: 0.0,
-        Step.PREPARING: 0.0,
         Step.ENCODING: 0.95,
         Step.UPLOADING: 0.97,
         Step.VALIDATING: 0.98,

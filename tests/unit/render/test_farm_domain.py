@@ -107,3 +107,13 @@ def test_progress_and_refunds_stay_in_bounds(drawn: int, total: int) -> None:
     assert 0.0 <= cancel_refund(drawn, total) <= 1.0
     assert cancel_refund(0, total) == 1.0
     assert cancel_refund(total, total) == 0.0
+
+
+@given(st.integers(0, 400), st.integers(1, 400))
+def test_waiting_again_takes_no_progress_away(drawn: int, total: int) -> None:
+    told = {
+        step: overall_progress(step, drawn, total)
+        for step in (Step.PAUSED, Step.QUEUED, Step.PREPARING, Step.RENDERING)
+    }
+    assert len(set(told.values())) == 1
+    assert overall_progress(Step.QUEUED, 0, total) == 0.0
