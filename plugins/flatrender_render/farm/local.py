@@ -111,6 +111,11 @@ class LocalLink:
         async with self._context.db.system("farm failure") as work:
             judged = await suspicion.judge(work, claim, verdict)
             guilty, verdict = judged is not verdict, judged
+            if not guilty:
+                seconds = reports.BLOCK_SECONDS * self._scale
+                verdict = await suspicion.second_opinion(
+                    work, claim, verdict, self._node_id, seconds=seconds
+                )
             failed = await reports.fail(
                 work, claim, verdict, scale=self._context.infra.settings.core.time_scale
             )

@@ -6,9 +6,19 @@ same template too: a customer's own words may be what kills). Such nodes are sou
 end the job instead of sending it round until it is too old. A node that crashes on everything gives
 no such evidence, so it never fails a job. What the template did is then taken off the nodes'
 account: they neither rest nor are set aside for it.
+
+The other way round, one machine outside that calls a template or a customer's file broken may be
+broken itself: its word ends a job only where no other node could try, or one that did says the
+same.
 """
 
+from uuid import UUID
+
+from msgspec.structs import replace
+
 from flatrender.db import SystemTransaction
+from flatrender_render.domain import BLAMED, ErrorClass
+from flatrender_render.farm import report_sql as sql
 from flatrender_render.farm.claims import Claim
 from flatrender_render.farm.conduct import REST_AFTER
 from flatrender_render.farm.failures import Verdict, classify
@@ -46,6 +56,40 @@ SET consecutive_failures = l.left,
     rest_until = CASE WHEN l.left < $4 THEN NULL ELSE n.rest_until END
 FROM locked l WHERE n.id = l.id
 """
+_UNHEARD = """
+SELECT EXISTS (SELECT FROM render.nodes WHERE id = $1 AND kind = 'Remote')
+   AND NOT EXISTS (
+       SELECT FROM render.frame_attempts a
+       WHERE a.tenant_id = $2 AND a.job_id = $3 AND a.node_id <> $1 AND a.blamed)
+"""
+
+
+async def second_opinion(
+    work: SystemTransaction, claim: Claim, verdict: Verdict, node_id: UUID, *, seconds: float
+) -> Verdict:
+    """Return the verdict, softened where another node is to try first.
+
+    The job then keeps away from ``node_id`` for ``seconds``. Raises nothing for a claim that is
+    over: whoever reports the failure does.
+    """
+    if not verdict.fail_now or ErrorClass(verdict.error_class) not in BLAMED:
+        return verdict
+    job = claim.job
+    await work.fetchrow(sql.LOCK_JOB, job.id)
+    if not await work.fetchval(_UNHEARD, node_id, job.tenant_id, job.id):
+        return verdict
+    another = await work.fetchrow(
+        sql.BLOCK + "RETURNING 1",
+        job.id,
+        job.tenant_id,
+        node_id,
+        verdict.code,
+        seconds,
+        None,
+        job.engine,
+        False,
+    )
+    return verdict if another is None else replace(verdict, fail_now=False)
 
 
 async def judge(work: SystemTransaction, claim: Claim, verdict: Verdict) -> Verdict:

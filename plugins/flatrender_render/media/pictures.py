@@ -123,7 +123,7 @@ def frames_of(video: Path, wanted: Sequence[int]) -> list[Pixels]:
     """
     found: dict[int, Pixels] = {}
     try:
-        with av.open(str(video)) as container:
+        with av.open(str(video), format="mp4") as container:
             stream = container.streams.video[0]
             base = stream.time_base * Fraction(stream.average_rate or 0) if stream.time_base else 0
             if not base:
@@ -208,7 +208,7 @@ def sheet_of(video: Path, output: Path, count: int = 6) -> int:
     Raises ``MediaUnreadable``.
     """
     try:
-        with av.open(str(video)) as container:
+        with av.open(str(video), format="mp4") as container:
             stream = container.streams.video[0]
             total, fps = stream.frames, round(float(stream.average_rate or 0))
     except (av.FFmpegError, IndexError, OSError) as error:

@@ -52,11 +52,11 @@ def look_at_film(
     return proof
 
 
-def hear(path: Path, seconds: float) -> None:
+def hear(path: Path, seconds: float, demuxer: str = "mp4") -> None:
     """Decode the sound of a file; it lasts ``seconds``. Raises ``ProofFailed``."""
     heard = 0.0
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), format=demuxer) as container:
             if not container.streams.audio:
                 raise ProofFailed("wrong_audio", "no sound")
             container.streams.audio[0].codec_context.options = {"err_detect": "explode"}
@@ -106,7 +106,7 @@ def look_at_rendition(film: Path, path: Path, form: Format, made: Transcoded) ->
     if count != made.frames:
         raise ProofFailed("wrong_count", f"{count} frames of {made.frames}")
     if made.audio_codec:
-        hear(path, made.duration)
+        hear(path, made.duration, _DEMUXER[form])
     bad = tuple(
         number
         for number, near in _film_at(film, sorted(thumbs), rate)
@@ -122,7 +122,7 @@ def _film_at(film: Path, numbers: list[int], rate: Fraction) -> Iterator[tuple[i
 
     Which of two neighbours a slower format shows is its maker's choice.
     """
-    with av.open(str(film)) as container:
+    with av.open(str(film), format="mp4") as container:
         stream = container.streams.video[0]
         own = Fraction(stream.average_rate or 0)
         if not own:
@@ -155,7 +155,9 @@ def _same_still(own: Path, told: Path) -> None:
 
 def _still(path: Path) -> tuple[tuple[int, int], Thumb]:
     try:
-        with av.open(str(path)) as container:
+        with path.open("rb") as file:
+            kind = "png_pipe" if file.read(4) == b"\x89PNG" else "jpeg_pipe"
+        with av.open(str(path), format=kind) as container:
             frame = next(container.decode(video=0))
     except (av.FFmpegError, OSError, StopIteration, IndexError) as error:
         raise ProofFailed("undecodable", f"{path.name}: {error}") from error

@@ -115,7 +115,7 @@ def _facts(source: av.container.InputContainer) -> _Facts:
 
 def _webm(path: Path, output: Path, tell: Tell, should_stop: Callable[[], bool]) -> _Wanted:
     with (
-        av.open(str(path)) as source,
+        av.open(str(path), format="mp4") as source,
         av.open(str(output), "w", format="webm", options={"fflags": "+bitexact"}) as target,
     ):
         facts = _facts(source)
@@ -173,7 +173,7 @@ def _webm(path: Path, output: Path, tell: Tell, should_stop: Callable[[], bool])
 def _gif(
     path: Path, output: Path, tell: Tell, should_stop: Callable[[], bool], limit: int
 ) -> _Wanted:
-    with av.open(str(path)) as source:
+    with av.open(str(path), format="mp4") as source:
         facts = _facts(source)
     for side, hundredths in GIF_LADDER:
         scale = min(1.0, side / max(facts.width, facts.height))
@@ -203,7 +203,7 @@ def _try_gif(  # noqa: PLR0917 - one rung of the ladder; private, one caller
     count = 0
     output.unlink(missing_ok=True)  # opened at the first packet only: its size would be the last's
     with (
-        av.open(str(path)) as source,
+        av.open(str(path), format="mp4") as source,
         av.open(str(output), "w", format="gif", options={"loop": "0"}) as target,
     ):
         stream = target.add_stream("gif", rate=rate)
@@ -248,7 +248,7 @@ def _palette(
     path: Path, size: tuple[int, int], rate: Fraction, should_stop: Callable[[], bool]
 ) -> av.VideoFrame:
     """Return the 256 colours that suit what moves in the video (FFmpeg's ``palettegen``)."""
-    with av.open(str(path)) as source:
+    with av.open(str(path), format="mp4") as source:
         graph = Graph()
         entry = graph.add_buffer(template=source.streams.video[0])
         made = graph.add("palettegen", "stats_mode=diff:reserve_transparent=1")

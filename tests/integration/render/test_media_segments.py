@@ -299,6 +299,15 @@ def test_a_flipped_bit_anywhere_is_caught(tmp_path: Path, parts: list[SegmentFil
         assert fault(bad, expect(part, sha256=part.sha256)) == "altered"
 
 
+def test_a_list_of_other_files_is_no_film(tmp_path: Path, parts: list[SegmentFile]) -> None:
+    """FFmpeg would open what such a file names: other customers' films, addresses."""
+    named = tmp_path / "real.mp4"
+    named.write_bytes(Path(parts[0].path).read_bytes())
+    playlist = tmp_path / "film.mp4"
+    playlist.write_text(f"ffconcat version 1.0\nfile {named.name}\n")
+    assert fault(playlist, expect(parts[0])) == "undecodable"
+
+
 def black(pixels: NDArray[np.uint8], _frame: int) -> None:
     pixels[:] = (0, 0, 0, 255)
 
