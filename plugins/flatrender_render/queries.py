@@ -39,6 +39,7 @@ class JobView(Struct, frozen=True, kw_only=True):
     submitted_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    cancelled_by: str | None
 
 
 class JobFilter(Struct, frozen=True, kw_only=True):
@@ -76,7 +77,8 @@ SELECT j.id, j.saved_project_id, j.project_name, j.step,
                     0))::int END,
        j.total_frames, j.resolution, j.aspect, j.width, j.height, j.fps, j.duration, j.watermark,
        j.priority, j.charge_minor, j.currency, j.export_id, j.error_code, j.error_fa, j.error_en,
-       j.retryable, j.timings, j.compute_seconds, j.submitted_at, j.started_at, j.finished_at
+       j.retryable, j.timings, j.compute_seconds, j.submitted_at, j.started_at, j.finished_at,
+       j.cancelled_by
 FROM render.render_jobs j
 """
 _ONE_JOB = _JOB + "WHERE j.tenant_id = $1 AND j.user_id = $2 AND j.id = $3"

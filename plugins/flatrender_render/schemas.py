@@ -31,7 +31,8 @@ class Failure(Struct, frozen=True, kw_only=True):
 
 class Job(Struct, frozen=True, kw_only=True):
     """A render job. ``progress`` is 0..1; ``timings`` are processor seconds by kind of work.
-    ``why_waiting`` is a stable code; its words are in the history."""
+    ``why_waiting`` is a stable code; its words are in the history. ``cancelled_by`` says who ended
+    it early: ``user``, or ``admin``, who gives everything back."""
 
     id: UUID
     saved_project_id: UUID
@@ -57,6 +58,7 @@ class Job(Struct, frozen=True, kw_only=True):
     submitted_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    cancelled_by: str | None
 
 
 class JobDetail(Job, frozen=True, kw_only=True):
@@ -165,6 +167,7 @@ def _job_fields(view: JobView, waits: str | None) -> dict[str, Any]:
         "submitted_at": view.submitted_at,
         "started_at": view.started_at,
         "finished_at": view.finished_at,
+        "cancelled_by": view.cancelled_by,
     }
 
 

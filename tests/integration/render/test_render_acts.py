@@ -231,6 +231,8 @@ async def test_an_admins_stop_gives_everything_back(bench: Bench) -> None:
     assert answer.json()["acts"][-1]["reason"] == "abuse report"
     row = await bench.row("step, refund_fraction, cancelled_by, reservation_state")
     assert tuple(row) == ("Cancelled", 1.0, "admin", "Releasing")
+    seen = await bench.customer.get(f"/v1/renders/{bench.id}")
+    assert (seen["step"], seen["cancelled_by"]) == ("Cancelled", "admin"), "its owner sees who"
     told = await bench.platform.sql(
         "SELECT payload->'data' AS data FROM render.outbox "
         "WHERE name = 'render.job.cancelled.v1' AND payload->'data'->>'job_id' = $1",
