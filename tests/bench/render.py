@@ -34,7 +34,7 @@ from flatrender_render.engines import RenderSpec, engine
 from flatrender_render.engines.pool import PoolLimits, RenderPool
 from flatrender_render.engines.work import RenderChunk, SegmentReport
 
-RICH, SIMPLE, GAIN = 0.75, 0.9, 0.95
+RICH, SIMPLE, GAIN = 0.80, 0.92, 0.95
 _SIZES = {"16:9": (1920, 1080), "9:16": (1080, 1920), "1:1": (1080, 1080)}
 _LINE = "{:<26} {:>7} {:>7} {:>7} {:>7} {:>8} {:>8} {:>6} {:>6} {:>6} {:>8}  {}"
 _COLUMNS = ("ours 1", "bare 1", "ours 2", "bare 2", "ratio 1", "ratio 2", "gain",
