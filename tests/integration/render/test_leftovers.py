@@ -55,6 +55,15 @@ async def aged(customer: Any, job: Any, by: str) -> None:
         )
 
 
+async def half_done(lot: Any) -> tuple[Any, Any, list[str]]:
+    """A job that has drawn and goes no further, and the keys of its pieces."""
+    customer = await lot.customer("long")
+    job = await customer.submit()
+    await customer.hold(job["id"], "audio")
+    await customer.drawn(job["id"], 1)
+    return customer, job, await keys_of(customer, job)
+
+
 async def test_the_pieces_of_a_video_go_and_the_video_stays(lot: Any) -> None:
     customer = await lot.customer()
     job = await customer.ended((await customer.submit())["id"])
@@ -86,11 +95,7 @@ async def test_the_pieces_of_a_video_go_and_the_video_stays(lot: Any) -> None:
 async def test_a_failed_job_keeps_its_pieces_for_a_retry_and_makes_them_anew_later(
     lot: Any,
 ) -> None:
-    customer = await lot.customer("long")
-    job = await customer.submit()
-    await customer.hold(job["id"], "audio")
-    await customer.drawn(job["id"], 1)
-    keys = await keys_of(customer, job)
+    customer, job, keys = await half_done(lot)
     context = customer.platform.runtime.plugins["render"].context
     async with context.db.system("test") as work:
         assert await reports.fail_job(work, UUID(job["id"]), classify("job_too_old", "test"))
@@ -126,11 +131,7 @@ async def test_a_failed_job_keeps_its_pieces_for_a_retry_and_makes_them_anew_lat
 async def test_what_was_made_of_an_erased_persons_words_does_not_wait(
     lot: Any, erased: bool
 ) -> None:
-    customer = await lot.customer("long")
-    job = await customer.submit()
-    await customer.hold(job["id"], "audio")
-    await customer.drawn(job["id"], 1)
-    keys = await keys_of(customer, job)
+    customer, job, keys = await half_done(lot)
     assert (await customer.call("POST", f"/v1/renders/{job['id']}/cancel")).status_code < 300
     if erased:
         await customer.platform.sql(

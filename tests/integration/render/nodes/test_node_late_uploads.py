@@ -77,6 +77,18 @@ class Intruder:
         await self.link.complete(claim, piece, None)
         return key
 
+    async def pieces(self, job_id: str) -> None:
+        """Make the video and the sound of a short job."""
+        for _ in range(2):
+            await self.piece(await self.take(job_id))
+
+    async def assembled(self, job_id: str) -> tuple[Claim, FinishedExport]:
+        """Make all of a short job; its end has not been told."""
+        await self.pieces(job_id)
+        claim = await self.take(job_id)
+        assert claim.kind == "assemble"
+        return claim, await self.assembly(claim)
+
     async def assembly(self, claim: Claim) -> FinishedExport:
         """Upload the video and its pictures."""
         row, data, pictures = self.made["export"]
@@ -174,11 +186,7 @@ async def test_a_finished_video_stays_as_it_was_reported(
     intrusion: Any, made: dict[str, Any], farm: Any
 ) -> None:
     customer, job, intruder, _ = intrusion
-    for _ in range(2):
-        await intruder.piece(await intruder.take(job["id"]))
-    claim = await intruder.take(job["id"])
-    assert claim.kind == "assemble"
-    export = await intruder.assembly(claim)
+    claim, export = await intruder.assembled(job["id"])
     await intruder.link.finish(claim, export)
     for key in intruder.puts:
         await intruder.overwrite(key, b"something else")
@@ -201,10 +209,7 @@ async def test_what_is_no_video_or_picture_is_not_taken_for_one(
     intrusion: Any, made: dict[str, Any], farm: Any
 ) -> None:
     customer, job, intruder, _ = intrusion
-    for _ in range(2):
-        await intruder.piece(await intruder.take(job["id"]))
-    claim = await intruder.take(job["id"])
-    export = await intruder.assembly(claim)
+    claim, export = await intruder.assembled(job["id"])
     _, data, pictures = made["export"]
     contents = dict(zip(intruder.puts, (b"", b"", data, *pictures), strict=True))
     page = b"<script>alert(document.domain)</script>"
@@ -246,10 +251,7 @@ async def test_the_farm_looks_at_a_finished_video_itself(
 ) -> None:
     """A node whose memory spoils what it proved: the bytes are as reported and no film."""
     customer, job, intruder, node = intrusion
-    for _ in range(2):
-        await intruder.piece(await intruder.take(job["id"]))
-    claim = await intruder.take(job["id"])
-    export = await intruder.assembly(claim)
+    claim, export = await intruder.assembled(job["id"])
     film = made["export"][1]
     middle = film.index(b"mdat") + 8 + 3000
     spoiled = film[:middle] + bytes(300) + film[middle + 300 :]
@@ -277,10 +279,7 @@ async def test_stills_that_do_not_show_the_video_do_not_count(
     intrusion: Any, made: dict[str, Any], farm: Any
 ) -> None:
     _, job, intruder, _ = intrusion
-    for _ in range(2):
-        await intruder.piece(await intruder.take(job["id"]))
-    claim = await intruder.take(job["id"])
-    export = await intruder.assembly(claim)
+    claim, export = await intruder.assembled(job["id"])
     await intruder.overwrite(export.poster_key, made["export"][2][1])  # the thumbnail
     with pytest.raises(StaleEpoch):
         await intruder.link.finish(claim, export)
@@ -302,8 +301,7 @@ async def test_a_piece_that_was_never_good_is_made_again_elsewhere(
     facts = {"object_key": row["object_key"], "packets": row["packets"], "bytes": row["bytes"],
              "sha256": hashlib.sha256(spoiled).hexdigest()}  # fmt: skip
     intruder.made = {**made, "video": (facts, spoiled)}
-    for _ in range(2):
-        await intruder.piece(await intruder.take(job["id"]))
+    await intruder.pieces(job["id"])
     await node.bye(intruder.client)
     other = await farm.enrol()
     async with other.at_work(tmp_path):
@@ -362,8 +360,7 @@ async def test_a_worker_that_joins_pieces_of_machines_outside_proves_them_again(
 async def test_a_machine_outside_blames_nobody(intrusion: Any, farm: Any, tmp_path: Path) -> None:
     """What a node says of another one's piece has it made again, and is no proof against it."""
     customer, job, intruder, node = intrusion
-    for _ in range(2):
-        await intruder.piece(await intruder.take(job["id"]))
+    await intruder.pieces(job["id"])
     await node.bye(intruder.client)
     other = await farm.enrol()
     async with other.joined() as client:
@@ -413,10 +410,7 @@ async def test_two_reports_at_once_keep_one_video(
     intrusion: Any, made: dict[str, Any], farm: Any
 ) -> None:
     customer, job, intruder, _ = intrusion
-    for _ in range(2):
-        await intruder.piece(await intruder.take(job["id"]))
-    claim = await intruder.take(job["id"])
-    export = await intruder.assembly(claim)
+    claim, export = await intruder.assembled(job["id"])
     await asyncio.gather(*(intruder.link.finish(claim, export) for _ in range(3)))
     ended = await customer.ended(job["id"])
     assert await _downloaded(customer, ended) == made["export"][1]
