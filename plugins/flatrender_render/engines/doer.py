@@ -105,13 +105,14 @@ class Doer:
                 audio = Path(work.audio) if work.audio else None
                 return join(work.segments, Path(work.output), work.fps, audio, self._should_stop)
             case ProveFile():
-                return prove(Path(work.path), work.expected)
+                return prove(Path(work.path), work.expected, self._should_stop)
             case LookAtFilm():
                 film = Path(work.path)
-                return look_at_film(film, work.expected, work.frame, work.stills, work.sheet)
+                told = (work.expected, work.frame, work.stills, work.sheet)
+                return look_at_film(film, *told, self._should_stop)
             case LookAtRendition():
                 film, path = Path(work.film), Path(work.path)
-                return look_at_rendition(film, path, work.format, work.made)
+                return look_at_rendition(film, path, work.format, work.made, self._should_stop)
             case ProbeFile():
                 return probe(Path(work.path))
             case MakeSheet():

@@ -7,7 +7,7 @@ size), so a renderer that went wrong cannot vouch for itself.
 """
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -19,7 +19,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from flatrender_render.media.encode import luma
-from flatrender_render.media.errors import ProofFailed
+from flatrender_render.media.errors import ProofFailed, Stopped
 
 GRID = 24  # cells across and down, whatever the shape of the picture
 Thumb = NDArray[np.float32]  # GRID x GRID, luma in MPEG range 16..235
@@ -98,8 +98,14 @@ def thumb_bytes(cells: Thumb) -> bytes:
     return np.rint(cells).astype(np.uint8).tobytes()
 
 
-def prove(path: Path, expected: Expectation) -> Proof:
-    """Check a file; return what it is. Raises ``ProofFailed`` with the kind of fault."""
+def prove(
+    path: Path, expected: Expectation, should_stop: Callable[[], bool] = lambda: False
+) -> Proof:
+    """Check a file; return what it is.
+
+    ``should_stop`` is asked at every frame. Raises ``ProofFailed`` with the kind of fault, and
+    ``Stopped``.
+    """
     _check_bytes(path, expected)
     try:
         with av.open(str(path), format="mp4") as container:  # nothing that names files
@@ -120,6 +126,8 @@ def prove(path: Path, expected: Expectation) -> Proof:
             }
             seen = _Seen(expected.reference)
             for frame in _decode(container, stream, expected):
+                if should_stop():
+                    raise Stopped
                 seen.look(frame)
     except (av.FFmpegError, OSError) as error:
         raise ProofFailed("undecodable", str(error)) from error

@@ -8,7 +8,7 @@ decision about what follows. Works frame by frame with bounded memory; reads loc
 import hashlib
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,10 +17,12 @@ import av
 import numpy as np
 
 from flatrender_render.media.encode import luma
-from flatrender_render.media.errors import MediaUnreadable, ProofFailed
+from flatrender_render.media.errors import MediaUnreadable, ProofFailed, Stopped
 from flatrender_render.media.pictures import poster_of, sheet_of
 from flatrender_render.media.proof import Expectation, Proof, Thumb, prove, thumb
 from flatrender_render.media.transcode import Format, Transcoded, thumb_of_frame
+
+Asked = Callable[[], bool]
 
 _STILL_DIFFERENCE = 5.0  # of luma, over a still: JPEG of another version makes less than one
 _MADE_DIFFERENCE = 14.0  # over a picture of another format; another picture differs by far more
@@ -29,18 +31,24 @@ _CHECKS = 5  # pictures of a rendition that are held against the film
 _DEMUXER: dict[Format, str] = {"webm": "matroska", "gif": "gif"}
 
 
-def look_at_film(
-    film: Path, expected: Expectation, frame: int, stills: dict[str, int], sheet: str
+def look_at_film(  # noqa: PLR0917 - what a film comes with, and who is asked
+    film: Path,
+    expected: Expectation,
+    frame: int,
+    stills: dict[str, int],
+    sheet: str,
+    should_stop: Asked = lambda: False,
 ) -> Proof:
     """Prove a film with its sound, and that its stills show it.
 
     ``stills`` are JPEG files of ``frame`` with their widths in pixels, ``sheet`` is the contact
-    sheet; an empty name is not looked at. Raises ``ProofFailed``.
+    sheet; an empty name is not looked at. ``should_stop`` is asked at every
+    frame. Raises ``ProofFailed`` and ``Stopped``.
     """
-    proof = prove(film, expected)
+    proof = prove(film, expected, should_stop)
     seconds = expected.frames / expected.fps
     if expected.audio:
-        hear(film, seconds)
+        hear(film, seconds, should_stop=should_stop)
     with TemporaryDirectory(prefix="flatrender-look-") as folder:
         own = Path(folder, "own")
         for path, width in stills.items():
@@ -52,8 +60,13 @@ def look_at_film(
     return proof
 
 
-def hear(path: Path, seconds: float, demuxer: str = "mp4") -> None:
-    """Decode the sound of a file; it lasts ``seconds``. Raises ``ProofFailed``."""
+def hear(
+    path: Path,
+    seconds: float,
+    demuxer: str = "mp4",
+    should_stop: Asked = lambda: False,
+) -> None:
+    """Decode the sound of a file; it lasts ``seconds``. Raises ``ProofFailed`` and ``Stopped``."""
     heard = 0.0
     try:
         with av.open(str(path), format=demuxer) as container:
@@ -62,16 +75,26 @@ def hear(path: Path, seconds: float, demuxer: str = "mp4") -> None:
             container.streams.audio[0].codec_context.options = {"err_detect": "explode"}
             for frame in container.decode(audio=0):
                 heard += frame.samples / frame.sample_rate
+                if should_stop():
+                    raise Stopped
+                if heard > seconds + _SOUND_SLACK:  # silence for days fits into a small file
+                    break
     except (av.FFmpegError, OSError) as error:
         raise ProofFailed("wrong_audio", str(error)) from error
     if abs(heard - seconds) > _SOUND_SLACK:
         raise ProofFailed("wrong_audio", f"{heard:.3f} s of sound for {seconds:.3f} s")
 
 
-def look_at_rendition(film: Path, path: Path, form: Format, made: Transcoded) -> Proof:
+def look_at_rendition(
+    film: Path,
+    path: Path,
+    form: Format,
+    made: Transcoded,
+    should_stop: Asked = lambda: False,
+) -> Proof:
     """Prove a rendition of a film: it is what was reported, decodes whole, and shows the film.
 
-    Raises ``ProofFailed``.
+    ``should_stop`` is asked at every frame. Raises ``ProofFailed`` and ``Stopped``.
     """
     with path.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != made.sha256:
@@ -93,6 +116,10 @@ def look_at_rendition(film: Path, path: Path, form: Format, made: Transcoded) ->
             if bool(container.streams.audio) != bool(made.audio_codec):
                 raise ProofFailed("wrong_audio", f"{len(container.streams.audio)} sound tracks")
             for frame in container.decode(stream):
+                if should_stop():
+                    raise Stopped
+                if count >= made.frames:
+                    raise ProofFailed("wrong_count", f"more than {made.frames} frames")
                 if frame.is_corrupt or frame.pts is None or frame.time_base is None:
                     raise ProofFailed("undecodable", f"frame {count}", (count,))
                 # WebM's times are whole milliseconds.
@@ -106,10 +133,10 @@ def look_at_rendition(film: Path, path: Path, form: Format, made: Transcoded) ->
     if count != made.frames:
         raise ProofFailed("wrong_count", f"{count} frames of {made.frames}")
     if made.audio_codec:
-        hear(path, made.duration, _DEMUXER[form])
+        hear(path, made.duration, _DEMUXER[form], should_stop)
     bad = tuple(
         number
-        for number, near in _film_at(film, sorted(thumbs), rate)
+        for number, near in _film_at(film, sorted(thumbs), rate, should_stop)
         if min(float(np.abs(one - thumbs[number]).mean()) for one in near) > _MADE_DIFFERENCE
     )
     if bad:
@@ -117,7 +144,9 @@ def look_at_rendition(film: Path, path: Path, form: Format, made: Transcoded) ->
     return Proof(frames=count, duration=float(count / rate))
 
 
-def _film_at(film: Path, numbers: list[int], rate: Fraction) -> Iterator[tuple[int, list[Thumb]]]:
+def _film_at(
+    film: Path, numbers: list[int], rate: Fraction, should_stop: Asked
+) -> Iterator[tuple[int, list[Thumb]]]:
     """Yield the film's pictures around the times of frames of another rate.
 
     Which of two neighbours a slower format shows is its maker's choice.
@@ -136,6 +165,8 @@ def _film_at(film: Path, numbers: list[int], rate: Fraction) -> Iterator[tuple[i
         for number, first, last in spans:
             while seen < last and (found := next(frames, None)) is not None:
                 seen, frame = found
+                if should_stop():
+                    raise Stopped
                 if seen >= first:
                     kept.append((seen, thumb(luma(frame))))
             while len(kept) > 1 and kept[0][0] < first:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from flatrender.testing.media import paint, sine, write_sound
 from flatrender_render.media.encode import SegmentEncoder, VideoFormat
-from flatrender_render.media.errors import ProofFailed
+from flatrender_render.media.errors import ProofFailed, Stopped
 from flatrender_render.media.join import SegmentFile, join
 from flatrender_render.media.pictures import poster_of, sheet_of
 from flatrender_render.media.proof import Expectation
@@ -174,3 +174,55 @@ def test_a_film_whose_middle_does_not_decode_is_found(film: Path, tmp_path: Path
     with pytest.raises(ProofFailed) as refused:
         look_at_film(damaged, EXPECTED, STILL, {}, "")
     assert kind(refused) in {"undecodable", "wrong_count", "wrong_audio"}
+
+
+class Asked:
+    """Counts how often it is asked whether to stop; says so from a number on."""
+
+    def __init__(self, after: int = 1 << 30) -> None:
+        self.times = 0
+        self._after = after
+
+    def __call__(self) -> bool:
+        self.times += 1
+        return self.times > self._after
+
+
+def test_who_looks_gives_signs_of_life_at_every_frame(
+    film: Path, made: dict[Format, tuple[Path, Transcoded]], stills: tuple[dict[str, int], str]
+) -> None:
+    """A film of an hour takes minutes: without a sign its process would be taken for dead, and the
+    film for a bad one."""
+    told = Asked()
+    look_at_film(film, EXPECTED, STILL, *stills, told)
+    sound = int(FRAMES / FPS * 48_000 / 1024)
+    assert told.times >= FRAMES + sound
+    with pytest.raises(Stopped):
+        look_at_film(film, EXPECTED, STILL, *stills, Asked(FRAMES // 2))
+    with pytest.raises(Stopped):
+        look_at_film(film, EXPECTED, STILL, *stills, Asked(FRAMES + 3))
+    for form, (path, facts) in made.items():
+        told = Asked()
+        look_at_rendition(film, path, form, facts, told)
+        assert told.times > facts.frames + FRAMES // 2, "the film is decoded beside it"
+        with pytest.raises(Stopped):
+            look_at_rendition(film, path, form, facts, Asked(facts.frames // 2))
+
+
+def test_sound_that_does_not_end_is_not_heard_to_its_end(tmp_path: Path) -> None:
+    long, told = tmp_path / "long.m4a", Asked()
+    write_sound(long, sine(60.0))
+    with pytest.raises(ProofFailed):
+        hear(long, 1.0, should_stop=told)
+    assert told.times < 2 * 48_000 / 1024
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_pictures_that_do_not_end_are_not_counted_to_their_end(
+    film: Path, made: dict[Format, tuple[Path, Transcoded]], form: Format
+) -> None:
+    path, facts = made[form]
+    told = Asked()
+    with pytest.raises(ProofFailed) as refused:
+        look_at_rendition(film, path, form, replace(facts, frames=3), told)
+    assert (kind(refused), told.times) == ("wrong_count", 4)
