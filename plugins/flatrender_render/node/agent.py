@@ -77,7 +77,8 @@ class NodeAgent:
     async def run(self) -> None:
         """Work until told to stop. Raises ``FarmRefused`` when the farm does not know us."""
         try:
-            await self._hello()
+            if not await self._joined():
+                return
             tasks = [
                 asyncio.create_task(self._pulse(), name="pulse"),
                 asyncio.create_task(self._obey(), name="acts"),
@@ -113,6 +114,21 @@ class NodeAgent:
         """The engines that this node offers."""
         installed = available_engines()
         return [name for name in installed if name in (self._settings.engines or installed)]
+
+    async def _joined(self) -> bool:
+        """Say hello until the farm answers. False: told to stop before it did."""
+        hello = asyncio.create_task(self._hello(), name="hello")
+        stopped = asyncio.create_task(self._stopping.wait(), name="stop")
+        try:
+            await asyncio.wait([hello, stopped], return_when=asyncio.FIRST_COMPLETED)
+            if not hello.done():
+                return False
+            hello.result()
+            return True
+        finally:
+            for task in (hello, stopped):
+                task.cancel()
+            await asyncio.gather(hello, stopped, return_exceptions=True)
 
     async def _hello(self) -> None:
         disk = await asyncio.to_thread(self._disk)

@@ -14,6 +14,7 @@ from flatrender.embedded.errors import EmbeddedError
 from flatrender.errors import DomainError
 from flatrender.plugin import PluginError
 from flatrender.settings import SettingsError
+from flatrender.storage.store import StoreError
 from flatrender.syslibs import SystemLibraryError
 
 _IN_OUR_WORDS = (
@@ -43,6 +44,8 @@ def lines_of(error: Exception) -> tuple[list[str], int]:
         said = f"no server answers{_place(error)}: {str(error) or type(error).__name__}"
     elif isinstance(error, (InterfaceError, PostgresError)):
         said = f"PostgreSQL: {error}; `flatrender doctor` says more"
+    elif isinstance(error, StoreError):
+        said = f"the object store: {error}; `flatrender doctor` says more"
     elif isinstance(error, ConnectionError):
         said = f"a server did not answer ({error}); `flatrender doctor` says which"
     elif isinstance(error, OSError):
