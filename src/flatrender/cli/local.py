@@ -57,7 +57,9 @@ def _short(path: Path) -> Path:
 
 @click.command()
 @FOLDER_OPTION
-@click.option("--port", type=int, default=0, help="API port; a free one by default.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="API port; a free one by default."
+)
 def up(folder: Path, port: int) -> None:
     """Run everything on embedded servers until Ctrl-C."""
     from flatrender.local import LocalDeployment
