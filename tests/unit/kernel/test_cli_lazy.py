@@ -3,14 +3,18 @@
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from flatrender.cli import lazy
 from flatrender.cli.lazy import CommandError, LazyCommand, context_commands
+from flatrender.cli.local import up
 from flatrender.cli.root import root
 from flatrender.cli.trouble import lines_of
+from flatrender.storage import StoreError
 
 HEAVY = ("litestar", "sqlalchemy", "asyncpg", "msgspec", "skia", "av", "numpy", "structlog", "rich")
 LISTED = """
@@ -115,3 +119,15 @@ def test_a_list_that_cannot_be_imported_is_one_line(monkeypatch: pytest.MonkeyPa
         context_commands()
     lines, code = lines_of(refused.value)
     assert (len(lines), code) == (1, 2)
+
+
+def test_a_store_that_does_not_answer_is_one_line() -> None:
+    lines, _ = lines_of(StoreError("no connection"))
+    assert lines == ["the object store: no connection; `flatrender doctor` says more"]
+
+
+def test_a_port_that_cannot_be_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    told = CliRunner().invoke(up, ["--data", str(tmp_path / "data"), "--port", "99999"])
+    assert told.exit_code == 2
+    assert "0<=x<=65535" in told.output
+    assert not (tmp_path / "data").exists()
