@@ -105,6 +105,7 @@ ON CONFLICT (job_id, node_id) DO UPDATE
 SET failures = b.failures + 1, reason = excluded.reason,
     until = CASE WHEN $8 OR b.failures + 1 >= 3 THEN excluded.until + interval '1 hour'
                  ELSE excluded.until END
+RETURNING true
 """
 FAIL_JOB = """
 UPDATE render.render_jobs

@@ -17,7 +17,7 @@ from flatrender.db import SystemTransaction
 from flatrender_render.domain import BLAMED, MAX_BLAMED_ATTEMPTS, ErrorClass, Step, sources_of
 from flatrender_render.farm import report_sql as sql
 from flatrender_render.farm.claims import STALE, Claim, StaleEpoch, begin
-from flatrender_render.farm.failures import FAILURES, Verdict
+from flatrender_render.farm.failures import ELSEWHERE, FAILURES, Verdict
 
 #: Steps of a job of which no piece is known to have been begun.
 _NOT_BEGUN = frozenset({Step.QUEUED, Step.PREPARING})
@@ -208,20 +208,22 @@ async def send_elsewhere(  # noqa: PLR0917 - the facts of one failure
     verdict: Verdict,
     seconds: float,
     now: datetime | None,
-) -> None:
-    """Keep a job from a node that failed it, as long as another one could take it."""
-    if verdict.action in ("elsewhere", "blocklist", "quarantine"):
-        await work.execute(
-            sql.BLOCK,
-            claim.job.id,
-            claim.job.tenant_id,
-            node_id,
-            verdict.code,
-            seconds,
-            now,
-            claim.job.engine,
-            verdict.action == "blocklist",
-        )
+) -> bool:
+    """Keep a job from a node that failed it, where another one could take it; False otherwise."""
+    if verdict.action not in ELSEWHERE:
+        return False
+    blocked: bool | None = await work.fetchval(
+        sql.BLOCK,
+        claim.job.id,
+        claim.job.tenant_id,
+        node_id,
+        verdict.code,
+        seconds,
+        now,
+        claim.job.engine,
+        verdict.action == "blocklist",
+    )
+    return bool(blocked)
 
 
 async def fail_job(

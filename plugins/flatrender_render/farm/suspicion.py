@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from flatrender.db import SystemTransaction
 from flatrender_render.domain import BLAMED, ErrorClass
 from flatrender_render.farm import report_sql as sql
+from flatrender_render.farm import reports
 from flatrender_render.farm.claims import Claim
 from flatrender_render.farm.conduct import REST_AFTER
 from flatrender_render.farm.failures import Verdict, classify
@@ -78,18 +79,10 @@ async def second_opinion(
     await work.fetchrow(sql.LOCK_JOB, job.id)
     if not await work.fetchval(_UNHEARD, node_id, job.tenant_id, job.id):
         return verdict
-    another = await work.fetchrow(
-        sql.BLOCK + "RETURNING 1",
-        job.id,
-        job.tenant_id,
-        node_id,
-        verdict.code,
-        seconds,
-        None,
-        job.engine,
-        False,
-    )
-    return verdict if another is None else replace(verdict, fail_now=False)
+    softened = replace(verdict, fail_now=False, action="elsewhere")
+    if await reports.send_elsewhere(work, claim, node_id, softened, seconds, None):
+        return softened
+    return verdict
 
 
 async def judge(work: SystemTransaction, claim: Claim, verdict: Verdict) -> Verdict:

@@ -42,8 +42,8 @@ def look_at_film(  # noqa: PLR0917 - what a film comes with, and who is asked
     """Prove a film with its sound, and that its stills show it.
 
     ``stills`` are JPEG files of ``frame`` with their widths in pixels, ``sheet`` is the contact
-    sheet; an empty name is not looked at. ``should_stop`` is asked at every
-    frame. Raises ``ProofFailed`` and ``Stopped``.
+    sheet; an empty name is not looked at. ``should_stop`` is asked at every frame. Raises
+    ``ProofFailed`` and ``Stopped``.
     """
     proof = prove(film, expected, should_stop)
     seconds = expected.frames / expected.fps
