@@ -80,8 +80,8 @@ class WorkerService:
         ]
         running = [asyncio.create_task(w.async_run(), name=w.queue_name) for w in workers]
         log.info("worker_started", queues=[w.queue_name for w in workers])
-        await self._take_up()
-        self.ready.set()
+        # Beside the rest: whoever does not answer there must not keep this process from stopping.
+        background.append(asyncio.create_task(self._take_up(), name="take-up"))
         stop = asyncio.create_task(self._stopping.wait())
         done, _ = await asyncio.wait([stop, *running], return_when=asyncio.FIRST_COMPLETED)
         for ended in done - {stop}:
@@ -99,6 +99,7 @@ class WorkerService:
                 await plugin.take_up(served)
             except Exception as error:  # noqa: BLE001 - tasks are taken all the same
                 log.warning("context_not_taken_up", context=name, error=repr(error))
+        self.ready.set()
 
     async def _wind_down(
         self,
